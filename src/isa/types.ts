@@ -1,0 +1,183 @@
+/** The x86 instruction set as data: what one row of the table says, and what the decoder makes of bytes. */
+
+/** Default operand and address size of a code segment. */
+export type Bits = 16 | 32 | 64;
+
+/** Bytes. 6 and 10 are far pointers and descriptor-table operands; 16 and above are vectors. */
+export type OperandSize = 0 | 1 | 2 | 4 | 6 | 8 | 10 | 16 | 32;
+
+/**
+ * How a monitor has to treat the instruction (Popek and Goldberg's classes).
+ * - innocuous: behaves the same at every privilege level
+ * - privileged: faults outside ring 0 (or under IOPL), so it can be trapped
+ * - sensitive: reads or changes privileged state without faulting
+ */
+export type PrivilegeClass = 'innocuous' | 'privileged' | 'sensitive';
+
+/** What the instruction does to the flow of control; a decoded block ends at anything but `next`. */
+export type ControlFlow =
+  | 'next' // falls through
+  | 'branch' // conditional near transfer
+  | 'jump' // unconditional near transfer
+  | 'call' // near call
+  | 'return' // near return
+  | 'far' // far transfer, interrupt, IRET, SYSENTER, SYSEXIT
+  | 'stop' // HLT
+  | 'serialize'; // falls through, but may change how what follows is decoded, translated or interrupted
+
+/** CPUID feature or processor generation that brought the instruction. */
+export type Feature =
+  | '8086'
+  | '80186'
+  | '80286'
+  | '80386'
+  | '80486'
+  | 'pentium'
+  | 'msr'
+  | 'tsc'
+  | 'cx8'
+  | 'cmov'
+  | 'sep'
+  | 'x86-64';
+
+/** Letters among `oditszapcn` (the manual's EFLAGS, n for NT); see `FlagEffects`. */
+export type FlagLetters = string;
+
+export interface FlagEffects {
+  readonly read: FlagLetters;
+  /** Written with a defined value. */
+  readonly written: FlagLetters;
+  /** Left undefined by the manual. */
+  readonly undefined: FlagLetters;
+}
+
+/**
+ * One row: one encoding of one instruction.
+ *
+ * `encoding` is in the manual's notation: opcode bytes in hex, `/r` or `/0` to `/7` for ModR/M, `+r` on an opcode byte
+ * for a register in its low three bits, and mandatory prefixes first (`F3`, `66`, `NP`).
+ *
+ * `operands` are the codes of the manual's Opcode Map appendix (Eb, Ev, Gb, Gv, Gz, Ib, Iz, sIb, Jb, Jz, M, Mp, Ap, Sw, Cd, Dd, Rd,
+ * Ob, Ov, Xb, Xv, Yb, Yv, Zb, Zv), register names (AL, eAX, rAX, DX, CL, ES …) or the constant `1`.
+ */
+export interface InstructionRow {
+  /** Index in the table; stable within one build. */
+  readonly id: number;
+  /** Lower case, NASM's primary spelling. */
+  readonly mnemonic: string;
+  /** Other spellings that the assembler takes for the same row (`jz` for `je`). */
+  readonly aliases: readonly string[];
+  readonly encoding: string;
+  readonly operands: readonly string[];
+  readonly flags: FlagEffects;
+  readonly privilege: PrivilegeClass;
+  readonly flow: ControlFlow;
+  readonly feature: Feature;
+  /** LOCK is allowed when the destination is memory. */
+  readonly lockable: boolean;
+  /** Which repeat prefixes act: `rep` (F2 and F3 alike), `repe` (F3 while equal, F2 while not), or none. */
+  readonly repeat: 'none' | 'rep' | 'repe';
+  /** The code sizes in which the encoding exists. */
+  readonly modes: readonly Bits[];
+  /** Operand size in 64-bit mode: 4 by default and 8 with REX.W, `always64` (near branches), or `default64` (stack: 8, or 2 with 66). */
+  readonly size64: 'normal' | 'default64' | 'always64';
+  /** The instruction reference's entry, by title: `ADD—Add`. */
+  readonly manual: string;
+  /** Name of the semantics function in engines/cpu/semantics. */
+  readonly semantics: string;
+}
+
+export type RegisterClass = 'gpr' | 'segment' | 'control' | 'debug' | 'test';
+
+export type SegmentName = 'es' | 'cs' | 'ss' | 'ds' | 'fs' | 'gs';
+
+/** The encoding's order: index in it is the number in a ModR/M or opcode byte. */
+export const SEGMENT_NAMES: readonly SegmentName[] = ['es', 'cs', 'ss', 'ds', 'fs', 'gs'];
+
+export interface RegisterOperand {
+  readonly kind: 'register';
+  readonly class: RegisterClass;
+  readonly size: OperandSize;
+  /** 0 to 15 as encoded: rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8 … For 8 bits without REX, 4 to 7 have `high` set and index 0 to 3. */
+  readonly index: number;
+  /** AH, CH, DH or BH. */
+  readonly high: boolean;
+}
+
+export interface MemoryOperand {
+  readonly kind: 'memory';
+  readonly size: OperandSize;
+  /** The segment that applies, default or overridden. */
+  readonly segment: SegmentName;
+  /** General register indexes; -1 for none. */
+  readonly base: number;
+  readonly index: number;
+  readonly scale: 1 | 2 | 4 | 8;
+  /** Signed; a 64-bit moffs that is no safe integer is taken modulo 2^64 into sign-extended form. */
+  readonly displacement: number;
+  /** Bytes of displacement in the encoding: 0, 1, 2, 4 or 8. */
+  readonly displacementSize: 0 | 1 | 2 | 4 | 8;
+  readonly ripRelative: boolean;
+  readonly addressSize: Bits;
+}
+
+export interface ImmediateOperand {
+  readonly kind: 'immediate';
+  /** Size of the operation that uses it, after sign extension. */
+  readonly size: OperandSize;
+  /** Bytes in the encoding. */
+  readonly encodedSize: 0 | 1 | 2 | 4 | 8;
+  /** Sign-extended to the operand size where the encoding says so, else unsigned; exact for everything but MOV r64,imm64. */
+  readonly value: number;
+  /** Only for MOV r64,imm64. */
+  readonly value64?: bigint;
+}
+
+/** A relative branch target. */
+export interface RelativeOperand {
+  readonly kind: 'relative';
+  readonly encodedSize: 1 | 2 | 4;
+  /** Signed distance from the end of the instruction. */
+  readonly displacement: number;
+}
+
+/** The ptr16:16 or ptr16:32 of a direct far transfer. */
+export interface FarOperand {
+  readonly kind: 'far';
+  readonly selector: number;
+  readonly offset: number;
+  readonly offsetSize: 2 | 4;
+}
+
+export type Operand = RegisterOperand | MemoryOperand | ImmediateOperand | RelativeOperand | FarOperand;
+
+export interface Prefixes {
+  readonly lock: boolean;
+  /** F3 and F2 as they stand, also where they do nothing. */
+  readonly repeat: 'none' | 'rep' | 'repne';
+  readonly segment: SegmentName | undefined;
+  readonly operandSize: boolean;
+  readonly addressSize: boolean;
+  /** The REX byte, or 0. */
+  readonly rex: number;
+}
+
+/** A decoded instruction. */
+export interface Instruction {
+  readonly row: InstructionRow;
+  /** 1 to 15. */
+  readonly length: number;
+  readonly bits: Bits;
+  /** Effective operand size of `v` operands: 2, 4 or 8. */
+  readonly operandSize: 2 | 4 | 8;
+  readonly addressSize: Bits;
+  readonly prefixes: Prefixes;
+  readonly operands: readonly Operand[];
+}
+
+/** Why bytes are no instruction: `invalid` raises #UD, `too-long` #GP(0), `truncated` means that more bytes are needed. */
+export interface DecodeFailure {
+  readonly failure: 'invalid' | 'too-long' | 'truncated';
+  /** Bytes looked at. */
+  readonly length: number;
+}
