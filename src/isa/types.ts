@@ -38,6 +38,8 @@ export type Feature =
   | 'cx8'
   | 'cmov'
   | 'sep'
+  | 'nopl' // the hint NOPs 0F 18 to 0F 1F, from the Pentium Pro on
+  | 'cx16'
   | 'x86-64';
 
 /** Letters among `oditszapcn` (the manual's EFLAGS, n for NT); see `FlagEffects`. */
@@ -49,16 +51,20 @@ export interface FlagEffects {
   readonly written: FlagLetters;
   /** Left undefined by the manual. */
   readonly undefined: FlagLetters;
+  /** A count of zero (a shift's, a repeated comparison's) leaves every flag as it was: not a plain overwrite for data flow. */
+  readonly conditional: boolean;
 }
 
 /**
  * One row: one encoding of one instruction.
  *
  * `encoding` is in the manual's notation: opcode bytes in hex, `/r` or `/0` to `/7` for ModR/M, `+r` on an opcode byte
- * for a register in its low three bits, and mandatory prefixes first (`F3`, `66`, `NP`).
+ * for a register in its low three bits, and before them what they need: mandatory prefixes (`NP`, `66`, `F3`, `F2`), operand
+ * sizes (`o16`, `o32`, `o64`) and address sizes (`a16`, `a32`, `a64`); several of a kind mean any of them, the first being what
+ * an assembler takes. A row with a size wins over one without. `encoding.ts` parses it.
  *
  * `operands` are the codes of the manual's Opcode Map appendix (Eb, Ev, Gb, Gv, Gz, Ib, Iz, sIb, Jb, Jz, M, Mp, Ap, Sw, Cd, Dd, Rd,
- * Ob, Ov, Xb, Xv, Yb, Yv, Zb, Zv), register names (AL, eAX, rAX, DX, CL, ES …) or the constant `1`.
+ * Ob, Ov, Xb, Xv, Yb, Yv, Zb, Zv), register names (AL, eAX, rAX, DX, CL, ES …) or the constant `1`. `operand-codes.ts` has them all.
  */
 export interface InstructionRow {
   /** Index in the table; stable within one build. */
@@ -83,8 +89,12 @@ export interface InstructionRow {
   readonly size64: 'normal' | 'default64' | 'always64';
   /** The instruction reference's entry, by title: `ADD—Add`. */
   readonly manual: string;
-  /** Name of the semantics function in engines/cpu/semantics. */
+  /** Name of the semantics function in engines/cpu/semantics: one name a meaning, whatever the operands. */
   readonly semantics: string;
+  /** For the semantics jcc, setcc and cmovcc: the condition, 0 to 15 as in the opcode's low four bits. */
+  readonly condition?: number;
+  /** Another row means the same and is the one that assemblers emit (82 /0, D0 /6, F6 /1); only decoded. */
+  readonly redundant: boolean;
 }
 
 export type RegisterClass = 'gpr' | 'segment' | 'control' | 'debug' | 'test';
