@@ -1,0 +1,142 @@
+/** The decoder's way from opcode bytes to a row: built once from the table, then read only. */
+import type { Bits, InstructionRow, OperandSize } from './types';
+import { parseEncoding } from './encoding';
+import type { EncodingPattern } from './encoding';
+import { parseOperandCode, sizeInBytes } from './operand-codes';
+import type { OperandMethod, SizeCode } from './operand-codes';
+
+/** An operand of a candidate, its width looked up by `widthIndex`. */
+export interface OperandPlan {
+  readonly method: OperandMethod;
+  readonly class: 'gpr' | 'segment' | 'control' | 'debug' | 'test';
+  readonly sizes: readonly OperandSize[];
+  readonly memorySizes: readonly OperandSize[];
+  readonly fixed: number;
+  readonly constant: number;
+}
+
+/** Index into `sizes`: operand sizes 2, 4, 8 are 0, 1, 2; plus 3 in 64-bit mode. */
+export function widthIndex(operandSize: 2 | 4 | 8, bits: Bits): number {
+  return (operandSize >> 2) + (bits === 64 ? 3 : 0);
+}
+
+/** A row that one opcode may mean, with what has to hold for it. */
+export interface Candidate {
+  readonly row: InstructionRow;
+  readonly operands: readonly OperandPlan[];
+  /** 0: no condition; 1 `NP`, 2 `66`, 3 `F3`, 4 `F2`. */
+  readonly mandatory: 0 | 1 | 2 | 3 | 4;
+  /** Bits 1, 2, 4 for 2, 4 and 8 bytes; 7 for all. */
+  readonly operandSizes: number;
+  /** Bits 1, 2, 4 for 16, 32 and 64 bits; 7 for all. */
+  readonly addressSizes: number;
+  /** The whole ModR/M byte, or -1. */
+  readonly modrmByte: number;
+  readonly memoryOnly: boolean;
+  /** NOP in the place of XCHG rAX,rAX: not with REX.B. */
+  readonly notWithRexB: boolean;
+  /** None of the conditions above: the usual case, taken without looking. */
+  readonly unconditional: boolean;
+  /** 0 normal, 1 default64, 2 always64. */
+  readonly size64: 0 | 1 | 2;
+}
+
+/** What an opcode byte stands for in one mode. `byDigit` is by the ModR/M reg field, or has a single entry without ModR/M. */
+export interface OpcodeSlot {
+  readonly hasModrm: boolean;
+  readonly byDigit: readonly (readonly Candidate[])[];
+}
+
+/** By opcode map (0 to 3), then opcode byte. */
+export type OpcodeLookup = readonly (readonly (OpcodeSlot | undefined)[])[];
+
+const MANDATORY = { NP: 1, '66': 2, F3: 3, F2: 4 } as const;
+const SIZE64 = { normal: 0, default64: 1, always64: 2 } as const;
+const OPERAND_SIZES = [2, 4, 8] as const;
+
+/** Builds the lookup of one mode from the rows that exist in it. */
+export function buildLookup(rows: readonly InstructionRow[], bits: Bits): OpcodeLookup {
+  const maps: Map<number, Entry[]>[] = [new Map(), new Map(), new Map(), new Map()];
+  for (const row of rows) {
+    if (!row.modes.includes(bits)) continue;
+    const pattern = parseEncoding(row.encoding);
+    const count = pattern.plusRegister ? 8 : 1;
+    for (let opcode = pattern.opcode; opcode < pattern.opcode + count; opcode++) {
+      const entries = maps[pattern.map].get(opcode);
+      if (entries === undefined) maps[pattern.map].set(opcode, [{ row, pattern }]);
+      else entries.push({ row, pattern });
+    }
+  }
+  return maps.map((map) => Array.from({ length: 256 }, (_, opcode) => buildSlot(map.get(opcode))));
+}
+
+interface Entry {
+  readonly row: InstructionRow;
+  readonly pattern: EncodingPattern;
+}
+
+function buildSlot(entries: readonly Entry[] | undefined): OpcodeSlot | undefined {
+  if (entries === undefined) return undefined;
+  const hasModrm = entries.some(({ pattern }) => pattern.modrm !== 'none');
+  if (hasModrm && entries.some(({ pattern }) => pattern.modrm === 'none')) {
+    throw new Error(`instruction table: ${entries[0].row.encoding} stands with and without ModR/M`);
+  }
+  const sharesRegister = entries.some(({ pattern }) => pattern.plusRegister);
+  const ranked = entries.toSorted((a, b) => specificity(b.pattern) - specificity(a.pattern));
+  const candidates = ranked.map(({ row, pattern }) => ({ pattern, candidate: buildCandidate(row, pattern, sharesRegister) }));
+  const byDigit = Array.from({ length: hasModrm ? 8 : 1 }, (_, digit) =>
+    candidates.filter(({ pattern }) => takesDigit(pattern, digit)).map(({ candidate }) => candidate),
+  );
+  return { hasModrm, byDigit };
+}
+
+function takesDigit(pattern: EncodingPattern, digit: number): boolean {
+  if (pattern.modrm === 'digit') return pattern.digit === digit;
+  if (pattern.modrm === 'fixed') return ((pattern.modrmByte >> 3) & 7) === digit;
+  return true;
+}
+
+/** The row that asks for most is tried first. */
+function specificity(pattern: EncodingPattern): number {
+  const { modrm, mandatory, operandSizes, addressSizes, plusRegister } = pattern;
+  const hasPrefix = mandatory !== undefined && mandatory !== 'NP';
+  const hasSize = operandSizes.length + addressSizes.length > 0;
+  return (modrm === 'fixed' ? 8 : 0) + (hasPrefix ? 4 : 0) + (hasSize ? 2 : 0) + (plusRegister ? 0 : 1);
+}
+
+function buildCandidate(row: InstructionRow, pattern: EncodingPattern, sharesRegister: boolean): Candidate {
+  const codes = row.operands.map(parseOperandCode);
+  const mandatory = pattern.mandatory === undefined ? 0 : MANDATORY[pattern.mandatory];
+  const operandSizes = maskOf(pattern.operandSizes, [2, 4, 8]);
+  const addressSizes = maskOf(pattern.addressSizes, [16, 32, 64]);
+  const modrmByte = pattern.modrm === 'fixed' ? pattern.modrmByte : -1;
+  const memoryOnly = codes.some(({ method }) => method === 'memory');
+  const notWithRexB = sharesRegister && !pattern.plusRegister;
+  return {
+    row,
+    operands: codes.map((code) => ({
+      method: code.method,
+      class: code.class,
+      sizes: widths(code.size),
+      memorySizes: widths(code.memorySize),
+      fixed: code.fixed,
+      constant: code.constant,
+    })),
+    mandatory,
+    operandSizes,
+    addressSizes,
+    modrmByte,
+    memoryOnly,
+    notWithRexB,
+    unconditional: mandatory === 0 && operandSizes === 7 && addressSizes === 7 && modrmByte < 0 && !memoryOnly && !notWithRexB,
+    size64: SIZE64[row.size64],
+  };
+}
+
+function maskOf(values: readonly number[], order: readonly number[]): number {
+  return values.length === 0 ? 7 : values.reduce((mask, value) => mask | (1 << order.indexOf(value)), 0);
+}
+
+function widths(size: SizeCode): OperandSize[] {
+  return ([32, 64] as const).flatMap((bits) => OPERAND_SIZES.map((operandSize) => sizeInBytes(size, operandSize, bits)));
+}
