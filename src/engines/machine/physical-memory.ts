@@ -37,8 +37,8 @@ export class PhysicalMemory {
   private readonly code = new Uint8Array(FRAMES);
   /** Address line 20; masks every address when off. */
   private a20 = true;
-  /** Called before a write changes a frame that holds decoded code. */
-  onCodeWrite: (frame: number) => void = () => {};
+  /** Called before a write of `length` bytes at `offset` changes a frame that holds decoded code. */
+  onCodeWrite: (frame: number, offset: number, length: number) => void = () => {};
   /** Called when frames change their meaning, so that cached translations are dropped. */
   onRemap: () => void = () => {};
 
@@ -90,7 +90,7 @@ export class PhysicalMemory {
     }
     const first = base / FRAME_SIZE;
     for (let i = 0; i < length / FRAME_SIZE; i++) {
-      if (this.code[first + i]) this.onCodeWrite(first + i);
+      if (this.code[first + i]) this.onCodeWrite(first + i, 0, FRAME_SIZE);
       this.kinds[first + i] = kind;
       this.places[first + i] = place(i);
     }
@@ -164,7 +164,7 @@ export class PhysicalMemory {
       return;
     }
     if (kind !== FrameKind.ram) return;
-    if (this.code[frame]) this.onCodeWrite(frame);
+    if (this.code[frame]) this.onCodeWrite(frame, address & (FRAME_SIZE - 1), size);
     const at = this.places[frame] + (address & (FRAME_SIZE - 1));
     const { view } = this.host;
     if (size === 1) view.setUint8(at, value);
@@ -198,7 +198,7 @@ export class PhysicalMemory {
     let written = 0;
     this.eachChunk(address, bytes.length, (frame, offset, count, done) => {
       if (this.kinds[frame] !== FrameKind.ram) return;
-      if (this.code[frame]) this.onCodeWrite(frame);
+      if (this.code[frame]) this.onCodeWrite(frame, offset, count);
       this.host.u8.set(bytes.subarray(done, done + count), this.places[frame] + offset);
       written += count;
     });

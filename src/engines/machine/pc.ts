@@ -1,0 +1,170 @@
+/** The whole machine around the processor: QEMU's `isapc`, a PC/AT without PCI. */
+import type { Clock } from './clock';
+import type { MachineControl } from './control';
+import type { Device, InterruptSource } from './device';
+import type { BlockDevice } from './devices/block';
+import { geometryOf } from './devices/block';
+import { setUpCmos } from './devices/cmos-setup';
+import { BochsPower, DebugConsole, DebugExit, PostCodes } from './devices/debug-ports';
+import { Keyboard } from './devices/keyboard';
+import { KeyboardController } from './devices/keyboard-controller';
+import { Pic } from './devices/pic';
+import { Pit } from './devices/pit';
+import { Rtc } from './devices/rtc';
+import { SystemControl } from './devices/system-control';
+import { Uart } from './devices/uart';
+import type { HostMemory } from './host-memory';
+import { PhysicalMemory } from './physical-memory';
+import { PortBus } from './ports';
+
+export interface PcOptions {
+  host: HostMemory;
+  clock: Clock;
+  control: MachineControl;
+  /** Bytes of RAM, a multiple of 64 KiB from 1 MiB to 3 GiB; 384 KiB of it lie under the adapters' space and are lost. */
+  memory: number;
+  /** BIOS image for the top of the first megabyte: a multiple of 64 KiB, at most 256 KiB above which nothing is shown there. */
+  bios: Uint8Array;
+  /**
+   * The BIOS region below 1 MiB can be written, as on QEMU's isapc, which has no register to lock it; SeaBIOS needs it.
+   * A reset restores it. The copy below 4 GiB never changes.
+   */
+  biosWritable?: boolean;
+  /** Option ROMs, put at 0xC0000 upwards in this order, each at a multiple of 2 KiB. */
+  optionRoms?: readonly Uint8Array[];
+  /** Master disk of the primary channel. */
+  disk?: BlockDevice;
+  /** Time of day at power-on, in seconds since 1970-01-01 00:00:00. */
+  startTime?: number;
+}
+
+const KIBIBYTE = 1 << 10;
+const MEBIBYTE = 1 << 20;
+const ADAPTERS = 0xa0000;
+const OPTION_ROMS = 0xc0000;
+const OPTION_ROM_END = 0xe0000;
+/** 2026-01-01 00:00:00: a fixed day, so that runs repeat. */
+const START_TIME = 1_767_225_600;
+
+export class Pc {
+  readonly memory: PhysicalMemory;
+  readonly ports = new PortBus();
+  /** INTR of the processor. */
+  readonly interrupts: InterruptSource;
+  readonly pic = new Pic();
+  readonly pit: Pit;
+  readonly rtc: Rtc;
+  readonly keyboard: Keyboard;
+  readonly keyboardController: KeyboardController;
+  readonly uarts: readonly Uart[];
+  readonly debugConsole = new DebugConsole();
+  readonly postCodes = new PostCodes();
+  /** In the order of snapshots and of the Devices panel. */
+  readonly devices: readonly Device[];
+  private readonly options: PcOptions;
+
+  /** @throws RangeError for a memory size or BIOS image that the machine cannot have */
+  constructor(options: PcOptions) {
+    checkOptions(options);
+    this.options = options;
+    const { host, clock, control } = options;
+    this.memory = new PhysicalMemory(host);
+    const setA20 = (enabled: boolean): void => this.memory.setA20(enabled);
+    const { pic } = this;
+    this.interrupts = pic;
+    this.pit = new Pit(clock, pic.line(0));
+    this.keyboard = new Keyboard(clock);
+    this.keyboardController = new KeyboardController({ keyboard: this.keyboard, irq1: pic.line(1), irq12: pic.line(12), control, setA20 });
+    this.uarts = [
+      new Uart({ name: 'uart0', base: 0x3f8, clock, irq: pic.line(4) }),
+      new Uart({ name: 'uart1', base: 0x2f8, clock, irq: pic.line(3) }),
+    ];
+    this.rtc = new Rtc({ clock, irq: pic.line(8), startTime: options.startTime ?? START_TIME });
+    setUpCmos(this.rtc, {
+      memory: options.memory,
+      cpus: 1,
+      disk: options.disk && geometryOf(options.disk),
+      mouse: false,
+    });
+    const attached = [
+      pic,
+      this.pit,
+      this.rtc,
+      this.keyboardController,
+      ...this.uarts,
+      this.debugConsole,
+      new DebugExit(control),
+      new BochsPower(control),
+      this.postCodes,
+      new SystemControl(control, setA20),
+    ];
+    for (const device of attached) device.attach(this.ports);
+    this.devices = [...attached, this.keyboard];
+    this.mapMemory();
+  }
+
+  private mapMemory(): void {
+    const { memory, options } = this;
+    const below = Math.min(options.memory, ADAPTERS);
+    const ram = memory.addRam(0, below);
+    void ram;
+    memory.addRam(OPTION_ROMS, MEBIBYTE - OPTION_ROMS);
+    if (options.memory > MEBIBYTE) memory.addRam(MEBIBYTE, options.memory - MEBIBYTE);
+    const { bios } = options;
+    const low = lowPart(bios);
+    // A copy of its own, so that a guest that scribbles over a writable BIOS can still be reset.
+    memory.addRom(2 ** 32 - bios.length, bios);
+    if (!options.biosWritable) memory.addRom(MEBIBYTE - low.length, low);
+    this.restoreRoms();
+  }
+
+  /** Puts the images back that lie in writable memory. */
+  private restoreRoms(): void {
+    const { memory, options } = this;
+    if (options.biosWritable) {
+      const low = lowPart(options.bios);
+      memory.writeBytes((MEBIBYTE - low.length) as never, low);
+    }
+    let at = OPTION_ROMS;
+    for (const rom of options.optionRoms ?? []) {
+      memory.writeBytes(at as never, rom);
+      at += Math.ceil(rom.length / (2 * KIBIBYTE)) * 2 * KIBIBYTE;
+    }
+  }
+
+  /** RESET# to all devices. RAM and CMOS keep their contents; the processor is the caller's to reset. */
+  reset(): void {
+    for (const device of this.devices) device.reset();
+    this.memory.setA20(true);
+    this.restoreRoms();
+  }
+
+  /** Everything but the contents of RAM. */
+  save(): { a20: boolean; devices: Record<string, unknown> } {
+    return {
+      a20: this.memory.a20Enabled,
+      devices: Object.fromEntries(this.devices.map((device) => [device.name, device.save()])),
+    };
+  }
+
+  load(state: { a20: boolean; devices: Record<string, unknown> }): void {
+    for (const device of this.devices) device.load(state.devices[device.name]);
+    this.memory.setA20(state.a20);
+  }
+}
+
+/** Only the last 128 KiB of an image are shown below 1 MiB. */
+const lowPart = (bios: Uint8Array): Uint8Array => bios.subarray(Math.max(0, bios.length - 128 * KIBIBYTE));
+
+function checkOptions({ memory, bios, optionRoms }: PcOptions): void {
+  if (memory % (64 * KIBIBYTE) !== 0 || memory < MEBIBYTE || memory > 3 * 1024 * MEBIBYTE) {
+    throw new RangeError(`memory of ${memory} bytes: expected a multiple of 64 KiB from 1 MiB to 3 GiB`);
+  }
+  if (bios.length === 0 || bios.length % (64 * KIBIBYTE) !== 0 || bios.length > 256 * KIBIBYTE) {
+    throw new RangeError(`BIOS image of ${bios.length} bytes: expected 64 KiB, 128 KiB, 192 KiB or 256 KiB`);
+  }
+  const space = (optionRoms ?? []).reduce((sum, rom) => sum + Math.ceil(rom.length / (2 * KIBIBYTE)) * 2 * KIBIBYTE, 0);
+  if (space > OPTION_ROM_END - OPTION_ROMS) {
+    throw new RangeError(`option ROMs of ${space} bytes: the space from 0xc0000 to 0xdffff holds ${OPTION_ROM_END - OPTION_ROMS}`);
+  }
+}
