@@ -111,7 +111,7 @@ function buildCandidate(row: InstructionRow, pattern: EncodingPattern, sharesReg
   const addressSizes = maskOf(pattern.addressSizes, [16, 32, 64]);
   const modrmByte = pattern.modrm === 'fixed' ? pattern.modrmByte : -1;
   const memoryOnly = codes.some(({ method }) => method === 'memory');
-  const notWithRexB = sharesRegister && !pattern.plusRegister;
+  const notWithRexB = sharesRegister && !pattern.plusRegister && mandatory === 0;
   return {
     row,
     operands: codes.map((code) => ({

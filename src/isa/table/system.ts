@@ -45,6 +45,7 @@ export const SYSTEM: readonly RowSource[] = [
   ...rows('swapgs', 'SWAPGS—Swap GS Base Register', { privilege: 'privileged', flow: 'serialize', ...ONLY_IN_64 }, ['0F 01 F8']),
 
   ...rows('hlt', 'HLT—Halt', { privilege: 'privileged', flow: 'stop' }, ['F4']),
+  ...rows('wait', 'WAIT/FWAIT—Wait', { aliases: ['fwait'] }, ['9B']),
   ...rows('cpuid', 'CPUID—CPU Identification', { privilege: 'sensitive', flow: 'serialize', feature: '80486' }, ['0F A2']),
   ...rows('rdtsc', 'RDTSC—Read Time-Stamp Counter', { privilege: 'sensitive', feature: 'tsc' }, ['0F 31']),
   ...rows('rdmsr', 'RDMSR—Read From Model Specific Register', MSR, ['0F 32']),

@@ -1,0 +1,170 @@
+import { Code, CodeExt, Instruction as IcedInstruction } from 'iced-x86';
+import { describe, expect, test } from 'vitest';
+import { createDecoder, decode, isFailure } from '../../src/isa/decoder';
+import { INSTRUCTIONS } from '../../src/isa/table';
+import type { Bits, DecodeFailure, Instruction } from '../../src/isa/types';
+import { icedDecode, plainOfIced, plainOfOurs, TABLE_FEATURES, whyNotOurs } from './iced-oracle';
+import { randomSource } from './random';
+import { formsOf } from './row-forms';
+
+const MODES: readonly Bits[] = [16, 32, 64];
+/** Random byte strings; RINGSIDE_FUZZ=n tries n of them. */
+const RANDOM_CASES = Number(process.env.RINGSIDE_FUZZ ?? 300_000);
+
+/** Encodings of our features that no row of ours has, and why. */
+const LEFT_OUT: Readonly<Record<string, string>> = {
+  Popw_CS: '0F is POP CS on the 8086 alone',
+  Reservednop_rm16_r16_0F0D: 'came with the prefetch features',
+  Reservednop_rm32_r32_0F0D: 'came with the prefetch features',
+  Reservednop_rm64_r64_0F0D: 'came with the prefetch features',
+  Nop_rm16: 'a reserved NOP under the options of the oracle',
+  Nop_rm32: 'a reserved NOP under the options of the oracle',
+  Nop_rm64: 'a reserved NOP under the options of the oracle',
+};
+
+/** One line about the first differences, or none: an assertion for each of a million cases would take minutes. */
+class Differences {
+  private readonly lines: string[] = [];
+  private count = 0;
+
+  add(bytes: Uint8Array, bits: Bits, ours: string, theirs: string): void {
+    this.count++;
+    if (this.lines.length < 20) this.lines.push(`${bits}-bit ${Buffer.from(bytes).toString('hex')}: ours ${ours}, iced ${theirs}`);
+  }
+
+  expectNone(): void {
+    expect(this.lines, `${this.count} differences`).toEqual([]);
+  }
+}
+
+/** Compares one decoding with iced's, and gives iced's code. */
+function compare(bytes: Uint8Array, bits: Bits, result: Instruction | DecodeFailure, differences: Differences): Code {
+  const ours = plainOfOurs(result);
+  const oracle = icedDecode(bytes, bits);
+  const theirs = plainOfIced(oracle, bits);
+  const { code } = oracle.instruction;
+  if (isFailure(result)) {
+    // Which of two faults comes first is not iced's to say: it knows "invalid" for a too long instruction, too.
+    const fails = theirs.text === 'invalid' || theirs.text === 'truncated' || whyNotOurs(oracle, bits) !== undefined;
+    if (!fails) differences.add(bytes, bits, ours.text, theirs.text);
+  } else if (ours.text !== theirs.text || ours.length !== theirs.length) {
+    differences.add(bytes, bits, `${ours.text} (${ours.length})`, `${theirs.text} (${theirs.length})`);
+  }
+  oracle.instruction.free();
+  return code;
+}
+
+describe('the decoder against iced-x86', () => {
+  test('agrees on every row in every form', { timeout: 120_000 }, () => {
+    const differences = new Differences();
+    const met = new Set<Code>();
+    const unreached: string[] = [];
+    for (const row of INSTRUCTIONS) {
+      for (const bits of row.modes) {
+        let isReached = false;
+        for (const { bytes } of formsOf(row, bits)) {
+          const result = decode(bytes, 0, bits);
+          isReached ||= !isFailure(result) && result.row === row;
+          met.add(compare(bytes, bits, result, differences));
+        }
+        if (!isReached) unreached.push(`${bits}-bit ${row.mnemonic} ${row.encoding}`);
+      }
+    }
+    differences.expectNone();
+    expect(unreached, 'rows that nothing decodes to').toEqual([]);
+
+    const missing = icedCodesOfOurFeatures().filter((code) => !met.has(code) && !(Code[code] in LEFT_OUT));
+    expect(missing.map((code) => Code[code])).toEqual([]);
+  });
+
+  test(`agrees on ${RANDOM_CASES} random byte strings`, { timeout: Math.max(120_000, RANDOM_CASES) }, () => {
+    const random = randomSource(RANDOM_CASES);
+    const differences = new Differences();
+    for (let n = 0; n < RANDOM_CASES; n++) {
+      const bytes = randomBytes(random);
+      const bits = MODES[n % 3];
+      compare(bytes, bits, decode(bytes, 0, bits), differences);
+    }
+    differences.expectNone();
+  });
+
+  test('finds every cut of an instruction truncated', () => {
+    const differences: string[] = [];
+    for (const row of INSTRUCTIONS) {
+      for (const bits of row.modes) {
+        const whole = formsOf(row, bits).next().value!.bytes;
+        const result = decode(whole, 0, bits);
+        if (isFailure(result)) continue;
+        for (let cut = 0; cut < result.length; cut++) {
+          const part = decode(whole.subarray(0, cut), 0, bits);
+          if (!isFailure(part) || part.failure !== 'truncated') differences.push(`${bits}-bit ${row.encoding} cut to ${cut}`);
+        }
+      }
+    }
+    expect(differences).toEqual([]);
+  });
+});
+
+/** The legacy encodings that iced's Intel decoder knows for the features of the table. */
+function icedCodesOfOurFeatures(): Code[] {
+  const instruction = new IcedInstruction();
+  return Object.values(Code)
+    .filter((value): value is Code => typeof value === 'number')
+    .filter((code) => {
+      const info = CodeExt.opCode(code);
+      instruction.code = code;
+      const isOurs = info.isInstruction && [...instruction.cpuidFeatures()].every((feature) => TABLE_FEATURES.has(feature));
+      return isOurs && (info.intelDecoder16 || info.intelDecoder32 || info.intelDecoder64);
+    });
+}
+
+/** Uniform bytes seldom reach the second opcode map or a prefix, so these are helped. */
+function randomBytes(random: () => number): Uint8Array {
+  const bytes = new Uint8Array(random() % 8 === 0 ? random() % 16 : 15);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = random();
+  const starts = [0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x26, 0x64, 0x48, 0x0f, 0x0f];
+  if (bytes.length > 1 && random() % 3 === 0) bytes[0] = starts[random() % starts.length];
+  if (bytes.length > 1 && random() % 4 === 0) bytes[1] = 0x0f;
+  return bytes;
+}
+
+describe('the decoder', () => {
+  const bytesOf = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex.replaceAll(' ', ''), 'hex'));
+  const decodeHex = (hex: string, bits: Bits): Instruction | DecodeFailure => decode(bytesOf(hex), 0, bits);
+
+  test('tells an instruction of 16 bytes from one of 15', () => {
+    expect(decodeHex('66 '.repeat(14) + '90', 32)).toMatchObject({ length: 15 });
+    expect(decodeHex('66 '.repeat(15) + '90', 32)).toEqual({ failure: 'too-long', length: 15 });
+    expect(decodeHex('66 '.repeat(15), 32)).toEqual({ failure: 'too-long', length: 15 });
+    expect(decodeHex('66 '.repeat(14), 32)).toEqual({ failure: 'truncated', length: 14 });
+  });
+
+  test('takes LOCK before a memory destination only', () => {
+    expect(decodeHex('F0 01 00', 32)).toMatchObject({ row: { mnemonic: 'add' }, prefixes: { lock: true } });
+    for (const hex of ['F0 01 C0', 'F0 03 00', 'F0 39 00', 'F0 90', 'F0 0F BA 20 01']) {
+      expect(decodeHex(hex, 32), hex).toMatchObject({ failure: 'invalid' });
+    }
+  });
+
+  test('takes REX directly before the opcode only', () => {
+    expect(decodeHex('48 01 C0', 64)).toMatchObject({ operandSize: 8, prefixes: { rex: 0x48 } });
+    expect(decodeHex('48 66 01 C0', 64)).toMatchObject({ operandSize: 2, prefixes: { rex: 0 } });
+  });
+
+  test('lets the last prefix of a group count', () => {
+    expect(decodeHex('2E 64 8B 00', 32)).toMatchObject({ prefixes: { segment: 'fs' } });
+    expect(decodeHex('64 2E 8B 00', 32)).toMatchObject({ prefixes: { segment: 'cs' } });
+    expect(decodeHex('64 2E 8B 00', 64)).toMatchObject({ prefixes: { segment: 'fs' } });
+    expect(decodeHex('F2 F3 A4', 32)).toMatchObject({ prefixes: { repeat: 'rep' } });
+  });
+
+  test('without a feature lacks its rows, and shows what they hid', () => {
+    const old = createDecoder((row) => row.feature !== 'cmov' && row.mnemonic !== 'pause');
+    expect(old(bytesOf('0F 44 C1'), 0, 32)).toMatchObject({ failure: 'invalid' });
+    expect(old(bytesOf('F3 90'), 0, 32)).toMatchObject({ row: { mnemonic: 'nop' }, length: 2 });
+  });
+
+  test('begins anywhere in the bytes', () => {
+    expect(decode(bytesOf('00 00 B8 78 56 34 12'), 2, 32)).toMatchObject({ length: 5, operands: [{}, { value: 0x12345678 }] });
+  });
+});
