@@ -2,8 +2,8 @@
 import type { Clock } from './clock';
 import type { MachineControl } from './control';
 import type { Device, InterruptSource } from './device';
+import { Ata } from './devices/ata';
 import type { BlockDevice } from './devices/block';
-import { geometryOf } from './devices/block';
 import { setUpCmos } from './devices/cmos-setup';
 import { BochsPower, DebugConsole, DebugExit, PostCodes } from './devices/debug-ports';
 import { Keyboard } from './devices/keyboard';
@@ -57,6 +57,8 @@ export class Pc {
   readonly keyboard: Keyboard;
   readonly keyboardController: KeyboardController;
   readonly uarts: readonly Uart[];
+  /** Absent without a disk: nothing answers on the channel then. */
+  readonly ata: Ata | undefined;
   readonly debugConsole = new DebugConsole();
   readonly postCodes = new PostCodes();
   /** In the order of snapshots and of the Devices panel. */
@@ -80,10 +82,11 @@ export class Pc {
       new Uart({ name: 'uart1', base: 0x2f8, clock, irq: pic.line(3) }),
     ];
     this.rtc = new Rtc({ clock, irq: pic.line(8), startTime: options.startTime ?? START_TIME });
+    this.ata = options.disk && new Ata({ clock, irq: pic.line(14), disk: options.disk });
     setUpCmos(this.rtc, {
       memory: options.memory,
       cpus: 1,
-      disk: options.disk && geometryOf(options.disk),
+      disk: this.ata?.geometry,
       mouse: false,
     });
     const attached = [
@@ -92,6 +95,7 @@ export class Pc {
       this.rtc,
       this.keyboardController,
       ...this.uarts,
+      ...(this.ata ? [this.ata] : []),
       this.debugConsole,
       new DebugExit(control),
       new BochsPower(control),
@@ -106,8 +110,7 @@ export class Pc {
   private mapMemory(): void {
     const { memory, options } = this;
     const below = Math.min(options.memory, ADAPTERS);
-    const ram = memory.addRam(0, below);
-    void ram;
+    memory.addRam(0, below);
     memory.addRam(OPTION_ROMS, MEBIBYTE - OPTION_ROMS);
     if (options.memory > MEBIBYTE) memory.addRam(MEBIBYTE, options.memory - MEBIBYTE);
     const { bios } = options;
