@@ -171,7 +171,10 @@ function absolute(cursor: Cursor, size: OperandSize): MemoryOperand {
   if (cursor.addressSize === 16) return memory(cursor, size, segment, NONE, NONE, 1, cursor.s16(), 2, false);
   if (cursor.addressSize === 32) return memory(cursor, size, segment, NONE, NONE, 1, cursor.s32(), 4, false);
   const low = cursor.u32();
-  return memory(cursor, size, segment, NONE, NONE, 1, cursor.s32() * 2 ** 32 + low, 8, false);
+  const high = cursor.s32();
+  const operand = memory(cursor, size, segment, NONE, NONE, 1, high * 2 ** 32 + low, 8, false);
+  if (Number.isSafeInteger(operand.displacement)) return operand;
+  return { ...operand, displacement64: (BigInt(high >>> 0) << 32n) | BigInt(low) };
 }
 
 function modrmMemory(cursor: Cursor, size: OperandSize): MemoryOperand {

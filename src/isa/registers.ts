@@ -6,7 +6,14 @@ const LEGACY = ['ax', 'cx', 'dx', 'bx', 'sp', 'bp', 'si', 'di'] as const;
 const EXTENDED = [8, 9, 10, 11, 12, 13, 14, 15].map((n) => `r${n}`);
 
 export const BYTE_REGISTERS: readonly string[] = [
-  ...['al', 'cl', 'dl', 'bl', 'spl', 'bpl', 'sil', 'dil'],
+  'al',
+  'cl',
+  'dl',
+  'bl',
+  'spl',
+  'bpl',
+  'sil',
+  'dil',
   ...EXTENDED.map((name) => `${name}b`),
 ];
 export const HIGH_BYTE_REGISTERS: readonly string[] = ['ah', 'ch', 'dh', 'bh'];

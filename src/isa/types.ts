@@ -123,8 +123,10 @@ export interface MemoryOperand {
   readonly base: number;
   readonly index: number;
   readonly scale: 1 | 2 | 4 | 8;
-  /** Signed; a 64-bit moffs that is no safe integer is taken modulo 2^64 into sign-extended form. */
+  /** Signed; a 64-bit moffs is taken modulo 2^64 into sign-extended form, which is exact for every canonical address. */
   readonly displacement: number;
+  /** A 64-bit moffs, unsigned, where `displacement` is not exact. */
+  readonly displacement64?: bigint;
   /** Bytes of displacement in the encoding: 0, 1, 2, 4 or 8. */
   readonly displacementSize: 0 | 1 | 2 | 4 | 8;
   readonly ripRelative: boolean;

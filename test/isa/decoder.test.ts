@@ -4,7 +4,7 @@ import { createDecoder, decode, isFailure } from '../../src/isa/decoder';
 import { INSTRUCTIONS } from '../../src/isa/table';
 import type { Bits, DecodeFailure, Instruction } from '../../src/isa/types';
 import { icedDecode, plainOfIced, plainOfOurs, TABLE_FEATURES, whyNotOurs } from './iced-oracle';
-import { randomSource } from './random';
+import { randomBytes, randomSource } from './random';
 import { formsOf } from './row-forms';
 
 const MODES: readonly Bits[] = [16, 32, 64];
@@ -116,16 +116,6 @@ function icedCodesOfOurFeatures(): Code[] {
       const isOurs = info.isInstruction && [...instruction.cpuidFeatures()].every((feature) => TABLE_FEATURES.has(feature));
       return isOurs && (info.intelDecoder16 || info.intelDecoder32 || info.intelDecoder64);
     });
-}
-
-/** Uniform bytes seldom reach the second opcode map or a prefix, so these are helped. */
-function randomBytes(random: () => number): Uint8Array {
-  const bytes = new Uint8Array(random() % 8 === 0 ? random() % 16 : 15);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = random();
-  const starts = [0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x26, 0x64, 0x48, 0x0f, 0x0f];
-  if (bytes.length > 1 && random() % 3 === 0) bytes[0] = starts[random() % starts.length];
-  if (bytes.length > 1 && random() % 4 === 0) bytes[1] = 0x0f;
-  return bytes;
 }
 
 describe('the decoder', () => {

@@ -67,8 +67,7 @@ function ourMemory(operand: MemoryOperand, instruction: Instruction): string {
   const base = operand.base < 0 ? '' : generalRegisterName(operand.base, width);
   const index = operand.index < 0 ? '' : `${generalRegisterName(operand.index, width)}*${operand.scale}`;
   const from = operand.ripRelative ? instruction.length : 0;
-  // Beyond 2^53 the table's contract rounds; iced's value is rounded likewise.
-  const displacement = BigInt.asUintN(operand.addressSize, BigInt(from + operand.displacement));
+  const displacement = BigInt.asUintN(operand.addressSize, operand.displacement64 ?? BigInt(from + operand.displacement));
   const rip = operand.ripRelative ? 'rip' : '';
   return memoryText(instruction.bits, operand.size, operand.segment, [rip, base, index], displacement, operand.displacementSize, operand.addressSize);
 }
@@ -234,7 +233,7 @@ function icedMemory(instruction: IcedInstruction, bits: Bits): string {
   // The table look-up adds AL, which our operand leaves to the semantics.
   const hasIndex = index !== '' && index !== 'al';
   const addressSize = addressSizeOf(base !== '' ? base : index, memoryDisplSize);
-  const displacement = BigInt.asUintN(addressSize, roundedLikeOurs(instruction.memoryDisplacement));
+  const displacement = BigInt.asUintN(addressSize, instruction.memoryDisplacement);
   const registers = [isRip ? 'rip' : base, hasIndex ? `${index}*${instruction.memoryIndexScale}` : ''];
   const isMoffs = base === '' && index === '';
   // Without base or index iced gives the address size for the displacement's; ModR/M forms have 4 bytes at most.
@@ -263,10 +262,6 @@ const OFFSET_CODES: ReadonlySet<Code> = new Set([
 
 function isOffset(instruction: IcedInstruction): boolean {
   return OFFSET_CODES.has(instruction.code);
-}
-
-function roundedLikeOurs(value: bigint): bigint {
-  return BigInt(Number(BigInt.asIntN(64, value)));
 }
 
 function addressSizeOf(register: string, displacementSize: number): number {
