@@ -1,0 +1,229 @@
+/** Decoded blocks: built from physical code bytes, found again by them, and dropped when the bytes change. */
+import { isFailure, type Decode } from '../../../isa/decoder';
+import type { Bits, DecodeFailure, Instruction } from '../../../isa/types';
+import type { HostMemory } from '../../machine/host-memory';
+import { FRAME_SIZE, type PhysicalMemory } from '../../machine/physical-memory';
+import { RECORDS, RECORDS_END } from '../layout';
+import { type Handlers, Special } from './handlers';
+import { ENTER, RECORD, RECORD_SIZE } from './records';
+import { writeRecord } from './record-writer';
+
+/** Room in front for the records of a single instruction. */
+const SINGLE_RECORDS = 2;
+const FIRST_BLOCK = RECORDS + SINGLE_RECORDS * RECORD_SIZE;
+const MAX_INSTRUCTIONS = 64;
+const LONGEST_INSTRUCTION = 15;
+
+interface Block {
+  /** Host offset of its ENTER record, and how many records it has. */
+  readonly start: number;
+  readonly records: number;
+  readonly frame: number;
+  /** Bytes in the frame: first and one past the last. */
+  readonly from: number;
+  readonly to: number;
+  readonly key: number;
+  /** Records that are linked to its ENTER record. */
+  readonly incoming: number[];
+}
+
+/** What the processor says when it wants a block. */
+export interface BlockRequest {
+  readonly frame: number;
+  /** In the frame, bytes. */
+  readonly offset: number;
+  readonly bits: 16 | 32;
+  /** Probes stand in this linear page: blocks with them are kept apart. */
+  readonly probed: boolean;
+  /** Whether a PROBE record belongs in front of the instruction at a distance from `offset`. */
+  readonly probe: (distance: number, instruction: Instruction) => boolean;
+}
+
+export class BlockCache {
+  private readonly host: HostMemory;
+  private readonly memory: PhysicalMemory;
+  private readonly handlers: Handlers;
+  private readonly decode: Decode;
+  private readonly blocks = new Map<number, Block>();
+  private readonly byFrame = new Map<number, Block[]>();
+  private readonly byRecord: (Block | undefined)[] = [];
+  private readonly instructions: (Instruction | undefined)[] = [];
+  private free = FIRST_BLOCK;
+  /** For the statistics: blocks built and instructions decoded since the start. */
+  built = 0;
+  decoded = 0;
+  invalidated = 0;
+  /** Tells the MMU that a frame's stores must be seen from now on. */
+  onCodeFrame: (frame: number) => void = () => {};
+  /** Tells that records moved: everything that points to one is stale. */
+  onFlush: () => void = () => {};
+
+  constructor(host: HostMemory, memory: PhysicalMemory, handlers: Handlers, decode: Decode) {
+    this.host = host;
+    this.memory = memory;
+    this.handlers = handlers;
+    this.decode = decode;
+  }
+
+  /** The instruction that a record was made from. */
+  instructionAt(record: number): Instruction | undefined {
+    return this.instructions[(record - RECORDS) / RECORD_SIZE];
+  }
+
+  /**
+   * The ENTER record of the block that starts at a place.
+   * @returns undefined where no block can start: the instruction there crosses the frame's edge or is none
+   */
+  find(request: BlockRequest): number | undefined {
+    const key = ((request.frame * FRAME_SIZE + request.offset) * 2 + (request.bits === 32 ? 1 : 0)) * 2 + (request.probed ? 1 : 0);
+    return (this.blocks.get(key) ?? this.build(request, key))?.start;
+  }
+
+  private build(request: BlockRequest, key: number): Block | undefined {
+    const list = this.decodeRun(request);
+    if (list.length === 0) return undefined;
+    if (this.free + (list.length * 2 + 2) * RECORD_SIZE > RECORDS_END) this.flush();
+    const start = this.free;
+    const { i32 } = this.host;
+    let at = start + RECORD_SIZE;
+    let distance = 0;
+    list.forEach((instruction, i) => {
+      const rest = list.length - i;
+      if (request.probed && request.probe(distance, instruction)) {
+        at = this.putSpecial(at, Special.probe, distance, rest);
+      }
+      writeRecord(this.host, at, this.handlers.indexOf(instruction), instruction, distance, rest);
+      this.instructions[(at - RECORDS) / RECORD_SIZE] = instruction;
+      at += RECORD_SIZE;
+      distance += instruction.length;
+    });
+    at = this.putSpecial(at, Special.fall, distance, 0);
+    this.putSpecial(start, Special.enter, 0, 0);
+    i32[(start + ENTER.count) >> 2] = list.length;
+    i32[(start + ENTER.length) >> 2] = distance;
+    this.free = at;
+    const block: Block = {
+      start,
+      records: (at - start) / RECORD_SIZE,
+      frame: request.frame,
+      from: request.offset,
+      to: request.offset + distance,
+      key,
+      incoming: [],
+    };
+    this.register(block);
+    this.built++;
+    this.decoded += list.length;
+    return block;
+  }
+
+  private putSpecial(at: number, handler: number, here: number, rest: number): number {
+    const { i32 } = this.host;
+    i32.fill(0, at >> 2, (at + RECORD_SIZE) >> 2);
+    i32[(at + RECORD.handler) >> 2] = handler;
+    i32[(at + RECORD.here) >> 2] = here;
+    i32[(at + RECORD.rest) >> 2] = rest;
+    this.instructions[(at - RECORDS) / RECORD_SIZE] = undefined;
+    return at + RECORD_SIZE;
+  }
+
+  private register(block: Block): void {
+    this.blocks.set(block.key, block);
+    const others = this.byFrame.get(block.frame);
+    if (others) others.push(block);
+    else {
+      this.byFrame.set(block.frame, [block]);
+      this.memory.watchCode(block.frame);
+      this.onCodeFrame(block.frame);
+    }
+    for (let i = 0; i < block.records; i++) this.byRecord[(block.start - RECORDS) / RECORD_SIZE + i] = block;
+  }
+
+  /** Decodes up to the end of the block: a transfer of control, the frame's edge, or enough. */
+  private decodeRun({ frame, offset, bits }: BlockRequest): Instruction[] {
+    const base = this.memory.hostOffset(frame);
+    const list: Instruction[] = [];
+    for (let at = offset; at < FRAME_SIZE && list.length < MAX_INSTRUCTIONS; ) {
+      const result = this.decode(this.host.u8, base + at, bits);
+      // What looks beyond the frame looked at bytes that are not its own.
+      if (isFailure(result) || at + result.length > FRAME_SIZE) break;
+      list.push(result);
+      at += result.length;
+      if (result.row.flow !== 'next') break;
+    }
+    return list;
+  }
+
+  /** Puts one instruction where it runs alone. @returns its record */
+  single(instruction: Instruction): number {
+    writeRecord(this.host, RECORDS, this.handlers.indexOf(instruction), instruction, 0, 1);
+    this.instructions[0] = instruction;
+    this.putSpecial(RECORDS + RECORD_SIZE, Special.stop, instruction.length, 0);
+    return RECORDS;
+  }
+
+  /**
+   * Joins a record that left its block to the block it led to, if both lie in one page, so that no mapping can come between.
+   * @param target an ENTER record
+   */
+  link(from: number, target: number): void {
+    const source = this.byRecord[(from - RECORDS) / RECORD_SIZE];
+    const destination = this.byRecord[(target - RECORDS) / RECORD_SIZE];
+    if (!source || !destination || source.frame !== destination.frame || (source.key & 3) !== (destination.key & 3)) return;
+    const { i32 } = this.host;
+    const fall = i32[(from + RECORD.handler) >> 2] === Special.fall;
+    if (!fall && this.instructionAt(from)?.operands[0]?.kind !== 'relative') return;
+    const distance = i32[(from + (fall ? RECORD.here : RECORD.target)) >> 2];
+    // A target that wrapped in its segment, or came by another mapping of the frame, is not where the distance says.
+    if (source.from + distance !== destination.from) return;
+    i32[(from + RECORD.link) >> 2] = target;
+    destination.incoming.push(from);
+  }
+
+  /** Drops the blocks that overlap bytes of a frame which are about to change. The running one stops where it is. */
+  invalidate(frame: number, offset: number, length: number): void {
+    const list = this.byFrame.get(frame);
+    if (!list) return;
+    const kept = list.filter((block) => block.to <= offset || block.from >= offset + length);
+    if (kept.length === list.length) return;
+    for (const block of list) if (!kept.includes(block)) this.drop(block);
+    if (kept.length > 0) {
+      this.byFrame.set(frame, kept);
+      return;
+    }
+    this.byFrame.delete(frame);
+    this.memory.unwatchCode(frame);
+  }
+
+  private drop(block: Block): void {
+    const { i32 } = this.host;
+    this.blocks.delete(block.key);
+    for (let i = 0; i < block.records; i++) i32[(block.start + i * RECORD_SIZE) >> 2] = Special.stale;
+    for (const record of block.incoming) i32[(record + RECORD.link) >> 2] = 0;
+    this.invalidated++;
+  }
+
+  /** Forgets everything; only while no handler runs. */
+  flush(): void {
+    for (const frame of this.byFrame.keys()) this.memory.unwatchCode(frame);
+    this.blocks.clear();
+    this.byFrame.clear();
+    this.byRecord.length = 0;
+    this.instructions.length = 0;
+    this.free = FIRST_BLOCK;
+    this.onFlush();
+  }
+
+  /**
+   * Decodes one instruction from bytes that `fetch` gives one after another, so that no byte is fetched that is not needed.
+   * @param fetch byte at a distance; throws what fetching it raises
+   */
+  decodeExactly(bits: Bits, fetch: (distance: number) => number): Instruction | DecodeFailure {
+    const bytes = new Uint8Array(LONGEST_INSTRUCTION + 1);
+    for (let length = 1; ; length++) {
+      bytes[length - 1] = fetch(length - 1);
+      const result = this.decode(bytes.subarray(0, length), 0, bits);
+      if (!isFailure(result) || result.failure !== 'truncated') return result;
+    }
+  }
+}

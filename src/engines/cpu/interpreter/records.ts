@@ -1,0 +1,67 @@
+/**
+ * The decoded record: what a handler finds of its instruction, in host memory. Records of one block lie one behind the
+ * other, an ENTER record in front and one that leaves the block at the end:
+ *
+ *     ENTER | instruction | instruction | … | FALL
+ *
+ * Distances in a record count from the block's start, so a block serves every linear address and CS base under which its
+ * physical bytes are run.
+ */
+
+export const RECORD_SIZE = 80;
+
+/** Offsets of the 32-bit fields. */
+export const RECORD = {
+  /** Index of the handler in the function table. */
+  handler: 0,
+  /** Distance of the instruction, and of the one behind it, from the block's start. */
+  here: 4,
+  next: 8,
+  /** Instructions of the block from this one to the end, this one included: what has been paid for and not run. */
+  rest: 12,
+  /** State offsets of the first and second register operand. */
+  first: 16,
+  second: 20,
+  /** Immediate, sign-extended to 64 bits. */
+  immediate: 24,
+  immediateHigh: 28,
+  /** Record to go on with after a direct jump (or behind the block), once it is known to lie in the same page. */
+  link: 32,
+  /** Distance of a relative target from the block's start. */
+  target: 36,
+  /** Memory operand: state offsets of the segment, base and index registers, shift of the index, displacement, address mask. */
+  segment: 40,
+  base: 44,
+  index: 48,
+  shift: 52,
+  displacement: 56,
+  mask: 60,
+} as const;
+
+/** Of ENTER records, in fields of their own meaning. */
+export const ENTER = {
+  /** Instructions in the block. */
+  count: RECORD.first,
+  /** Bytes of the block. */
+  length: RECORD.second,
+} as const;
+
+/** Why control came back from handlers to the processor's loop. */
+export const Exit = {
+  /** Go on at IP, with the clock and interrupts looked at first. */
+  next: 0,
+  /** IP is set; no record is known for it. CURRENT is the record that went there. */
+  lookup: 1,
+  /** The instruction at CURRENT could not complete; the processor knows why. */
+  fault: 2,
+  /** The instruction at CURRENT raises VECTOR itself. */
+  exception: 3,
+  /** A block does not fit into the budget, or not under CS's limit. IP is at its start. */
+  budget: 4,
+  /** A repeated instruction ran part of its iterations. */
+  partial: 5,
+  /** The block's code was written over, or a probe stands there: CURRENT has not run. */
+  stale: 6,
+  probe: 7,
+} as const;
+export type Exit = (typeof Exit)[keyof typeof Exit];

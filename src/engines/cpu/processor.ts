@@ -1,0 +1,688 @@
+/**
+ * The processor: runs handlers over decoded blocks and does everything that happens between instructions.
+ *
+ * One turn of `run` looks at the clock, traps and interrupts, then lets handlers run as many instructions as may pass
+ * before the next of them is due. A block that does not fit, and whatever must be watched closely (TF, shadows, devices
+ * in memory, data breakpoints), runs one instruction at a time through the very same handlers: the two ways cannot differ.
+ */
+import { isFailure, createDecoder } from '../../isa/decoder';
+import type { Instruction } from '../../isa/types';
+import type { LinearAddress } from '../../shared/addresses';
+import type { Place } from '../../shared/transition';
+import type { Clock } from '../machine/clock';
+import { NANOSECONDS_PER_INSTRUCTION } from '../machine/clock';
+import type { InterruptSource } from '../machine/device';
+import type { HostMemory } from '../machine/host-memory';
+import { type AccessSize, FrameKind, type PhysicalMemory } from '../machine/physical-memory';
+import type { PortBus } from '../machine/ports';
+import type { RawTransition, TransitionLog } from '../transitions';
+import { BlockCache } from './interpreter/blocks';
+import { type HandlerSet, Handlers, type Host, jumpCacheOffset } from './interpreter/handlers';
+import { Exit, RECORD, RECORD_SIZE } from './interpreter/records';
+import { BUDGET, CURRENT, JUMP_BASE, RECORDS, SEGMENTS, SEGMENT_SIZE, SNAPSHOT, STATE_END, SYS, VECTOR } from './layout';
+import { CpuState, Flag, Reg, Seg } from './state';
+import { DebugRegisters } from './system/debug';
+import type { Cpu } from './system/cpu';
+import { EXCEPTIONS, GuestFault, gp, ud, Vector } from './system/fault';
+import { HELPERS } from './system/helpers';
+import { deliver, type Event, exceptionName } from './system/interrupts';
+import { Mmu } from './system/mmu';
+import { resetState } from './system/reset';
+import { checkAccess } from './system/segments';
+
+/** Why `run` came back. */
+export type CpuStop =
+  | { readonly reason: 'limit' }
+  /** Halted, and nothing can wake it: interrupts are off, or none came for long. */
+  | { readonly reason: 'halted' }
+  /** Halted until a timer or an input wakes it. */
+  | { readonly reason: 'idle' }
+  | { readonly reason: 'shutdown'; readonly fault: GuestFault | undefined }
+  /** A probe or hook asked for it; what it was is known to who asked. */
+  | { readonly reason: 'requested' };
+
+/** What the session may look at. Every hook is optional; without them nothing is paid. */
+export interface Hooks {
+  /** Linear pages in which `probe` wants to see instructions. */
+  probedPage(page: number): boolean;
+  /** Opcodes that `probe` wants to see anywhere. */
+  probesOpcodes: boolean;
+  /** Whether to come to `probe` before an instruction. Asked once, when the instruction is decoded. */
+  wants(address: LinearAddress, instruction: Instruction): boolean;
+  /** Before such an instruction. @returns true to stop before it */
+  probe(address: LinearAddress, instruction: Instruction | undefined): boolean;
+  /** Before an exception is delivered. @returns true to stop before that */
+  exception(fault: GuestFault): boolean;
+  /** After a port access. @returns true to stop after the instruction */
+  port(port: number, size: AccessSize, write: boolean, value: number): boolean;
+  /** After an access to a watched page. @returns true to stop after the instruction */
+  access(address: LinearAddress, size: number, write: boolean): boolean;
+}
+
+export interface ProcessorParts {
+  readonly host: HostMemory;
+  readonly memory: PhysicalMemory;
+  readonly ports: PortBus;
+  readonly clock: Clock;
+  readonly interrupts: InterruptSource;
+  readonly log: TransitionLog;
+  readonly handlers: HandlerSet;
+}
+
+const MAX_SLICE = 0x3fffffff;
+/** Virtual nanoseconds after which a halted processor counts as halted for good. */
+const LONGEST_IDLE = 10e9;
+const INT_SEMANTICS = new Set(['int', 'int1', 'int3', 'into']);
+const DR6_BS = 0x4000;
+
+const decodeLegacy = createDecoder((row) => row.modes.some((bits) => bits !== 64) && row.feature !== 'x86-64');
+
+export class Processor implements Cpu, Host {
+  readonly state: CpuState;
+  readonly mmu: Mmu;
+  readonly blocks: BlockCache;
+  readonly debug: DebugRegisters;
+  hooks: Hooks | undefined;
+  private readonly parts: ProcessorParts;
+  private readonly handlers: Handlers;
+  /** Instructions completed up to the start of the present run of handlers. */
+  private completed = 0;
+  /** The budget that this run of handlers began with. */
+  private granted = 0;
+  /** The record whose helper or access is being served; 0 outside. */
+  private serving = 0;
+  private fault: GuestFault | undefined;
+  /** An exception that a hook held back, to be delivered when the run goes on. */
+  private held: GuestFault | undefined;
+  private stopping = false;
+  /** Address of an instruction whose probe has been looked at; -1 for none. */
+  private passProbe = -1;
+  /** Decoded blocks no longer have their probes where they should be. */
+  private staleProbes = false;
+  /** Come back when halted, so that someone outside can wait in real time, instead of skipping to the next timer at once. */
+  returnWhenIdle = false;
+  /** For the statistics. */
+  singles = 0;
+  runs = 0;
+
+  constructor(parts: ProcessorParts) {
+    this.parts = parts;
+    this.state = new CpuState(parts.host);
+    this.mmu = new Mmu(this.state, parts.memory);
+    this.handlers = new Handlers(parts.handlers, parts.host.memory, this);
+    this.blocks = new BlockCache(parts.host, parts.memory, this.handlers, decodeLegacy);
+    this.debug = new DebugRegisters(this.state);
+    this.blocks.onCodeFrame = (frame) => this.mmu.protectFrame(frame);
+    this.blocks.onFlush = () => this.mmu.flushJumps();
+    this.mmu.onWatched = (address, size, write) => this.accessed(address, size, write);
+    parts.memory.onCodeWrite = (frame, offset, length) => this.blocks.invalidate(frame, offset, length);
+    parts.memory.onRemap = () => this.mmu.flush();
+    parts.clock.attach(() => this.instructionCount);
+    this.reset();
+  }
+
+  /** As after RESET#. */
+  reset(): void {
+    resetState(this.state);
+    this.mmu.flush();
+    this.fault = undefined;
+    this.held = undefined;
+    this.debugRegistersChanged();
+  }
+
+  /** Instructions completed since power-on, exact at every moment. */
+  get instructionCount(): number {
+    if (this.granted === 0) return this.completed;
+    const rest = this.serving === 0 ? 0 : this.parts.host.i32[(this.serving + RECORD.rest) >> 2];
+    return this.completed + this.granted - this.parts.host.i32[BUDGET >> 2] - rest;
+  }
+
+  /** For snapshots. */
+  restoreCount(count: number): void {
+    this.completed = count;
+  }
+
+  /** Asks `run` to come back before the next instruction. */
+  requestStop(): void {
+    this.stopping = true;
+    // A running block leaves at its next edge.
+    if (this.granted > 0) this.cutBudget();
+  }
+
+  private cutBudget(): void {
+    const { i32 } = this.parts.host;
+    const left = i32[BUDGET >> 2];
+    if (left > 0) {
+      this.granted -= left;
+      i32[BUDGET >> 2] = 0;
+    }
+  }
+
+  // --- the loop
+
+  /**
+   * Runs until something stops it.
+   * @param instructions at most so many
+   */
+  run(instructions: number): CpuStop {
+    const { clock } = this.parts;
+    const end = this.completed + instructions;
+    this.stopping = false;
+    for (;;) {
+      if (this.stopping) return { reason: 'requested' };
+      if (clock.nextDeadline <= clock.now) clock.fire();
+      if (!this.settle()) {
+        if (this.stopping) return { reason: 'requested' };
+        const activity = this.state.sys(SYS.activity);
+        if (activity === 2) return { reason: 'shutdown', fault: this.fault };
+        if (this.returnWhenIdle && this.state.flag(Flag.if)) return { reason: 'idle' };
+        if (!this.skip()) return { reason: 'halted' };
+        continue;
+      }
+      const left = end - this.completed;
+      if (left <= 0) return { reason: 'limit' };
+      this.turn(Math.min(left, clock.instructionsToDeadline, MAX_SLICE));
+    }
+  }
+
+  /** Lets a halted processor's time pass to the next timer. @returns false when waiting is in vain */
+  skip(): boolean {
+    const { clock } = this.parts;
+    if (this.idleCount !== this.completed) {
+      this.idleCount = this.completed;
+      this.idleSince = clock.now;
+    }
+    return this.state.flag(Flag.if) && clock.now - this.idleSince < LONGEST_IDLE && clock.skipToDeadline();
+  }
+
+  private idleCount = -1;
+  private idleSince = 0;
+
+  /** Delivers what waits at the instruction boundary. @returns false when no instruction can run: halted, shut down or held */
+  private settle(): boolean {
+    const { state } = this;
+    const { interrupts } = this.parts;
+    if (this.held) {
+      const fault = this.held;
+      this.held = undefined;
+      this.raise(fault);
+    }
+    const shadow = state.sys(SYS.shadow);
+    const debug = state.sys(SYS.pendingDebug);
+    if (debug && shadow !== 2) {
+      state.setSys(SYS.pendingDebug, 0);
+      state.setSys(SYS.dr6, (state.sys(SYS.dr6) | debug) >>> 0);
+      state.setSys(SYS.activity, 0);
+      if (!this.meet(new GuestFault(Vector.db, 0, 'debug trap'))) return false;
+    }
+    if (!shadow) {
+      if ((state.sys(SYS.nmi) & 3) === 1) {
+        state.setSys(SYS.nmi, 2);
+        state.setSys(SYS.activity, 0);
+        this.raiseEvent({ vector: Vector.nmi, source: 'external', returnTo: state.ip, name: 'NMI', kind: 'interrupt', at: state.ip });
+      } else if (state.flag(Flag.if) && interrupts.pending && state.sys(SYS.activity) !== 2) {
+        state.setSys(SYS.activity, 0);
+        const vector = interrupts.acknowledge();
+        const name = `interrupt 0x${vector.toString(16).padStart(2, '0')}`;
+        this.raiseEvent({ vector, source: 'external', returnTo: state.ip, name, kind: 'interrupt', at: state.ip });
+      }
+    }
+    return state.sys(SYS.activity) === 0 && !this.stopping;
+  }
+
+  /** Runs handlers for at most `budget` instructions, or one alone. */
+  private turn(budget: number): void {
+    const { state } = this;
+    if (this.staleProbes) {
+      this.staleProbes = false;
+      this.blocks.flush();
+    }
+    if (this.mmu.retry || state.sys(SYS.shadow) !== 0 || state.flag(Flag.tf | Flag.rf) || budget === 0) {
+      this.single();
+      return;
+    }
+    const record = this.findBlock();
+    if (record === undefined) {
+      if (!this.fault) this.single();
+      else this.settleFault();
+      return;
+    }
+    this.runs++;
+    this.execute(record, budget);
+  }
+
+  /** The ENTER record for the next instruction, entered into the jump cache. Sets `fault` when fetching faults. */
+  private findBlock(): number | undefined {
+    const { state, mmu } = this;
+    if (state.ip > state.segLimit(Seg.cs)) return undefined;
+    const linear = state.instructionAddress;
+    let frame: number;
+    try {
+      frame = mmu.codeFrame(linear, state.cpl === 3);
+    } catch (error) {
+      if (!(error instanceof GuestFault)) throw error;
+      this.fault = error;
+      return undefined;
+    }
+    const kind = this.parts.memory.kindOf(frame);
+    if (kind !== FrameKind.ram && kind !== FrameKind.rom) return undefined;
+    const { hooks, debug } = this;
+    const probed = debug.breaksOnPage(linear >>> 12) || (hooks !== undefined && (hooks.probesOpcodes || hooks.probedPage(linear >>> 12)));
+    const record = this.blocks.find({
+      frame,
+      offset: linear & 0xfff,
+      bits: state.codeBits,
+      probed,
+      probe: (distance, instruction) => {
+        const address = ((linear + distance) >>> 0) as LinearAddress;
+        return debug.breaksAt(address) || (hooks?.wants(address, instruction) ?? false);
+      },
+    });
+    if (record !== undefined) {
+      const { u32 } = this.parts.host;
+      const entry = (u32[JUMP_BASE >> 2] + jumpCacheOffset(linear)) >> 2;
+      u32[entry] = linear;
+      u32[entry + 1] = record;
+    }
+    return record;
+  }
+
+  /** Enters the handlers and settles accounts when they come back. */
+  private execute(start: number, budget: number): void {
+    const { i32 } = this.parts.host;
+    this.granted = budget;
+    i32[BUDGET >> 2] = budget;
+    let record = start;
+    for (;;) {
+      const exit = this.handlers.run(record);
+      if (exit === Exit.lookup && !this.stopping) {
+        const from = i32[CURRENT >> 2];
+        const found = this.findBlock();
+        if (found !== undefined) {
+          if (from >= RECORDS) this.blocks.link(from, found);
+          record = found;
+          continue;
+        }
+      }
+      this.leave(exit);
+      return;
+    }
+  }
+
+  /** Takes back what was paid for and not run, and sets IP to the instruction that did not complete. */
+  private leave(exit: Exit): void {
+    const { i32 } = this.parts.host;
+    const record = i32[CURRENT >> 2];
+    const unfinished = exit === Exit.fault || exit === Exit.exception || exit === Exit.stale || exit === Exit.probe || exit === Exit.partial;
+    let refund = 0;
+    if (unfinished) {
+      refund = i32[(record + RECORD.rest) >> 2] - (exit === Exit.partial ? 1 : 0);
+      this.state.ip = (this.state.ip + i32[(record + RECORD.here) >> 2]) >>> 0;
+    }
+    this.completed += this.granted - i32[BUDGET >> 2] - refund;
+    this.granted = 0;
+    if (exit === Exit.next) {
+      // A task switch may fault when it is over: the fault is the new task's.
+      if (this.fault) this.settleFault();
+    } else if (exit === Exit.fault) {
+      if (!this.mmu.retry) this.settleFault();
+    } else if (exit === Exit.exception) {
+      this.fault = new GuestFault(i32[VECTOR >> 2], 0, this.describeOwn(i32[VECTOR >> 2]));
+      this.settleFault();
+    } else if (exit === Exit.probe) {
+      this.probed();
+    } else if (exit === Exit.budget || exit === Exit.lookup) {
+      if (this.fault) this.settleFault();
+      else if (exit === Exit.budget && i32[BUDGET >> 2] > 0) this.mmu.retry = true;
+    }
+  }
+
+  private describeOwn(vector: number): string {
+    return vector === Vector.de ? 'the divisor is 0 or the quotient does not fit' : 'the target lies beyond the limit of CS';
+  }
+
+  /** Meets the fault that the last instruction left. */
+  private settleFault(): void {
+    const fault = this.fault ?? this.mmu.fault;
+    this.fault = undefined;
+    this.mmu.fault = undefined;
+    if (fault) this.meet(fault);
+  }
+
+  /** Delivers an exception, unless a hook wants to stop before. @returns false when it is held back */
+  private meet(fault: GuestFault): boolean {
+    if (this.hooks?.exception(fault)) {
+      this.held = fault;
+      this.stopping = true;
+      return false;
+    }
+    this.raise(fault);
+    return true;
+  }
+
+  /** The exception that waits to be delivered while the debugger looks. */
+  get heldException(): GuestFault | undefined {
+    return this.held;
+  }
+
+  private raise(fault: GuestFault): void {
+    this.raiseEvent(this.exceptionEvent(fault));
+  }
+
+  private exceptionEvent(fault: GuestFault): Event {
+    const info = EXCEPTIONS[fault.vector];
+    const { ip } = this.state;
+    return {
+      vector: fault.vector,
+      source: 'exception',
+      errorCode: info?.errorCode && this.state.protectedMode ? fault.errorCode : undefined,
+      returnTo: ip,
+      resume: info?.kind === 'fault',
+      name: exceptionName(fault.vector),
+      kind: 'exception',
+      at: ip,
+    };
+  }
+
+  /** Delivers; a fault on the way makes a double fault where the manual says so, a third one shuts the processor down. */
+  private raiseEvent(event: Event): void {
+    let current = event;
+    for (;;) {
+      this.checkpoint();
+      try {
+        deliver(this, current);
+        return;
+      } catch (error) {
+        if (!(error instanceof GuestFault)) throw error;
+        this.rollback();
+        const first = current.source === 'exception' ? (EXCEPTIONS[current.vector]?.severity ?? 'benign') : 'benign';
+        const second = EXCEPTIONS[error.vector]?.severity ?? 'benign';
+        if (first === 'double fault') {
+          this.fault = error;
+          this.state.setSys(SYS.activity, 2);
+          return;
+        }
+        const double =
+          (first === 'contributory' && second === 'contributory') || (first === 'page fault' && (second === 'contributory' || second === 'page fault'));
+        current = this.exceptionEvent(double ? new GuestFault(Vector.df, 0, error.reason) : error);
+      }
+    }
+  }
+
+  private probed(): void {
+    const { state } = this;
+    const address = state.instructionAddress;
+    if (this.breakpointFault(address)) return;
+    const instruction = this.blocks.instructionAt(this.parts.host.i32[CURRENT >> 2] + RECORD_SIZE);
+    if (this.hooks?.probe(address, instruction)) {
+      this.stopping = true;
+      return;
+    }
+    this.passProbe = address;
+    this.single();
+  }
+
+  /** #DB for an instruction breakpoint of the guest's own. */
+  private breakpointFault(address: LinearAddress): boolean {
+    if (this.state.flag(Flag.rf)) return false;
+    const hit = this.debug.instructionHits(address);
+    if (hit === 0) return false;
+    this.state.setSys(SYS.dr6, (this.state.sys(SYS.dr6) | hit) >>> 0);
+    this.fault = new GuestFault(Vector.db, 0, 'instruction breakpoint in DR0 to DR3');
+    this.settleFault();
+    return true;
+  }
+
+  /** Runs the next instruction without looking at probes: what a debugger does to leave one. */
+  passProbes(): void {
+    this.passProbe = this.state.instructionAddress;
+    this.mmu.retry = true;
+  }
+
+  /** To be called after the answers of `Hooks.wants` changed. */
+  probesChanged(): void {
+    this.staleProbes = true;
+  }
+
+  // --- one instruction alone
+
+  private single(): void {
+    const { state, mmu } = this;
+    const { i32 } = this.parts.host;
+    const address = state.instructionAddress;
+    const passProbe = this.passProbe === address;
+    this.passProbe = -1;
+    mmu.retry = false;
+    if (this.debug.breaksAt(address) && this.breakpointFault(address)) return;
+    const instruction = this.fetch();
+    if (!instruction) {
+      this.settleFault();
+      return;
+    }
+    if (!passProbe && this.hooks?.wants(address, instruction) && this.hooks.probe(address, instruction)) {
+      this.stopping = true;
+      return;
+    }
+    const shadow = state.sys(SYS.shadow);
+    const trap = state.flag(Flag.tf);
+    const resume = state.flag(Flag.rf);
+    state.setSys(SYS.shadow, 0);
+    mmu.exact = true;
+    this.singles++;
+    this.granted = 1;
+    i32[BUDGET >> 2] = 0;
+    const exit = this.handlers.run(this.blocks.single(instruction));
+    mmu.exact = false;
+    if (exit === Exit.fault || exit === Exit.exception) {
+      // The instruction did not happen, so the shadow over it stays.
+      state.setSys(SYS.shadow, shadow);
+      this.leave(exit);
+      return;
+    }
+    const { semantics } = instruction.row;
+    if (resume && exit !== Exit.partial && semantics !== 'iret') state.setFlag(Flag.rf, false);
+    if (trap && !INT_SEMANTICS.has(semantics)) state.setSys(SYS.pendingDebug, state.sys(SYS.pendingDebug) | DR6_BS);
+    this.leave(exit);
+  }
+
+  /** Decodes at IP with every check of a fetch. Sets `fault` and gives undefined where it fails. */
+  private fetch(): Instruction | undefined {
+    const { state, mmu } = this;
+    const user = state.cpl === 3;
+    try {
+      const result = this.blocks.decodeExactly(state.codeBits, (distance) => {
+        const offset = (state.ip + distance) >>> 0;
+        if (state.ip + distance > state.segLimit(Seg.cs)) throw gp(0, 'the instruction lies beyond the limit of CS');
+        const linear = state.linear(Seg.cs, offset);
+        const frame = mmu.codeFrame(linear, user);
+        return this.parts.memory.read(frame * 4096 + (linear & 0xfff), 1);
+      });
+      if (!isFailure(result)) return result;
+      this.fault = result.failure === 'too-long' ? gp(0, 'the instruction is longer than 15 bytes') : ud('no instruction of this processor');
+    } catch (error) {
+      if (!(error instanceof GuestFault)) throw error;
+      this.fault = error;
+    }
+    return undefined;
+  }
+
+  // --- called by handlers
+
+  memory(record: number, segment: number, offset: number, sizeAndAccess: number): number {
+    this.serving = record;
+    const size = sizeAndAccess & 0xff;
+    const access = sizeAndAccess >> 8;
+    try {
+      const linear = checkAccess(this.state, ((segment - SEGMENTS) / SEGMENT_SIZE) as Seg, offset >>> 0, size, access !== 0);
+      this.checkAlignment(linear, size);
+      return this.mmu.access(linear, size, access);
+    } catch (error) {
+      if (!(error instanceof GuestFault)) throw error;
+      this.fault = error;
+      return 0;
+    } finally {
+      this.serving = 0;
+    }
+  }
+
+  private checkAlignment(linear: number, size: number): void {
+    if ((linear & (size - 1)) === 0 || !this.state.alignmentChecked) return;
+    throw new GuestFault(Vector.ac, 0, `an access of ${size} bytes at 0x${linear.toString(16)} is not aligned`);
+  }
+
+  commit(record: number): void {
+    this.serving = record;
+    this.mmu.commit();
+    this.serving = 0;
+  }
+
+  helper(record: number): number {
+    const { state } = this;
+    const { i32 } = this.parts.host;
+    const instruction = this.blocks.instructionAt(record) as Instruction;
+    const helper = HELPERS[instruction.row.semantics];
+    if (!helper) throw new Error(`not implemented: the semantics of ${instruction.row.mnemonic} (${instruction.row.semantics})`);
+    const start = state.ip;
+    this.instruction = instruction;
+    this.here = (start + i32[(record + RECORD.here) >> 2]) >>> 0;
+    this.after = (start + i32[(record + RECORD.next) >> 2]) >>> 0;
+    this.serving = record;
+    this.partial = false;
+    const ends = instruction.row.flow !== 'next';
+    if (ends) state.ip = this.after;
+    this.checkpoint();
+    this.taskCommitted = false;
+    try {
+      helper(this);
+    } catch (error) {
+      if (!(error instanceof GuestFault)) throw error;
+      this.rollback();
+      this.fault = error;
+      this.serving = 0;
+      if (this.taskCommitted) return Exit.next + 1;
+      state.ip = start;
+      return Exit.fault + 1;
+    }
+    this.serving = 0;
+    if (this.partial) {
+      state.ip = start;
+      return Exit.partial + 1;
+    }
+    return ends ? Exit.next + 1 : 0;
+  }
+
+  // --- Cpu: what helpers see
+
+  instruction!: Instruction;
+  here = 0;
+  after = 0;
+  private partial = false;
+  /** A task switch went beyond the point of no return. */
+  private taskCommitted = false;
+
+  get timeStamp(): number {
+    const ticks = Math.floor(this.parts.clock.now / NANOSECONDS_PER_INSTRUCTION);
+    return ticks + this.timeStampOffset;
+  }
+
+  private timeStampOffset = 0;
+
+  setTimeStamp(value: number): void {
+    this.timeStampOffset += value - this.timeStamp;
+  }
+
+  place(): Place {
+    const ring = this.state.cpl;
+    return { ring, guestRing: ring, mode: this.state.mode, vmx: 'off' };
+  }
+
+  log(transition: RawTransition): void {
+    this.parts.log.record(transition, this.instructionCount, 0);
+  }
+
+  checkpoint(): void {
+    this.parts.host.u8.copyWithin(SNAPSHOT, 0, STATE_END);
+  }
+
+  commitTask(): void {
+    this.checkpoint();
+    this.taskCommitted = true;
+  }
+
+  private rollback(): void {
+    const { u8, i32 } = this.parts.host;
+    const budget = i32[BUDGET >> 2];
+    u8.copyWithin(0, SNAPSHOT, SNAPSHOT + STATE_END);
+    i32[BUDGET >> 2] = budget;
+  }
+
+  interrupt(event: Omit<Event, 'at'>): void {
+    deliver(this, { ...event, at: this.here });
+  }
+
+  readPort(port: number, size: AccessSize): number {
+    const value = this.parts.ports.read(port, size);
+    if (this.hooks?.port(port, size, false, value)) this.requestStop();
+    return value;
+  }
+
+  writePort(port: number, size: AccessSize, value: number): void {
+    this.parts.ports.write(port, size, value);
+    if (this.hooks?.port(port, size, true, value)) this.requestStop();
+  }
+
+  repeat(iteration: () => void): void {
+    const { state } = this;
+    if (this.instruction.prefixes.repeat === 'none') {
+      iteration();
+      return;
+    }
+    const { i32 } = this.parts.host;
+    const size = this.instruction.addressSize === 16 ? 2 : 4;
+    let left = state.reg(Reg.ecx, size);
+    while (left > 0) {
+      iteration();
+      left--;
+      state.setReg(Reg.ecx, size, left);
+      this.checkpoint();
+      if (left === 0) return;
+      if (i32[BUDGET >> 2] <= 0 || this.stopping) {
+        this.partial = true;
+        return;
+      }
+      i32[BUDGET >> 2]--;
+    }
+  }
+
+  debugRegistersChanged(): void {
+    this.debug.update();
+    this.staleProbes = true;
+    this.refreshWatches();
+  }
+
+  /** Linear pages whose accesses the session wants to see. */
+  private watchedPages: ReadonlySet<number> = new Set();
+
+  watchPages(pages: ReadonlySet<number>): void {
+    this.watchedPages = pages;
+    this.refreshWatches();
+  }
+
+  private refreshWatches(): void {
+    this.mmu.watch([...this.watchedPages, ...this.debug.dataPages()]);
+  }
+
+  private accessed(address: LinearAddress, size: number, write: boolean): void {
+    const hit = this.debug.dataHits(address, size, write);
+    if (hit) this.state.setSys(SYS.pendingDebug, this.state.sys(SYS.pendingDebug) | hit);
+    if (this.hooks?.access(address, size, write)) this.requestStop();
+  }
+
+  halt(): void {
+    this.state.setSys(SYS.activity, 1);
+  }
+
+  shadow(kind: 'sti' | 'mov-ss'): void {
+    this.state.setSys(SYS.shadow, kind === 'sti' ? 1 : 2);
+  }
+}

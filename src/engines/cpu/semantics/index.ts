@@ -1,0 +1,17 @@
+/** The staged semantics by the names that the instruction table uses. What is not here is a helper (system/helpers.ts). */
+import * as arithmetic from './arithmetic';
+import type { Semantics } from './context';
+import * as logic from './logic';
+import * as moves from './moves';
+import * as shifts from './shifts';
+import * as stack from './stack';
+import * as strings from './strings';
+
+export const SEMANTICS: Readonly<Record<string, Semantics | undefined>> = {
+  ...arithmetic,
+  ...logic,
+  ...shifts,
+  ...moves,
+  ...stack,
+  ...strings,
+};

@@ -1,0 +1,343 @@
+/** Typed access to the active processor's state in host memory. */
+import type { LinearAddress } from '../../shared/addresses';
+import type { ProcessorMode, Ring } from '../../shared/transition';
+import type { HostMemory } from '../machine/host-memory';
+import {
+  EFLAGS,
+  FLAG_ADJUST,
+  FLAG_CARRY,
+  FLAG_SIGN,
+  FLAG_ZERO,
+  IP,
+  JUMP_BASE,
+  JUMP_CACHES,
+  JUMP_SIZE,
+  REGISTERS,
+  SEG,
+  SEGMENTS,
+  SEGMENT_SIZE,
+  STACK_MASK,
+  STATE_END,
+  SYS,
+  SYSTEM,
+  TLB_BASE,
+  TLB_EMPTY,
+  TLB_SUPERVISOR,
+  TLB_USER,
+  WIDEST_ACCESS,
+} from './layout';
+
+/** Numbers of the segment registers, LDTR and TR included. */
+export const Seg = { es: 0, cs: 1, ss: 2, ds: 3, fs: 4, gs: 5, ldtr: 6, tr: 7 } as const;
+export type Seg = (typeof Seg)[keyof typeof Seg];
+
+export const Reg = { eax: 0, ecx: 1, edx: 2, ebx: 3, esp: 4, ebp: 5, esi: 6, edi: 7 } as const;
+
+/** EFLAGS bits (manual, "EFLAGS Register"). */
+export const Flag = {
+  cf: 1 << 0,
+  one: 1 << 1,
+  pf: 1 << 2,
+  af: 1 << 4,
+  zf: 1 << 6,
+  sf: 1 << 7,
+  tf: 1 << 8,
+  if: 1 << 9,
+  df: 1 << 10,
+  of: 1 << 11,
+  iopl: 3 << 12,
+  nt: 1 << 14,
+  rf: 1 << 16,
+  vm: 1 << 17,
+  ac: 1 << 18,
+  vif: 1 << 19,
+  vip: 1 << 20,
+  id: 1 << 21,
+} as const;
+const STATUS = Flag.cf | Flag.pf | Flag.af | Flag.zf | Flag.sf | Flag.of;
+
+export const Cr0 = { pe: 1, mp: 2, em: 4, ts: 8, et: 16, ne: 32, wp: 1 << 16, am: 1 << 18, nw: 1 << 29, cd: 1 << 30, pg: 0x80000000 } as const;
+export const Cr4 = { vme: 1, pvi: 2, tsd: 4, de: 8, pse: 16, pae: 32, mce: 64, pge: 128 } as const;
+
+/** Access byte and flags of a descriptor; see SEG.attributes. */
+export const Attr = {
+  accessed: 1,
+  /** Data: writable. Code: readable. */
+  readWrite: 2,
+  /** Data: expands down. Code: conforming. */
+  expandConform: 4,
+  code: 8,
+  /** Code or data, not a system descriptor. */
+  segment: 0x10,
+  dplShift: 5,
+  present: 0x80,
+  big: 0x4000,
+  granular: 0x8000,
+} as const;
+
+/** A segment register with its hidden part. */
+export interface SegmentRegister {
+  selector: number;
+  /** Linear address, unsigned. */
+  base: number;
+  /** Highest valid offset (of an expand-down segment: the highest invalid one), in bytes. */
+  limit: number;
+  attributes: number;
+  /** Null or unusable: any use faults. */
+  unusable: boolean;
+}
+
+export const REAL_MODE_DATA = Attr.present | Attr.segment | Attr.readWrite | Attr.accessed;
+
+export class CpuState {
+  readonly host: HostMemory;
+
+  constructor(host: HostMemory) {
+    this.host = host;
+  }
+
+  // --- general registers
+
+  /** Register by number, low 32 bits unsigned. */
+  reg32(number: number): number {
+    return this.host.u32[(REGISTERS >> 2) + number * 2];
+  }
+
+  setReg32(number: number, value: number): void {
+    this.host.u32[(REGISTERS >> 2) + number * 2] = value;
+    this.host.u32[(REGISTERS >> 2) + number * 2 + 1] = 0;
+  }
+
+  /** A register of 1, 2 or 4 bytes; numbers 4 to 7 of size 1 with `high` are AH, CH, DH, BH at 0 to 3. */
+  reg(number: number, size: number, high = false): number {
+    const offset = REGISTERS + number * 8 + (high ? 1 : 0);
+    return size === 1 ? this.host.u8[offset] : size === 2 ? this.host.view.getUint16(offset, true) : this.host.u32[offset >> 2];
+  }
+
+  setReg(number: number, size: number, value: number, high = false): void {
+    const offset = REGISTERS + number * 8 + (high ? 1 : 0);
+    if (size === 1) this.host.u8[offset] = value;
+    else if (size === 2) this.host.view.setUint16(offset, value, true);
+    else this.setReg32(number, value);
+  }
+
+  /** Offset of the current instruction in CS, while no handler runs. */
+  get ip(): number {
+    return this.host.u32[IP >> 2];
+  }
+
+  set ip(value: number) {
+    this.host.u32[IP >> 2] = value;
+  }
+
+  // --- flags
+
+  /** EFLAGS as PUSHFD would see it, VM and RF included. */
+  get eflags(): number {
+    const { i32 } = this.host;
+    const carry = i32[FLAG_CARRY >> 2];
+    const sign = i32[FLAG_SIGN >> 2];
+    let flags = i32[EFLAGS >> 2] | Flag.one;
+    if (carry < 0) flags |= Flag.cf;
+    if ((carry ^ (carry << 1)) < 0) flags |= Flag.of;
+    if (sign < 0) flags |= Flag.sf;
+    if (i32[FLAG_ZERO >> 2] === 0) flags |= Flag.zf;
+    if (evenParity(sign)) flags |= Flag.pf;
+    return (flags | (i32[FLAG_ADJUST >> 2] & Flag.af)) >>> 0;
+  }
+
+  set eflags(value: number) {
+    const { i32 } = this.host;
+    i32[EFLAGS >> 2] = value & ~STATUS & ~Flag.one;
+    i32[FLAG_ZERO >> 2] = ~value & Flag.zf;
+    i32[FLAG_SIGN >> 2] = ((value & Flag.sf) << 24) | (value & Flag.pf ? 0 : 1);
+    i32[FLAG_ADJUST >> 2] = value & Flag.af;
+    const carry = (value & Flag.cf) << 31;
+    const overflow = (value & Flag.of) << 20;
+    i32[FLAG_CARRY >> 2] = carry | ((carry ^ overflow) >>> 1);
+  }
+
+  /** One of the flags that no arithmetic writes. */
+  flag(bit: number): boolean {
+    return (this.host.i32[EFLAGS >> 2] & bit) !== 0;
+  }
+
+  setFlag(bit: number, on: boolean): void {
+    if (on) this.host.i32[EFLAGS >> 2] |= bit;
+    else this.host.i32[EFLAGS >> 2] &= ~bit;
+  }
+
+  setZero(on: boolean): void {
+    this.host.i32[FLAG_ZERO >> 2] = on ? 0 : 1;
+  }
+
+  get iopl(): number {
+    return (this.host.i32[EFLAGS >> 2] >> 12) & 3;
+  }
+
+  // --- system registers
+
+  sys(index: number): number {
+    return this.host.u32[(SYSTEM >> 2) + index * 2];
+  }
+
+  setSys(index: number, value: number): void {
+    this.host.u32[(SYSTEM >> 2) + index * 2] = value;
+  }
+
+  get cr0(): number {
+    return this.sys(SYS.cr0);
+  }
+
+  get cr3(): number {
+    return this.sys(SYS.cr3);
+  }
+
+  get cr4(): number {
+    return this.sys(SYS.cr4);
+  }
+
+  get cpl(): Ring {
+    return this.sys(SYS.cpl) as Ring;
+  }
+
+  // --- modes
+
+  get protectedMode(): boolean {
+    return (this.cr0 & Cr0.pe) !== 0;
+  }
+
+  get virtual8086(): boolean {
+    return this.flag(Flag.vm);
+  }
+
+  get paging(): boolean {
+    return this.cr0 >= Cr0.pg;
+  }
+
+  get mode(): ProcessorMode {
+    if (!this.protectedMode) return 'real';
+    if (this.virtual8086) return 'virtual-8086';
+    return this.codeBits === 32 ? 'protected-32' : 'protected-16';
+  }
+
+  /** Default operand and address size of the code segment. */
+  get codeBits(): 16 | 32 {
+    return this.segAttributes(Seg.cs) & Attr.big ? 32 : 16;
+  }
+
+  // --- segments
+
+  private seg(number: number, field: number): number {
+    return (SEGMENTS + number * SEGMENT_SIZE + field) >> 2;
+  }
+
+  selector(number: Seg): number {
+    return this.host.u32[this.seg(number, SEG.selector)];
+  }
+
+  segBase(number: Seg): number {
+    return this.host.u32[this.seg(number, SEG.base)];
+  }
+
+  segLimit(number: Seg): number {
+    return this.host.u32[this.seg(number, SEG.limit)];
+  }
+
+  segAttributes(number: Seg): number {
+    return this.host.u32[this.seg(number, SEG.attributes)];
+  }
+
+  segment(number: Seg): SegmentRegister {
+    return {
+      selector: this.selector(number),
+      base: this.segBase(number),
+      limit: this.segLimit(number),
+      attributes: this.segAttributes(number),
+      unusable: this.host.u32[this.seg(number, SEG.unusable)] !== 0,
+    };
+  }
+
+  /** Loads a segment register and the ranges that handlers check against. */
+  setSegment(number: Seg, value: SegmentRegister): void {
+    const { u32 } = this.host;
+    const { attributes } = value;
+    const usable = !value.unusable && (attributes & Attr.present) !== 0;
+    const isCode = (attributes & Attr.code) !== 0;
+    const down = !isCode && (attributes & Attr.expandConform) !== 0;
+    const top = attributes & Attr.big ? 0xffffffff : 0xffff;
+    const low = down ? value.limit + 1 : 0;
+    const count = down ? Math.max(0, top - value.limit) : value.limit + 1;
+    const span = usable ? Math.max(0, count - (WIDEST_ACCESS - 1)) : 0;
+    u32[this.seg(number, SEG.selector)] = value.selector;
+    u32[this.seg(number, SEG.base)] = value.base;
+    u32[this.seg(number, SEG.limit)] = value.limit;
+    u32[this.seg(number, SEG.attributes)] = attributes;
+    u32[this.seg(number, SEG.unusable)] = value.unusable ? 1 : 0;
+    u32[this.seg(number, SEG.low)] = low;
+    u32[this.seg(number, SEG.readSpan)] = !isCode || attributes & Attr.readWrite ? span : 0;
+    u32[this.seg(number, SEG.writeSpan)] = !isCode && attributes & Attr.readWrite ? span : 0;
+  }
+
+  /** A selector loaded in real or virtual-8086 mode. In real mode limit and attributes stay from before, as in the hidden part. */
+  setRealSegment(number: Seg, selector: number): void {
+    const keep = !this.virtual8086;
+    this.setSegment(number, {
+      selector,
+      base: selector << 4,
+      limit: keep ? this.segLimit(number) : 0xffff,
+      attributes: keep ? this.segAttributes(number) | REAL_MODE_DATA : REAL_MODE_DATA | (3 << Attr.dplShift),
+      unusable: false,
+    });
+  }
+
+  /** Linear address of an offset, modulo 4 GiB. */
+  linear(segment: Seg, offset: number): LinearAddress {
+    return ((this.segBase(segment) + offset) >>> 0) as LinearAddress;
+  }
+
+  /** The linear address of the next instruction. */
+  get instructionAddress(): LinearAddress {
+    return this.linear(Seg.cs, this.ip);
+  }
+
+  /** Chooses TLB, jump cache and stack width after CPL, CS, SS, CR0 or the AC flag changed. */
+  refresh(): void {
+    const { u32 } = this.host;
+    const user = this.cpl === 3;
+    const aligned = user && (this.cr0 & Cr0.am) !== 0 && this.flag(Flag.ac);
+    // Alignment checks need a look at every access: no translation is ever put into the empty TLB.
+    u32[TLB_BASE >> 2] = aligned ? TLB_EMPTY : user ? TLB_USER : TLB_SUPERVISOR;
+    u32[JUMP_BASE >> 2] = JUMP_CACHES + ((this.codeBits === 32 ? 2 : 0) + (user ? 1 : 0)) * JUMP_SIZE;
+    u32[STACK_MASK >> 2] = this.segAttributes(Seg.ss) & Attr.big ? 0xffffffff : 0xffff;
+  }
+
+  /** #AC is raised for accesses that are not aligned. */
+  get alignmentChecked(): boolean {
+    return this.host.u32[TLB_BASE >> 2] === TLB_EMPTY;
+  }
+
+  get stackMask(): number {
+    return this.host.u32[STACK_MASK >> 2];
+  }
+
+  setCpl(cpl: number): void {
+    this.setSys(SYS.cpl, cpl);
+  }
+
+  /** Everything architectural, for snapshots and hashes. */
+  save(): Uint8Array {
+    return this.host.u8.slice(0, STATE_END);
+  }
+
+  load(bytes: Uint8Array): void {
+    this.host.u8.set(bytes, 0);
+    this.refresh();
+  }
+}
+
+function evenParity(value: number): boolean {
+  let bits = value & 0xff;
+  bits ^= bits >> 4;
+  return ((0x6996 >> (bits & 15)) & 1) === 0;
+}

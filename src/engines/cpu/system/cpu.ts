@@ -1,0 +1,37 @@
+/** What the system-level parts of the processor see of the whole. `Processor` is it. */
+import type { Instruction } from '../../../isa/types';
+import type { Place } from '../../../shared/transition';
+import type { AccessSize } from '../../machine/physical-memory';
+import type { RawTransition } from '../../transitions';
+import type { CpuState } from '../state';
+import type { Event } from './interrupts';
+import type { Mmu } from './mmu';
+
+export interface Cpu {
+  readonly state: CpuState;
+  readonly mmu: Mmu;
+  /** The instruction a helper runs for, its offset in CS, and that of the one behind it. */
+  readonly instruction: Instruction;
+  readonly here: number;
+  readonly after: number;
+  /** The time-stamp counter. */
+  readonly timeStamp: number;
+  setTimeStamp(value: number): void;
+  place(): Place;
+  log(transition: RawTransition): void;
+  /** What has happened up to now stays, whatever faults after it. */
+  checkpoint(): void;
+  /** The same, and faults from now on belong to the task at the new IP. */
+  commitTask(): void;
+  /** Delivers an event that the instruction itself causes. */
+  interrupt(event: Omit<Event, 'at'>): void;
+  readPort(port: number, size: AccessSize): number;
+  writePort(port: number, size: AccessSize, value: number): void;
+  /** Runs the rest of a repeated string instruction, checkpointing after each iteration, as far as the budget allows. */
+  repeat(iteration: () => void): void;
+  debugRegistersChanged(): void;
+  /** HLT. */
+  halt(): void;
+  /** No interrupts (and after a load of SS no debug traps) before the next instruction is done. */
+  shadow(kind: 'sti' | 'mov-ss'): void;
+}

@@ -1,0 +1,66 @@
+/** The guest's own breakpoints in DR0 to DR3 (manual, "Debug Registers"). */
+import type { LinearAddress } from '../../../shared/addresses';
+import { SYS } from '../layout';
+import type { CpuState } from '../state';
+
+interface Breakpoint {
+  /** DR6 bit. */
+  readonly bit: number;
+  readonly address: number;
+  /** 0 execute, 1 write, 2 port, 3 read or write. */
+  readonly type: number;
+  readonly length: number;
+}
+
+const SLOTS = [SYS.dr0, SYS.dr1, SYS.dr2, SYS.dr3];
+const LENGTHS = [1, 2, 8, 4];
+
+/** DR7 and the addresses, taken apart when they are written. */
+export class DebugRegisters {
+  private readonly state: CpuState;
+  private instructions: readonly Breakpoint[] = [];
+  private data: readonly Breakpoint[] = [];
+
+  constructor(state: CpuState) {
+    this.state = state;
+  }
+
+  /** To be called after a debug register changed. */
+  update(): void {
+    const dr7 = this.state.sys(SYS.dr7);
+    const enabled = SLOTS.flatMap((slot, i): Breakpoint[] => {
+      if (!(dr7 & (3 << (i * 2)))) return [];
+      const control = (dr7 >>> (16 + i * 4)) & 15;
+      return [{ bit: 1 << i, address: this.state.sys(slot), type: control & 3, length: LENGTHS[control >> 2] }];
+    });
+    this.instructions = enabled.filter(({ type }) => type === 0);
+    this.data = enabled.filter(({ type }) => type === 1 || type === 3);
+  }
+
+  breaksOnPage(page: number): boolean {
+    return this.instructions.some(({ address }) => address >>> 12 === page);
+  }
+
+  breaksAt(address: number): boolean {
+    return this.instructions.some((breakpoint) => breakpoint.address === address);
+  }
+
+  /** DR6 bits for an instruction at an address. */
+  instructionHits(address: LinearAddress): number {
+    return this.instructions.reduce((bits, breakpoint) => bits | (breakpoint.address === address ? breakpoint.bit : 0), 0);
+  }
+
+  /** Linear pages that hold watched bytes. */
+  dataPages(): number[] {
+    return this.data.map(({ address }) => address >>> 12);
+  }
+
+  /** DR6 bits for a data access; addresses are aligned to the length, as the processor does. */
+  dataHits(linear: number, size: number, write: boolean): number {
+    return this.data.reduce((bits, { bit, address, type, length }) => {
+      const start = address - (address % length);
+      const overlaps = linear < start + length && start < linear + size;
+      return overlaps && (write || type === 3) ? bits | bit : bits;
+    }, 0);
+  }
+}

@@ -1,0 +1,105 @@
+/** Descriptors: their words taken apart, and fetched from the GDT and LDT (manual, "Segment Descriptors"). */
+import type { LinearAddress } from '../../../shared/addresses';
+import { SYS } from '../layout';
+import { Attr, type CpuState, Seg } from '../state';
+import type { Mmu } from './mmu';
+
+/** System descriptor types (manual, "System Descriptor Types"). */
+export const SystemType = {
+  tss16: 1,
+  ldt: 2,
+  busyTss16: 3,
+  callGate16: 4,
+  taskGate: 5,
+  interruptGate16: 6,
+  trapGate16: 7,
+  tss32: 9,
+  busyTss32: 11,
+  callGate32: 12,
+  interruptGate32: 14,
+  trapGate32: 15,
+} as const;
+
+export interface Descriptor {
+  /** Its linear address, to write accessed and busy bits back. */
+  readonly address: LinearAddress;
+  readonly low: number;
+  readonly high: number;
+  readonly base: number;
+  /** In bytes, granularity applied. */
+  readonly limit: number;
+  /** As `SEG.attributes`. */
+  readonly attributes: number;
+  /** Type field: 4 bits. */
+  readonly type: number;
+  /** Code or data. */
+  readonly isSegment: boolean;
+  readonly isCode: boolean;
+  readonly conforming: boolean;
+  /** Code: readable. Data: writable. */
+  readonly readWrite: boolean;
+  readonly dpl: number;
+  readonly present: boolean;
+}
+
+/** The two words of a descriptor, decoded. */
+export function parseDescriptor(address: number, low: number, high: number): Descriptor {
+  const rawLimit = ((high & 0xf0000) | (low & 0xffff)) >>> 0;
+  const attributes = (high >>> 8) & 0xf0ff;
+  const isSegment = (attributes & Attr.segment) !== 0;
+  const isCode = isSegment && (attributes & Attr.code) !== 0;
+  return {
+    address: address as LinearAddress,
+    low,
+    high,
+    base: ((low >>> 16) | ((high & 0xff) << 16) | (high & 0xff000000)) >>> 0,
+    limit: attributes & Attr.granular ? ((rawLimit << 12) | 0xfff) >>> 0 : rawLimit,
+    attributes,
+    type: attributes & 15,
+    isSegment,
+    isCode,
+    conforming: isCode && (attributes & Attr.expandConform) !== 0,
+    readWrite: (attributes & Attr.readWrite) !== 0,
+    dpl: (attributes >> Attr.dplShift) & 3,
+    present: (attributes & Attr.present) !== 0,
+  };
+}
+
+/** A gate's fields. */
+export interface Gate {
+  readonly selector: number;
+  readonly offset: number;
+  /** Call gates: words or doublewords to copy to the new stack. */
+  readonly parameters: number;
+  readonly wide: boolean;
+}
+
+export function parseGate(descriptor: Descriptor): Gate {
+  const wide = (descriptor.type & 8) !== 0;
+  return {
+    selector: descriptor.low >>> 16,
+    offset: wide ? ((descriptor.low & 0xffff) | (descriptor.high & 0xffff0000)) >>> 0 : descriptor.low & 0xffff,
+    parameters: descriptor.high & 31,
+    wide,
+  };
+}
+
+/**
+ * The descriptor that a selector names.
+ * @returns undefined when it lies outside its table (or there is no LDT)
+ * @throws GuestFault #PF
+ */
+export function fetchDescriptor(state: CpuState, mmu: Mmu, selector: number): Descriptor | undefined {
+  const fromLdt = (selector & 4) !== 0;
+  if (fromLdt && state.segment(Seg.ldtr).unusable) return undefined;
+  const base = fromLdt ? state.segBase(Seg.ldtr) : state.sys(SYS.gdtrBase);
+  const limit = fromLdt ? state.segLimit(Seg.ldtr) : state.sys(SYS.gdtrLimit);
+  const offset = selector & 0xfff8;
+  if (offset + 7 > limit) return undefined;
+  const address = ((base + offset) >>> 0) as LinearAddress;
+  const low = mmu.read(address, 4, false);
+  const high = mmu.read(((address + 4) >>> 0) as LinearAddress, 4, false);
+  return parseDescriptor(address, low, high);
+}
+
+export const isNull = (selector: number): boolean => (selector & 0xfffc) === 0;

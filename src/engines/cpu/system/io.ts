@@ -1,0 +1,74 @@
+/** Port input and output, with the permission bitmap (manual, "I/O Permission Bit Map", IN, OUT, INS, OUTS). */
+import type { LinearAddress } from '../../../shared/addresses';
+import type { AccessSize } from '../../machine/physical-memory';
+import { Flag, Reg, Seg } from '../state';
+import type { Cpu } from './cpu';
+import { gp } from './fault';
+import { readOperand, readSegment, segmentNumber, writeOperand, writeSegment } from './operands';
+import { checkAccess } from './segments';
+
+/** #GP(0) unless the ports may be used: CPL at or below IOPL, or their bits in the TSS are clear. */
+function checkPorts(cpu: Cpu, port: number, size: number): void {
+  const { state, mmu } = cpu;
+  if (!state.protectedMode || (!state.virtual8086 && state.cpl <= state.iopl)) return;
+  const tss = state.segment(Seg.tr);
+  const refuse = (why: string) => gp(0, `port 0x${port.toString(16)}: CPL ${state.cpl} > IOPL ${state.iopl} and ${why}`);
+  if (tss.unusable || !(tss.attributes & 8) || tss.limit < 0x67) throw refuse('there is no 32-bit TSS with a bitmap');
+  const bitmap = mmu.read(((tss.base + 0x66) >>> 0) as LinearAddress, 2, false);
+  const at = bitmap + (port >> 3);
+  // Two bytes are always read, so the last byte of the map must be followed by one of ones.
+  if (at + 1 > tss.limit) throw refuse('the bitmap ends before it');
+  const bits = mmu.read(((tss.base + at) >>> 0) as LinearAddress, 2, false) >> (port & 7);
+  if (bits & ((1 << size) - 1)) throw refuse('its bit in the I/O bitmap is set');
+}
+
+export function input(cpu: Cpu): void {
+  const [dst, src] = cpu.instruction.operands;
+  const size = (dst.kind === 'register' ? dst.size : 1) as AccessSize;
+  const port = readOperand(cpu, src) & 0xffff;
+  checkPorts(cpu, port, size);
+  writeOperand(cpu, dst, cpu.readPort(port, size));
+}
+
+export function output(cpu: Cpu): void {
+  const [dst, src] = cpu.instruction.operands;
+  const size = (src.kind === 'register' ? src.size : 1) as AccessSize;
+  const port = readOperand(cpu, dst) & 0xffff;
+  checkPorts(cpu, port, size);
+  cpu.writePort(port, size, readOperand(cpu, src));
+}
+
+/** One element, and under a repeat prefix the whole rest through `cpu.repeat`. */
+function step(cpu: Cpu, register: number, size: number): void {
+  const { state, instruction } = cpu;
+  const wide = instruction.addressSize === 16 ? 2 : 4;
+  state.setReg(register, wide, state.reg(register, wide) + (state.flag(Flag.df) ? -size : size));
+}
+
+export function ins(cpu: Cpu): void {
+  const [dst] = cpu.instruction.operands;
+  const size = (dst.kind === 'memory' ? dst.size : 1) as AccessSize;
+  const port = cpu.state.reg(Reg.edx, 2);
+  checkPorts(cpu, port, size);
+  cpu.repeat(() => {
+    const offset = cpu.state.reg(Reg.edi, cpu.instruction.addressSize === 16 ? 2 : 4);
+    // The destination is checked before the device is read, whose data would be lost otherwise.
+    const linear = checkAccess(cpu.state, Seg.es, offset, size, true);
+    cpu.mmu.checkWrite(linear, size, cpu.state.cpl === 3);
+    writeSegment(cpu, Seg.es, offset, size, cpu.readPort(port, size));
+    step(cpu, Reg.edi, size);
+  });
+}
+
+export function outs(cpu: Cpu): void {
+  const [, src] = cpu.instruction.operands;
+  if (src.kind !== 'memory') throw new Error('OUTS without a memory operand');
+  const size = src.size as AccessSize;
+  const port = cpu.state.reg(Reg.edx, 2);
+  checkPorts(cpu, port, size);
+  cpu.repeat(() => {
+    const offset = cpu.state.reg(Reg.esi, cpu.instruction.addressSize === 16 ? 2 : 4);
+    cpu.writePort(port, size, readSegment(cpu, segmentNumber(src), offset, size));
+    step(cpu, Reg.esi, size);
+  });
+}

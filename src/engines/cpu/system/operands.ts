@@ -1,0 +1,71 @@
+/** Operands as helpers reach them: by value, one at a time. */
+import type { MemoryOperand, Operand, RegisterOperand } from '../../../isa/types';
+import { SEGMENT_NAMES } from '../../../isa/types';
+import type { AccessSize } from '../../machine/physical-memory';
+import { Seg } from '../state';
+import type { Cpu } from './cpu';
+import { checkAccess } from './segments';
+
+/** Effective address of a memory operand. */
+export function effectiveAddress({ state }: Cpu, operand: MemoryOperand): number {
+  let address = operand.displacement;
+  if (operand.base >= 0) address += state.reg32(operand.base);
+  if (operand.index >= 0) address += state.reg32(operand.index) * operand.scale;
+  return operand.addressSize === 16 ? address & 0xffff : address >>> 0;
+}
+
+export const segmentNumber = (operand: MemoryOperand): Seg => SEGMENT_NAMES.indexOf(operand.segment) as Seg;
+
+function memoryOf(operand: Operand): MemoryOperand {
+  if (operand.kind !== 'memory') throw new Error(`a ${operand.kind} operand is not in memory`);
+  return operand;
+}
+
+/** Reads from a memory operand, `skip` bytes on. */
+export function readOperandAt(cpu: Cpu, operand: Operand, skip: number, size: AccessSize): number {
+  const memory = memoryOf(operand);
+  const offset = wrap(memory, effectiveAddress(cpu, memory) + skip);
+  return readSegment(cpu, segmentNumber(memory), offset, size);
+}
+
+export function writeOperandAt(cpu: Cpu, operand: Operand, skip: number, size: AccessSize, value: number): void {
+  const memory = memoryOf(operand);
+  const offset = wrap(memory, effectiveAddress(cpu, memory) + skip);
+  writeSegment(cpu, segmentNumber(memory), offset, size, value);
+}
+
+const wrap = (memory: MemoryOperand, offset: number): number => (memory.addressSize === 16 ? offset & 0xffff : offset >>> 0);
+
+export function readSegment(cpu: Cpu, segment: Seg, offset: number, size: AccessSize): number {
+  return cpu.mmu.read(checkAccess(cpu.state, segment, offset, size, false), size, cpu.state.cpl === 3);
+}
+
+export function writeSegment(cpu: Cpu, segment: Seg, offset: number, size: AccessSize, value: number): void {
+  cpu.mmu.write(checkAccess(cpu.state, segment, offset, size, true), size, value, cpu.state.cpl === 3);
+}
+
+/** The value of a register, memory or immediate operand, at most 32 bits, unsigned. */
+export function readOperand(cpu: Cpu, operand: Operand): number {
+  switch (operand.kind) {
+    case 'register':
+      return readRegister(cpu, operand);
+    case 'memory':
+      return readOperandAt(cpu, operand, 0, operand.size as AccessSize);
+    case 'immediate':
+      return operand.size === 1 ? operand.value & 0xff : operand.size === 2 ? operand.value & 0xffff : operand.value >>> 0;
+    default:
+      throw new Error(`a ${operand.kind} operand has no value`);
+  }
+}
+
+function readRegister({ state }: Cpu, operand: RegisterOperand): number {
+  if (operand.class === 'segment') return state.selector(operand.index as Seg);
+  return state.reg(operand.index, operand.size, operand.high);
+}
+
+/** Writes a register or memory operand; a 32-bit register is zero-extended. */
+export function writeOperand(cpu: Cpu, operand: Operand, value: number): void {
+  if (operand.kind === 'memory') writeOperandAt(cpu, operand, 0, operand.size as AccessSize, value);
+  else if (operand.kind === 'register') cpu.state.setReg(operand.index, operand.size, value, operand.high);
+  else throw new Error(`a ${operand.kind} operand is not written`);
+}

@@ -1,0 +1,25 @@
+/** The state after RESET# (manual, "Processor State After Reset"). */
+import { STATE_END, SYS } from '../layout';
+import { Attr, Cr0, type CpuState, Flag, REAL_MODE_DATA, Reg, Seg } from '../state';
+
+/** Family 6, model 8, stepping 3, in EDX as CPUID gives it. */
+const SIGNATURE = 0x683;
+
+export function resetState(state: CpuState): void {
+  state.host.u8.fill(0, 0, STATE_END);
+  for (const segment of [Seg.es, Seg.ss, Seg.ds, Seg.fs, Seg.gs]) {
+    state.setSegment(segment, { selector: 0, base: 0, limit: 0xffff, attributes: REAL_MODE_DATA, unusable: false });
+  }
+  state.setSegment(Seg.cs, { selector: 0xf000, base: 0xffff0000, limit: 0xffff, attributes: REAL_MODE_DATA, unusable: false });
+  state.setSegment(Seg.ldtr, { selector: 0, base: 0, limit: 0xffff, attributes: Attr.present | 2, unusable: false });
+  state.setSegment(Seg.tr, { selector: 0, base: 0, limit: 0xffff, attributes: Attr.present | 11, unusable: false });
+  state.ip = 0xfff0;
+  state.eflags = Flag.one;
+  state.setReg32(Reg.edx, SIGNATURE);
+  state.setSys(SYS.cr0, (Cr0.et | Cr0.nw | Cr0.cd) >>> 0);
+  state.setSys(SYS.dr6, 0xffff0ff0);
+  state.setSys(SYS.dr7, 0x400);
+  state.setSys(SYS.gdtrLimit, 0xffff);
+  state.setSys(SYS.idtrLimit, 0x3ff);
+  state.refresh();
+}

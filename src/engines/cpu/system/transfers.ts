@@ -1,0 +1,469 @@
+/** Far transfers of control (manual, CALL, JMP, RET, IRET, SYSENTER, SYSEXIT). */
+import type { TransitionKind } from '../../../shared/transition';
+import type { Operand } from '../../../isa/types';
+import { SYS } from '../layout';
+import { Attr, Flag, Reg, Seg, type SegmentRegister } from '../state';
+import type { Cpu } from './cpu';
+import { type Descriptor, fetchDescriptor, isNull, parseGate, SystemType } from './descriptors';
+import { GuestFault, gp, selectorCode, Vector } from './fault';
+import { privilegedStack } from './interrupts';
+import { readOperandAt } from './operands';
+import { markAccessed, nullSegment, registerFrom } from './segments';
+import { StackCursor } from './stack';
+import { switchTask, taskDescriptor } from './tasks';
+
+interface Target {
+  readonly selector: number;
+  readonly offset: number;
+}
+
+/** The far pointer of a direct or indirect transfer. */
+function farTarget(cpu: Cpu, operand: Operand): Target {
+  if (operand.kind === 'far') return { selector: operand.selector, offset: operand.offset };
+  const size = cpu.instruction.operandSize === 2 ? 2 : 4;
+  return { offset: readOperandAt(cpu, operand, 0, size), selector: readOperandAt(cpu, operand, size, 2) };
+}
+
+const isReal = ({ state }: Cpu): boolean => !state.protectedMode || state.virtual8086;
+
+/** What the log needs from before a transfer. */
+function origin(cpu: Cpu, kind: TransitionKind, causeName: string) {
+  const { state } = cpu;
+  return {
+    kind,
+    from: cpu.place(),
+    cause: -1,
+    causeName,
+    address: state.linear(Seg.cs, cpu.here),
+    fromSelector: state.selector(Seg.cs),
+    fromOffset: cpu.here,
+    fromStackSelector: state.selector(Seg.ss),
+    fromStackOffset: state.reg32(Reg.esp),
+  };
+}
+
+type Origin = ReturnType<typeof origin>;
+
+/** Logs a transfer if it changed the ring, the mode or the stack, or went through a gate. */
+function report(cpu: Cpu, from: Origin, facts: { gate?: Descriptor; target?: Descriptor; stackSwitched?: boolean; always?: boolean }): void {
+  const { state } = cpu;
+  const to = cpu.place();
+  if (!facts.always && !facts.gate && to.ring === from.from.ring && to.mode === from.from.mode) return;
+  const { fromStackSelector, fromStackOffset, ...rest } = from;
+  cpu.log({
+    ...rest,
+    to,
+    toSelector: state.selector(Seg.cs),
+    toOffset: state.ip,
+    gateLow: facts.gate?.low,
+    gateHigh: facts.gate?.high,
+    targetHigh: facts.target?.high,
+    ...(facts.stackSwitched && {
+      fromStackSelector,
+      fromStackOffset,
+      toStackSelector: state.selector(Seg.ss),
+      toStackOffset: state.reg32(Reg.esp),
+    }),
+  });
+}
+
+function enterCode(cpu: Cpu, target: Descriptor, selector: number, offset: number, cpl: number): void {
+  const { state } = cpu;
+  markAccessed(cpu, target);
+  state.setCpl(cpl);
+  state.setSegment(Seg.cs, registerFrom((selector & 0xfffc) | cpl, target));
+  state.ip = offset;
+  state.refresh();
+}
+
+// --- JMP and CALL
+
+export function jmpFar(cpu: Cpu): void {
+  const { selector, offset } = farTarget(cpu, cpu.instruction.operands[0]);
+  if (isReal(cpu)) {
+    jumpReal(cpu, selector, offset);
+    return;
+  }
+  const from = origin(cpu, 'gate', 'JMP');
+  const descriptor = namedDescriptor(cpu, selector);
+  if (descriptor.isSegment) {
+    checkDirect(cpu, descriptor, selector);
+    if (offset > descriptor.limit) throw gp(0, "the target lies beyond its segment's limit");
+    enterCode(cpu, descriptor, selector, offset, cpu.state.cpl);
+    report(cpu, { ...from, kind: 'mode-change' }, { target: descriptor });
+    return;
+  }
+  const gate = checkSystem(cpu, descriptor, selector);
+  if (gate === 'task') return taskTransfer(cpu, descriptor, selector, 'jump', 'JMP');
+  const { gateFields, target } = callGateTarget(cpu, descriptor, selector);
+  const { cpl } = cpu.state;
+  if (target.conforming ? target.dpl > cpl : target.dpl !== cpl) {
+    throw gp(selectorCode(gateFields.selector), `JMP through a gate keeps the CPL: code DPL ${target.dpl}, CPL ${cpl}`);
+  }
+  checkGateTargetPresent(gateFields.selector, target);
+  if (gateFields.offset > target.limit) throw gp(0, "the gate's offset lies beyond its segment's limit");
+  enterCode(cpu, target, gateFields.selector, gateFields.offset, cpl);
+  report(cpu, from, { gate: descriptor, target });
+}
+
+function jumpReal(cpu: Cpu, selector: number, offset: number): void {
+  const { state } = cpu;
+  if (offset > state.segLimit(Seg.cs)) throw gp(0, 'the target lies beyond the limit of CS');
+  state.setRealSegment(Seg.cs, selector);
+  state.ip = offset;
+  state.refresh();
+}
+
+export function callFar(cpu: Cpu): void {
+  const { state, mmu } = cpu;
+  const { selector, offset } = farTarget(cpu, cpu.instruction.operands[0]);
+  const size = cpu.instruction.operandSize === 2 ? 2 : 4;
+  const stack = StackCursor.current(state, mmu);
+  if (isReal(cpu)) {
+    stack.push(size, state.selector(Seg.cs));
+    stack.push(size, cpu.after);
+    jumpReal(cpu, selector, offset);
+    state.setReg32(Reg.esp, stack.pointer);
+    return;
+  }
+  const from = origin(cpu, 'gate', 'CALL');
+  const descriptor = namedDescriptor(cpu, selector);
+  if (descriptor.isSegment) {
+    checkDirect(cpu, descriptor, selector);
+    stack.push(size, state.selector(Seg.cs));
+    stack.push(size, cpu.after);
+    if (offset > descriptor.limit) throw gp(0, "the target lies beyond its segment's limit");
+    enterCode(cpu, descriptor, selector, offset, state.cpl);
+    state.setReg32(Reg.esp, stack.pointer);
+    report(cpu, { ...from, kind: 'mode-change' }, { target: descriptor });
+    return;
+  }
+  if (checkSystem(cpu, descriptor, selector) === 'task') return taskTransfer(cpu, descriptor, selector, 'call', 'CALL');
+  callThroughGate(cpu, from, descriptor, selector);
+}
+
+function callThroughGate(cpu: Cpu, from: Origin, gate: Descriptor, selector: number): void {
+  const { state, mmu } = cpu;
+  const { gateFields, target } = callGateTarget(cpu, gate, selector);
+  if (target.dpl > state.cpl) throw gp(selectorCode(gateFields.selector), `code DPL ${target.dpl} > CPL ${state.cpl}`);
+  checkGateTargetPresent(gateFields.selector, target);
+  const size = gateFields.wide ? 4 : 2;
+  const current = StackCursor.current(state, mmu);
+  if (target.conforming || target.dpl === state.cpl) {
+    current.push(size, state.selector(Seg.cs));
+    current.push(size, cpu.after);
+    if (gateFields.offset > target.limit) throw gp(0, "the gate's offset lies beyond its segment's limit");
+    enterCode(cpu, target, gateFields.selector, gateFields.offset, state.cpl);
+    state.setReg32(Reg.esp, current.pointer);
+    report(cpu, from, { gate, target });
+    return;
+  }
+  const inner = privilegedStack(cpu, target.dpl, 0);
+  const segment = registerFrom(inner.selector, inner.descriptor);
+  const stack = new StackCursor(mmu, segment, inner.pointer, target.dpl === 3, selectorCode(inner.selector));
+  const parameters = Array.from({ length: gateFields.parameters }, (_, i) => current.peek(size, i * size));
+  stack.push(size, state.selector(Seg.ss));
+  stack.push(size, state.reg32(Reg.esp));
+  for (const parameter of parameters.reverse()) stack.push(size, parameter);
+  stack.push(size, state.selector(Seg.cs));
+  stack.push(size, cpu.after);
+  if (gateFields.offset > target.limit) throw gp(0, "the gate's offset lies beyond its segment's limit");
+  markAccessed(cpu, inner.descriptor);
+  state.setSegment(Seg.ss, segment);
+  enterCode(cpu, target, gateFields.selector, gateFields.offset, target.dpl);
+  state.setReg32(Reg.esp, stack.pointer);
+  report(cpu, from, { gate, target, stackSwitched: true });
+}
+
+function namedDescriptor(cpu: Cpu, selector: number): Descriptor {
+  if (isNull(selector)) throw gp(0, 'a null selector as target');
+  const descriptor = fetchDescriptor(cpu.state, cpu.mmu, selector);
+  if (!descriptor) throw gp(selectorCode(selector), `selector 0x${selector.toString(16)} lies outside its descriptor table`);
+  return descriptor;
+}
+
+/** A direct transfer to a code segment keeps the CPL. */
+function checkDirect({ state }: Cpu, descriptor: Descriptor, selector: number): void {
+  const code = selectorCode(selector);
+  const rpl = selector & 3;
+  if (!descriptor.isCode) throw gp(code, 'the target is no code segment');
+  if (descriptor.conforming ? descriptor.dpl > state.cpl : rpl > state.cpl || descriptor.dpl !== state.cpl) {
+    throw gp(code, `${descriptor.conforming ? 'conforming' : 'nonconforming'} code DPL ${descriptor.dpl}, RPL ${rpl}, CPL ${state.cpl}`);
+  }
+  if (!descriptor.present) throw new GuestFault(Vector.np, code, 'the code segment is not present');
+}
+
+/** What a system descriptor leads to; its privilege and presence checked. */
+function checkSystem({ state }: Cpu, descriptor: Descriptor, selector: number): 'call' | 'task' {
+  const code = selectorCode(selector);
+  const call = descriptor.type === SystemType.callGate16 || descriptor.type === SystemType.callGate32;
+  const task =
+    descriptor.type === SystemType.taskGate || descriptor.type === SystemType.tss16 || descriptor.type === SystemType.tss32;
+  if (!call && !task) throw gp(code, 'the descriptor is neither code, gate nor available TSS');
+  if (descriptor.dpl < state.cpl || descriptor.dpl < (selector & 3)) {
+    throw gp(code, `CPL ${state.cpl} or RPL ${selector & 3} > DPL ${descriptor.dpl}`);
+  }
+  if (!descriptor.present) throw new GuestFault(Vector.np, code, 'the gate or TSS is not present');
+  return call ? 'call' : 'task';
+}
+
+function callGateTarget(cpu: Cpu, descriptor: Descriptor, _selector: number) {
+  const gateFields = parseGate(descriptor);
+  if (isNull(gateFields.selector)) throw gp(0, "the gate's selector is null");
+  const code = selectorCode(gateFields.selector);
+  const target = fetchDescriptor(cpu.state, cpu.mmu, gateFields.selector);
+  if (!target) throw gp(code, "the gate's selector lies outside its descriptor table");
+  if (!target.isCode || target.dpl > cpu.state.cpl) throw gp(code, `code DPL ${target.dpl} > CPL ${cpu.state.cpl}, or not code`);
+  return { gateFields, target };
+}
+
+function checkGateTargetPresent(selector: number, target: Descriptor): void {
+  if (!target.present) throw new GuestFault(Vector.np, selectorCode(selector), "the gate's code segment is not present");
+}
+
+function taskTransfer(cpu: Cpu, descriptor: Descriptor, selector: number, how: 'jump' | 'call', name: string): void {
+  const throughGate = descriptor.type === SystemType.taskGate;
+  const tssSelector = throughGate ? parseGate(descriptor).selector : selector;
+  switchTask(cpu, {
+    selector: tssSelector,
+    descriptor: throughGate ? taskDescriptor(cpu, tssSelector, Vector.gp, 0) : descriptor,
+    how,
+    ext: 0,
+    returnTo: cpu.after,
+    cause: { number: -1, name },
+    gate: throughGate ? descriptor : undefined,
+    at: cpu.here,
+  });
+}
+
+// --- RET far
+
+export function retFar(cpu: Cpu): void {
+  const { state, mmu } = cpu;
+  const size = cpu.instruction.operandSize === 2 ? 2 : 4;
+  const [operand] = cpu.instruction.operands;
+  const release = operand?.kind === 'immediate' ? operand.value : 0;
+  const stack = StackCursor.current(state, mmu);
+  const offset = stack.pop(size);
+  const selector = stack.pop(size) & 0xffff;
+  if (isReal(cpu)) {
+    jumpReal(cpu, selector, offset);
+    stack.skip(release);
+    state.setReg32(Reg.esp, stack.pointer);
+    return;
+  }
+  const from = origin(cpu, 'return', 'RETF');
+  const target = returnTarget(cpu, selector, offset);
+  stack.skip(release);
+  if ((selector & 3) === state.cpl) {
+    enterCode(cpu, target, selector, offset, state.cpl);
+    state.setReg32(Reg.esp, stack.pointer);
+    report(cpu, { ...from, kind: 'mode-change' }, { target });
+    return;
+  }
+  const outerPointer = stack.pop(size);
+  const outerSelector = stack.pop(size) & 0xffff;
+  returnOutward(cpu, { target, selector, offset }, { selector: outerSelector, pointer: outerPointer, size, release });
+  report(cpu, from, { target, stackSwitched: true });
+}
+
+/** The checks on the code segment that RET and IRET go back to. */
+function returnTarget({ state, mmu }: Cpu, selector: number, offset: number): Descriptor {
+  if (isNull(selector)) throw gp(0, 'a null selector to return to');
+  const code = selectorCode(selector);
+  const target = fetchDescriptor(state, mmu, selector);
+  if (!target) throw gp(code, `return selector 0x${selector.toString(16)} lies outside its descriptor table`);
+  const rpl = selector & 3;
+  if (!target.isCode) throw gp(code, 'the return selector is no code segment');
+  if (rpl < state.cpl) throw gp(code, `return RPL ${rpl} < CPL ${state.cpl}`);
+  if (target.conforming ? target.dpl > rpl : target.dpl !== rpl) throw gp(code, `return code DPL ${target.dpl}, RPL ${rpl}`);
+  if (!target.present) throw new GuestFault(Vector.np, code, 'the code segment to return to is not present');
+  if (offset > target.limit) throw gp(0, "the return offset lies beyond its segment's limit");
+  return target;
+}
+
+interface OuterStack {
+  readonly selector: number;
+  readonly pointer: number;
+  readonly size: 2 | 4;
+  readonly release: number;
+}
+
+/** Goes to an outer ring with its own stack; data segments that it may not use become null. */
+function returnOutward(cpu: Cpu, code: Target & { readonly target: Descriptor }, outer: OuterStack): void {
+  const { state } = cpu;
+  const cpl = code.selector & 3;
+  const descriptor = outerStackDescriptor(cpu, outer.selector, cpl);
+  markAccessed(cpu, descriptor);
+  enterCode(cpu, code.target, code.selector, code.offset, cpl);
+  setOuterStack(cpu, registerFrom(outer.selector, descriptor), outer);
+  for (const segment of [Seg.es, Seg.ds, Seg.fs, Seg.gs]) dropIfInner(cpu, segment, cpl);
+  state.refresh();
+}
+
+function setOuterStack({ state }: Cpu, segment: SegmentRegister, outer: OuterStack): void {
+  const wide = (segment.attributes & Attr.big) !== 0;
+  state.setSegment(Seg.ss, segment);
+  const pointer = wide ? outer.pointer + outer.release : (outer.pointer + outer.release) & 0xffff;
+  // A 16-bit stack leaves the upper half of ESP as it was.
+  state.setReg32(Reg.esp, wide ? pointer >>> 0 : ((state.reg32(Reg.esp) & 0xffff0000) | pointer) >>> 0);
+}
+
+function outerStackDescriptor({ state, mmu }: Cpu, selector: number, cpl: number): Descriptor {
+  if (isNull(selector)) throw gp(0, 'a null selector for the outer stack');
+  const code = selectorCode(selector);
+  const descriptor = fetchDescriptor(state, mmu, selector);
+  if (!descriptor) throw gp(code, 'the outer SS lies outside its descriptor table');
+  if ((selector & 3) !== cpl || descriptor.dpl !== cpl || !descriptor.isSegment || descriptor.isCode || !descriptor.readWrite) {
+    throw gp(code, `outer SS: RPL ${selector & 3}, DPL ${descriptor.dpl}, returning to ring ${cpl}, or not writable data`);
+  }
+  if (!descriptor.present) throw new GuestFault(Vector.ss, code, 'the outer stack segment is not present');
+  return descriptor;
+}
+
+function dropIfInner({ state }: Cpu, segment: Seg, cpl: number): void {
+  const { attributes, unusable } = state.segment(segment);
+  const conforming = (attributes & (Attr.code | Attr.expandConform)) === (Attr.code | Attr.expandConform);
+  if (!unusable && !conforming && ((attributes >> Attr.dplShift) & 3) < cpl) state.setSegment(segment, nullSegment(0));
+}
+
+// --- IRET
+
+export function iret(cpu: Cpu): void {
+  const { state, mmu } = cpu;
+  const size = cpu.instruction.operandSize === 2 ? 2 : 4;
+  // NMIs are let in again even where IRET faults on the way.
+  state.setSys(SYS.nmi, state.sys(SYS.nmi) & ~2);
+  if (!state.protectedMode) return iretReal(cpu, size);
+  if (state.virtual8086) {
+    if (state.iopl !== 3) throw gp(0, `IRET in virtual-8086 mode needs IOPL 3, it is ${state.iopl}`);
+    return iretReal(cpu, size);
+  }
+  if (state.flag(Flag.nt)) return iretTask(cpu);
+
+  const from = origin(cpu, 'return', 'IRET');
+  const stack = StackCursor.current(state, mmu);
+  const offset = stack.pop(size);
+  const selector = stack.pop(size) & 0xffff;
+  const flags = stack.pop(size);
+  if (size === 4 && flags & Flag.vm && state.cpl === 0) {
+    iretToVirtual(cpu, from, stack, selector, offset, flags);
+    return;
+  }
+  const target = returnTarget(cpu, selector, offset);
+  const oldCpl = state.cpl;
+  if ((selector & 3) === oldCpl) {
+    setReturnFlags(cpu, flags, size, oldCpl);
+    enterCode(cpu, target, selector, offset, oldCpl);
+    state.setReg32(Reg.esp, stack.pointer);
+    report(cpu, from, { target, always: true });
+    return;
+  }
+  const pointer = stack.pop(size);
+  const outerSelector = stack.pop(size) & 0xffff;
+  outerStackDescriptor(cpu, outerSelector, selector & 3);
+  setReturnFlags(cpu, flags, size, oldCpl);
+  returnOutward(cpu, { target, selector, offset }, { selector: outerSelector, pointer, size, release: 0 });
+  report(cpu, from, { target, stackSwitched: true });
+}
+
+function iretReal(cpu: Cpu, size: 2 | 4): void {
+  const { state, mmu } = cpu;
+  const from = origin(cpu, 'return', 'IRET');
+  const stack = StackCursor.current(state, mmu);
+  const offset = stack.pop(size);
+  const selector = stack.pop(size) & 0xffff;
+  const flags = stack.pop(size);
+  if (offset > state.segLimit(Seg.cs)) throw gp(0, 'the return offset lies beyond the limit of CS');
+  state.setReg32(Reg.esp, stack.pointer);
+  const changeable = (size === 4 ? 0x257fd5 : 0x7fd5) & ~(state.virtual8086 ? Flag.iopl : 0);
+  state.eflags = ((state.eflags & ~changeable) | (flags & changeable)) >>> 0;
+  state.setRealSegment(Seg.cs, selector);
+  state.ip = offset;
+  state.refresh();
+  report(cpu, from, { always: true });
+}
+
+/** IF needs CPL at or below IOPL, IOPL and VM need ring 0 (manual, IRET). */
+function setReturnFlags({ state }: Cpu, flags: number, size: 2 | 4, cpl: number): void {
+  let changeable: number = Flag.cf | Flag.pf | Flag.af | Flag.zf | Flag.sf | Flag.tf | Flag.df | Flag.of | Flag.nt;
+  if (size === 4) changeable |= Flag.rf | Flag.ac | Flag.id;
+  if (cpl <= state.iopl) changeable |= Flag.if;
+  if (cpl === 0) changeable |= Flag.iopl | (size === 4 ? Flag.vif | Flag.vip : 0);
+  state.eflags = ((state.eflags & ~changeable) | (flags & changeable)) >>> 0;
+}
+
+function iretTask(cpu: Cpu): void {
+  const { state, mmu } = cpu;
+  const link = mmu.read(state.linear(Seg.tr, 0), 2, false);
+  switchTask(cpu, {
+    selector: link,
+    descriptor: taskDescriptor(cpu, link, Vector.ts, 0, true),
+    how: 'return',
+    ext: 0,
+    returnTo: cpu.after,
+    cause: { number: -1, name: 'IRET' },
+    at: cpu.here,
+  });
+}
+
+function iretToVirtual(cpu: Cpu, from: Origin, stack: StackCursor, selector: number, offset: number, flags: number): void {
+  const { state } = cpu;
+  const pointer = stack.pop(4);
+  const [ss, es, ds, fs, gs] = Array.from({ length: 5 }, () => stack.pop(4) & 0xffff);
+  state.eflags = (flags & 0x3f7fd5) >>> 0;
+  state.setCpl(3);
+  const loads: readonly (readonly [Seg, number])[] = [
+    [Seg.cs, selector],
+    [Seg.ss, ss],
+    [Seg.es, es],
+    [Seg.ds, ds],
+    [Seg.fs, fs],
+    [Seg.gs, gs],
+  ];
+  for (const [segment, value] of loads) state.setRealSegment(segment, value);
+  state.ip = offset & 0xffff;
+  state.setReg32(Reg.esp, pointer);
+  state.refresh();
+  report(cpu, from, { stackSwitched: true });
+}
+
+// --- SYSENTER and SYSEXIT
+
+const FLAT = { base: 0, limit: 0xffffffff, unusable: false };
+const FLAT_CODE = 0xc09b;
+const FLAT_DATA = 0xc093;
+
+function flat(selector: number, attributes: number, dpl: number): SegmentRegister {
+  return { ...FLAT, selector, attributes: attributes | (dpl << Attr.dplShift) };
+}
+
+export function sysenter(cpu: Cpu): void {
+  const { state } = cpu;
+  const cs = state.sys(SYS.sysenterCs) & 0xffff;
+  if (!state.protectedMode) throw gp(0, 'SYSENTER in real mode');
+  if (isNull(cs)) throw gp(0, 'IA32_SYSENTER_CS is null');
+  const from = origin(cpu, 'syscall', 'SYSENTER');
+  state.setFlag(Flag.vm | Flag.if | Flag.rf, false);
+  state.setCpl(0);
+  state.setSegment(Seg.cs, flat(cs & 0xfffc, FLAT_CODE, 0));
+  state.setSegment(Seg.ss, flat((cs & 0xfffc) + 8, FLAT_DATA, 0));
+  state.setReg32(Reg.esp, state.sys(SYS.sysenterEsp));
+  state.ip = state.sys(SYS.sysenterEip);
+  state.refresh();
+  report(cpu, from, { stackSwitched: true, always: true });
+}
+
+export function sysexit(cpu: Cpu): void {
+  const { state } = cpu;
+  const cs = state.sys(SYS.sysenterCs) & 0xffff;
+  if (!state.protectedMode || isNull(cs) || state.cpl !== 0) throw gp(0, 'SYSEXIT needs protected mode, ring 0 and IA32_SYSENTER_CS');
+  const from = origin(cpu, 'return', 'SYSEXIT');
+  state.setCpl(3);
+  state.setSegment(Seg.cs, flat(((cs & 0xfffc) + 16) | 3, FLAT_CODE, 3));
+  state.setSegment(Seg.ss, flat(((cs & 0xfffc) + 24) | 3, FLAT_DATA, 3));
+  state.ip = state.reg32(Reg.edx);
+  state.setReg32(Reg.esp, state.reg32(Reg.ecx));
+  state.refresh();
+  report(cpu, from, { stackSwitched: true, always: true });
+}

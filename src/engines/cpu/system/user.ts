@@ -1,0 +1,328 @@
+/** Helpers that any ring may run: decimal arithmetic, flags, frames, probes of descriptors, software interrupts. */
+import { Flag, Reg, Seg } from '../state';
+import type { Cpu } from './cpu';
+import { requireProtected, requireRing0 } from './control';
+import { type Descriptor, fetchDescriptor, isNull, SystemType } from './descriptors';
+import { GuestFault, gp, ud, Vector } from './fault';
+import { readOperand, readOperandAt, writeOperand, writeOperandAt } from './operands';
+import { loadSegment } from './segments';
+import { StackCursor } from './stack';
+
+const sizeOf = (cpu: Cpu): 2 | 4 => (cpu.instruction.operandSize === 2 ? 2 : 4);
+
+// --- decimal adjustment
+
+/** SF, ZF and PF of a byte beside given CF and AF; OF cleared, as processors do where the manual leaves it open. */
+function byteFlags({ state }: Cpu, result: number, carry: boolean, adjust: boolean): void {
+  let flags = state.eflags & ~(Flag.cf | Flag.pf | Flag.af | Flag.zf | Flag.sf | Flag.of);
+  let parity = result & 0xff;
+  parity ^= parity >> 4;
+  if (!((0x6996 >> (parity & 15)) & 1)) flags |= Flag.pf;
+  if ((result & 0xff) === 0) flags |= Flag.zf;
+  if (result & 0x80) flags |= Flag.sf;
+  if (carry) flags |= Flag.cf;
+  if (adjust) flags |= Flag.af;
+  state.eflags = flags >>> 0;
+}
+
+const has = (cpu: Cpu, flag: number): boolean => (cpu.state.eflags & flag) !== 0;
+
+function adjustDecimal(cpu: Cpu, sign: 1 | -1): void {
+  const { state } = cpu;
+  const old = state.reg(Reg.eax, 1);
+  const oldCarry = has(cpu, Flag.cf);
+  let al = old;
+  let carry = false;
+  const adjust = (old & 15) > 9 || has(cpu, Flag.af);
+  if (adjust) {
+    al += sign * 6;
+    carry = oldCarry || al < 0 || al > 0xff;
+  }
+  if (old > 0x99 || oldCarry) {
+    al += sign * 0x60;
+    carry = true;
+  } else if (sign > 0) carry = false;
+  state.setReg(Reg.eax, 1, al & 0xff);
+  byteFlags(cpu, al, carry, adjust);
+}
+
+export const daa = (cpu: Cpu): void => adjustDecimal(cpu, 1);
+export const das = (cpu: Cpu): void => adjustDecimal(cpu, -1);
+
+function adjustAscii(cpu: Cpu, sign: 1 | -1): void {
+  const { state } = cpu;
+  const adjust = (state.reg(Reg.eax, 1) & 15) > 9 || has(cpu, Flag.af);
+  if (adjust) state.setReg(Reg.eax, 2, (state.reg(Reg.eax, 2) + sign * 0x106) & 0xffff);
+  const al = state.reg(Reg.eax, 1) & 15;
+  state.setReg(Reg.eax, 1, al);
+  byteFlags(cpu, al, adjust, adjust);
+}
+
+export const aaa = (cpu: Cpu): void => adjustAscii(cpu, 1);
+export const aas = (cpu: Cpu): void => adjustAscii(cpu, -1);
+
+export function aam(cpu: Cpu): void {
+  const base = readOperand(cpu, cpu.instruction.operands[0]) & 0xff;
+  if (base === 0) throw new GuestFault(Vector.de, 0, 'AAM by 0');
+  const al = cpu.state.reg(Reg.eax, 1);
+  cpu.state.setReg(Reg.eax, 2, (Math.floor(al / base) << 8) | (al % base));
+  byteFlags(cpu, al % base, false, false);
+}
+
+export function aad(cpu: Cpu): void {
+  const base = readOperand(cpu, cpu.instruction.operands[0]) & 0xff;
+  const ax = cpu.state.reg(Reg.eax, 2);
+  const al = ((ax & 0xff) + (ax >> 8) * base) & 0xff;
+  cpu.state.setReg(Reg.eax, 2, al);
+  byteFlags(cpu, al, false, false);
+}
+
+// --- flags
+
+/** PUSHF, POPF and INT n in virtual-8086 mode need IOPL 3. */
+function requireVirtualIopl(cpu: Cpu): void {
+  if (cpu.state.virtual8086 && cpu.state.iopl !== 3) {
+    throw gp(0, `${cpu.instruction.row.mnemonic.toUpperCase()} in virtual-8086 mode needs IOPL 3, it is ${cpu.state.iopl}`);
+  }
+}
+
+export function pushf(cpu: Cpu): void {
+  requireVirtualIopl(cpu);
+  const stack = StackCursor.current(cpu.state, cpu.mmu);
+  stack.push(sizeOf(cpu), cpu.state.eflags & ~(Flag.vm | Flag.rf));
+  cpu.state.setReg32(Reg.esp, stack.pointer);
+}
+
+export function popf(cpu: Cpu): void {
+  requireVirtualIopl(cpu);
+  const { state } = cpu;
+  const size = sizeOf(cpu);
+  const stack = StackCursor.current(state, cpu.mmu);
+  const value = stack.pop(size);
+  state.setReg32(Reg.esp, stack.pointer);
+  let changeable: number = Flag.cf | Flag.pf | Flag.af | Flag.zf | Flag.sf | Flag.tf | Flag.df | Flag.of | Flag.nt;
+  if (size === 4) changeable |= Flag.ac | Flag.id;
+  if (state.cpl === 0) changeable |= Flag.iopl | Flag.if;
+  else if (state.cpl <= state.iopl) changeable |= Flag.if;
+  state.eflags = (((state.eflags & ~changeable) | (value & changeable)) & ~(size === 4 ? Flag.rf : 0)) >>> 0;
+  state.refresh();
+}
+
+function requireIopl(cpu: Cpu): void {
+  const { state } = cpu;
+  if (state.protectedMode && state.cpl > state.iopl) {
+    throw gp(0, `${cpu.instruction.row.mnemonic.toUpperCase()} needs CPL ≤ IOPL: CPL ${state.cpl}, IOPL ${state.iopl}`);
+  }
+}
+
+export function cli(cpu: Cpu): void {
+  requireIopl(cpu);
+  cpu.state.setFlag(Flag.if, false);
+}
+
+export function sti(cpu: Cpu): void {
+  requireIopl(cpu);
+  if (!cpu.state.flag(Flag.if)) cpu.shadow('sti');
+  cpu.state.setFlag(Flag.if, true);
+}
+
+export function hlt(cpu: Cpu): void {
+  requireRing0(cpu);
+  cpu.halt();
+}
+
+// --- stack frames
+
+export function pusha(cpu: Cpu): void {
+  const { state } = cpu;
+  const size = sizeOf(cpu);
+  const stack = StackCursor.current(state, cpu.mmu);
+  for (let i = 0; i < 8; i++) stack.push(size, state.reg(i, size));
+  state.setReg32(Reg.esp, stack.pointer);
+}
+
+export function popa(cpu: Cpu): void {
+  const { state } = cpu;
+  const size = sizeOf(cpu);
+  const stack = StackCursor.current(state, cpu.mmu);
+  const values = Array.from({ length: 8 }, () => stack.pop(size));
+  values.reverse().forEach((value, i) => {
+    if (i !== Reg.esp) state.setReg(i, size, value);
+  });
+  state.setReg32(Reg.esp, stack.pointer);
+}
+
+export function enter(cpu: Cpu): void {
+  const { state, mmu } = cpu;
+  const [bytesOperand, levelOperand] = cpu.instruction.operands;
+  const bytes = readOperand(cpu, bytesOperand) & 0xffff;
+  const level = readOperand(cpu, levelOperand) & 31;
+  const size = sizeOf(cpu);
+  const stack = StackCursor.current(state, mmu);
+  stack.push(size, state.reg(Reg.ebp, size));
+  const frame = stack.pointer;
+  const outer = new StackCursor(mmu, state.segment(Seg.ss), state.reg32(Reg.ebp), state.cpl === 3);
+  for (let i = 1; i < level; i++) stack.push(size, outer.peek(size, -size * i));
+  if (level > 0) stack.push(size, frame);
+  stack.skip(-bytes);
+  // The new top must be writable, so that a stack grows one page at a time.
+  stack.touch(size);
+  state.setReg(Reg.ebp, size, frame);
+  state.setReg32(Reg.esp, stack.pointer);
+}
+
+export function bound(cpu: Cpu): void {
+  const [index, bounds] = cpu.instruction.operands;
+  const size = sizeOf(cpu);
+  const signed = (value: number): number => (size === 2 ? (value << 16) >> 16 : value | 0);
+  const value = signed(readOperand(cpu, index));
+  const low = signed(readOperandAt(cpu, bounds, 0, size));
+  const high = signed(readOperandAt(cpu, bounds, size, size));
+  if (value < low || value > high) throw new GuestFault(Vector.br, 0, `index ${value} lies outside ${low} to ${high}`);
+}
+
+// --- segment registers
+
+export function movFromSegment(cpu: Cpu): void {
+  const [dst, src] = cpu.instruction.operands;
+  writeOperand(cpu, dst, readOperand(cpu, src));
+}
+
+const segmentOf = (cpu: Cpu, index: number): Seg => {
+  const operand = cpu.instruction.operands[index];
+  if (operand.kind !== 'register' || operand.class !== 'segment') throw new Error('no segment register');
+  return operand.index as Seg;
+};
+
+export function movToSegment(cpu: Cpu): void {
+  const segment = segmentOf(cpu, 0);
+  loadSegment(cpu, segment, readOperand(cpu, cpu.instruction.operands[1]) & 0xffff);
+  if (segment === Seg.ss) cpu.shadow('mov-ss');
+}
+
+/** With 32 bits only the low word is written, as processors do: the upper half of the slot keeps what it held. */
+export function pushSegment(cpu: Cpu): void {
+  const { state } = cpu;
+  const size = sizeOf(cpu);
+  const stack = StackCursor.current(state, cpu.mmu);
+  if (size === 4) {
+    stack.skip(-4);
+    stack.poke(2, state.selector(segmentOf(cpu, 0)));
+  } else stack.push(2, state.selector(segmentOf(cpu, 0)));
+  state.setReg32(Reg.esp, stack.pointer);
+}
+
+export function popSegment(cpu: Cpu): void {
+  const { state } = cpu;
+  const segment = segmentOf(cpu, 0);
+  const stack = StackCursor.current(state, cpu.mmu);
+  const selector = stack.peek(2, 0);
+  stack.skip(sizeOf(cpu));
+  loadSegment(cpu, segment, selector);
+  state.setReg32(Reg.esp, stack.pointer);
+  if (segment === Seg.ss) cpu.shadow('mov-ss');
+}
+
+const POINTER_SEGMENTS: Readonly<Record<string, Seg>> = { les: Seg.es, lds: Seg.ds, lss: Seg.ss, lfs: Seg.fs, lgs: Seg.gs };
+
+export function loadFarPointer(cpu: Cpu): void {
+  const [dst, src] = cpu.instruction.operands;
+  const size = sizeOf(cpu);
+  const offset = readOperandAt(cpu, src, 0, size);
+  const selector = readOperandAt(cpu, src, size, 2);
+  loadSegment(cpu, POINTER_SEGMENTS[cpu.instruction.row.mnemonic], selector);
+  writeOperand(cpu, dst, offset);
+}
+
+// --- probes of descriptors
+
+const VALID_FOR_LAR = new Set<number>([
+  SystemType.tss16,
+  SystemType.ldt,
+  SystemType.busyTss16,
+  SystemType.callGate16,
+  SystemType.taskGate,
+  SystemType.tss32,
+  SystemType.busyTss32,
+  SystemType.callGate32,
+]);
+const VALID_FOR_LSL = new Set<number>([SystemType.tss16, SystemType.ldt, SystemType.busyTss16, SystemType.tss32, SystemType.busyTss32]);
+
+/** The descriptor if a program at this CPL and RPL may see it. */
+function visible(cpu: Cpu, selector: number, systemTypes: ReadonlySet<number>): Descriptor | undefined {
+  const descriptor = isNull(selector) ? undefined : fetchDescriptor(cpu.state, cpu.mmu, selector);
+  if (!descriptor) return undefined;
+  if (!descriptor.isSegment && !systemTypes.has(descriptor.type)) return undefined;
+  if (!descriptor.conforming && Math.max(cpu.state.cpl, selector & 3) > descriptor.dpl) return undefined;
+  return descriptor;
+}
+
+function probe(cpu: Cpu, systemTypes: ReadonlySet<number>, value: (descriptor: Descriptor) => number): void {
+  requireProtected(cpu);
+  const [dst, src] = cpu.instruction.operands;
+  const descriptor = visible(cpu, readOperand(cpu, src) & 0xffff, systemTypes);
+  if (descriptor) writeOperand(cpu, dst, value(descriptor));
+  cpu.state.setZero(descriptor !== undefined);
+}
+
+export const lar = (cpu: Cpu): void => probe(cpu, VALID_FOR_LAR, ({ high }) => high & 0x00ffff00);
+export const lsl = (cpu: Cpu): void => probe(cpu, VALID_FOR_LSL, ({ limit }) => limit);
+
+function verify(cpu: Cpu, allows: (descriptor: Descriptor) => boolean): void {
+  requireProtected(cpu);
+  const descriptor = visible(cpu, readOperand(cpu, cpu.instruction.operands[0]) & 0xffff, new Set());
+  cpu.state.setZero(descriptor !== undefined && allows(descriptor));
+}
+
+export const verr = (cpu: Cpu): void => verify(cpu, (descriptor) => !descriptor.isCode || descriptor.readWrite);
+export const verw = (cpu: Cpu): void => verify(cpu, (descriptor) => !descriptor.isCode && descriptor.readWrite);
+
+export function arpl(cpu: Cpu): void {
+  requireProtected(cpu);
+  const [dst, src] = cpu.instruction.operands;
+  const selector = readOperand(cpu, dst);
+  const rpl = readOperand(cpu, src) & 3;
+  const raise = (selector & 3) < rpl;
+  if (raise) writeOperand(cpu, dst, (selector & ~3) | rpl);
+  cpu.state.setZero(raise);
+}
+
+// --- the rest
+
+export function cmpxchg8b(cpu: Cpu): void {
+  const { state } = cpu;
+  const [operand] = cpu.instruction.operands;
+  const low = readOperandAt(cpu, operand, 0, 4);
+  const high = readOperandAt(cpu, operand, 4, 4);
+  const equal = low === state.reg32(Reg.eax) && high === state.reg32(Reg.edx);
+  const [newLow, newHigh] = equal ? [state.reg32(Reg.ebx), state.reg32(Reg.ecx)] : [low, high];
+  // The upper half first: if it faults nothing has changed.
+  writeOperandAt(cpu, operand, 4, 4, newHigh);
+  writeOperandAt(cpu, operand, 0, 4, newLow);
+  if (!equal) {
+    state.setReg32(Reg.eax, low);
+    state.setReg32(Reg.edx, high);
+  }
+  state.setZero(equal);
+}
+
+export function undefinedInstruction(cpu: Cpu): void {
+  throw ud(`${cpu.instruction.row.mnemonic.toUpperCase()} is undefined on purpose`);
+}
+
+function softwareInterrupt(cpu: Cpu, vector: number, name: string, source: 'software' | 'privileged-software'): void {
+  cpu.interrupt({ vector, source, returnTo: cpu.after, name, kind: 'gate' });
+}
+
+export function int(cpu: Cpu): void {
+  requireVirtualIopl(cpu);
+  const vector = readOperand(cpu, cpu.instruction.operands[0]) & 0xff;
+  softwareInterrupt(cpu, vector, `INT 0x${vector.toString(16).padStart(2, '0')}`, 'software');
+}
+
+export const int3 = (cpu: Cpu): void => softwareInterrupt(cpu, Vector.bp, 'INT3', 'software');
+export const int1 = (cpu: Cpu): void => softwareInterrupt(cpu, Vector.db, 'INT1', 'privileged-software');
+
+export function into(cpu: Cpu): void {
+  if (has(cpu, Flag.of)) softwareInterrupt(cpu, Vector.of, 'INTO', 'software');
+}

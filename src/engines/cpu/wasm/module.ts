@@ -1,0 +1,106 @@
+/** A WebAssembly module of our own functions, in the order of the Binary Format's sections. */
+import { Code, I32, type ValueType } from './code';
+
+export interface Signature {
+  readonly parameters: readonly ValueType[];
+  readonly results: readonly ValueType[];
+}
+
+export interface ModuleShape {
+  readonly types: readonly Signature[];
+  /** Imported functions, module `host`; they come first in the function index space. */
+  readonly imports: readonly { readonly name: string; readonly type: number }[];
+  /** Own functions: type index and finished body. */
+  readonly functions: readonly { readonly type: number; readonly body: Uint8Array }[];
+  /** Function indexes (imports counted) under their names. */
+  readonly exports: Readonly<Record<string, number>>;
+  /** Function indexes that fill table 0 from entry 0 on. */
+  readonly table: readonly number[];
+}
+
+const SECTION = { type: 1, import: 2, function: 3, table: 4, export: 7, element: 9, code: 10 } as const;
+const MAGIC_AND_VERSION = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00];
+const FUNCREF = 0x70;
+
+/** Encodes a module that imports memory `host.memory`. */
+export function encodeModule(shape: ModuleShape): Uint8Array<ArrayBuffer> {
+  const parts: Uint8Array[] = [Uint8Array.from(MAGIC_AND_VERSION)];
+  const section = (id: number, fill: (code: Code) => void): void => {
+    const content = new Code(0);
+    fill(content);
+    const head = new Code(0);
+    head.byte(id);
+    head.unsigned(content.raw().length);
+    parts.push(head.raw(), content.raw());
+  };
+  const name = (code: Code, text: string): void => {
+    code.unsigned(text.length);
+    for (let i = 0; i < text.length; i++) code.byte(text.charCodeAt(i));
+  };
+  section(SECTION.type, (c) => {
+    c.unsigned(shape.types.length);
+    for (const { parameters, results } of shape.types) {
+      c.byte(0x60);
+      for (const list of [parameters, results]) {
+        c.unsigned(list.length);
+        for (const type of list) c.byte(type);
+      }
+    }
+  });
+  section(SECTION.import, (c) => {
+    c.unsigned(shape.imports.length + 1);
+    for (const imported of shape.imports) {
+      name(c, 'host');
+      name(c, imported.name);
+      c.byte(0x00);
+      c.unsigned(imported.type);
+    }
+    name(c, 'host');
+    name(c, 'memory');
+    c.byte(0x02);
+    c.byte(0x00);
+    c.unsigned(1);
+  });
+  section(SECTION.function, (c) => {
+    c.unsigned(shape.functions.length);
+    for (const { type } of shape.functions) c.unsigned(type);
+  });
+  section(SECTION.table, (c) => {
+    c.unsigned(1);
+    c.byte(FUNCREF);
+    c.byte(0x00);
+    c.unsigned(shape.table.length);
+  });
+  section(SECTION.export, (c) => {
+    const entries = Object.entries(shape.exports);
+    c.unsigned(entries.length);
+    for (const [key, index] of entries) {
+      name(c, key);
+      c.byte(0x00);
+      c.unsigned(index);
+    }
+  });
+  section(SECTION.element, (c) => {
+    c.unsigned(1);
+    c.unsigned(0);
+    c.byte(0x41);
+    c.signed(0);
+    c.byte(0x0b);
+    c.unsigned(shape.table.length);
+    for (const index of shape.table) c.unsigned(index);
+  });
+  section(SECTION.code, (c) => {
+    c.unsigned(shape.functions.length);
+    for (const { body } of shape.functions) for (const byte of body) c.byte(byte);
+  });
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+/** The signature of every handler: the record's host offset in, an exit reason out. */
+export const HANDLER: Signature = { parameters: [I32], results: [I32] };

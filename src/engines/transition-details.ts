@@ -1,0 +1,116 @@
+/** A logged transition made readable: its fields decoded and the checks that let it pass. */
+import type { Transition, TransitionCheck, TransitionDetail } from '../shared/transition';
+import { PageFault } from './cpu/system/mmu';
+import type { LoggedTransition } from './transitions';
+
+const hex = (value: number, digits: number): string => `0x${(value >>> 0).toString(16).padStart(digits, '0')}`;
+const far = (selector: number, offset: number): string => `${hex(selector, 4)}:${hex(offset, 8)}`;
+
+export function describeTransition(raw: LoggedTransition): Transition {
+  return {
+    sequence: raw.sequence,
+    count: raw.count,
+    vcpu: raw.vcpu,
+    kind: raw.kind,
+    from: raw.from,
+    to: raw.to,
+    cause: raw.cause >= 0 ? { number: raw.cause, name: raw.causeName } : { name: raw.causeName },
+    address: raw.address,
+    source: { selector: raw.fromSelector, offset: raw.fromOffset },
+    target: { selector: raw.toSelector, offset: raw.toOffset },
+    details: details(raw),
+    checks: checks(raw),
+  };
+}
+
+const PAGE_FAULT_BITS: readonly (readonly [bit: number, name: string, set: string, clear: string])[] = [
+  [PageFault.present, 'P', 'the page is present: a protection violation', 'the page is not present'],
+  [PageFault.write, 'W/R', 'by a write', 'by a read'],
+  [PageFault.user, 'U/S', 'in user mode', 'in supervisor mode'],
+  [PageFault.reserved, 'RSVD', 'a reserved bit was set in a paging entry', ''],
+  [PageFault.fetch, 'I/D', 'by an instruction fetch', ''],
+];
+
+const PAGE_FAULT = 14;
+/** Vectors whose error code names a selector or an IDT entry. */
+const SELECTOR_CODES = new Set([10, 11, 12, 13]);
+
+function details(raw: LoggedTransition): TransitionDetail[] {
+  const list: TransitionDetail[] = [];
+  if (raw.kind === 'exception' && raw.errorCode >= 0) list.push(...errorCodeDetails(raw));
+  if (raw.kind === 'exception' && raw.cause === PAGE_FAULT && raw.extra >= 0) {
+    list.push({ name: 'CR2', value: hex(raw.extra, 8), meaning: 'linear address that faulted', address: raw.extra });
+  }
+  if (raw.gateHigh >= 0) list.push(...gateDetails(raw));
+  if (raw.toStackSelector >= 0) {
+    list.push({
+      name: 'stack switch',
+      value: `${far(raw.fromStackSelector, raw.fromStackOffset)} → ${far(raw.toStackSelector, raw.toStackOffset)}`,
+    });
+  }
+  return list;
+}
+
+function errorCodeDetails(raw: LoggedTransition): TransitionDetail[] {
+  const code = raw.errorCode;
+  const list: TransitionDetail[] = [{ name: 'error code', value: hex(code, 4) }];
+  if (raw.cause === PAGE_FAULT) {
+    for (const [bit, name, set, clear] of PAGE_FAULT_BITS) {
+      const meaning = code & bit ? set : clear;
+      if (meaning) list.push({ name, value: code & bit ? '1' : '0', meaning });
+    }
+  } else if (SELECTOR_CODES.has(raw.cause) && code !== 0) {
+    list.push({ name: 'EXT', value: String(code & 1), meaning: code & 1 ? 'while delivering another event' : 'by the program itself' });
+    const table = code & 2 ? 'IDT' : code & 4 ? 'LDT' : 'GDT';
+    list.push({ name: 'index', value: hex(code >> 3, 4), meaning: `entry ${code >> 3} of the ${table}` });
+  }
+  return list;
+}
+
+const GATE_TYPES: Readonly<Record<number, string>> = {
+  1: '16-bit TSS (available)',
+  3: '16-bit TSS (busy)',
+  4: '16-bit call gate',
+  5: 'task gate',
+  6: '16-bit interrupt gate',
+  7: '16-bit trap gate',
+  9: '32-bit TSS (available)',
+  11: '32-bit TSS (busy)',
+  12: '32-bit call gate',
+  14: '32-bit interrupt gate',
+  15: '32-bit trap gate',
+};
+
+function gateDetails({ gateHigh }: LoggedTransition): TransitionDetail[] {
+  return [
+    { name: 'gate', value: GATE_TYPES[(gateHigh >> 8) & 15] ?? 'unknown' },
+    { name: 'gate DPL', value: String((gateHigh >> 13) & 3) },
+  ];
+}
+
+const PRIVILEGE_MANUAL = 'Privilege Level Checking When Transferring Program Control Between Code Segments';
+const INTERRUPT_MANUAL = 'Protection of Exception- and Interrupt-Handler Procedures';
+
+/** The privilege checks that a passed transfer went through, with their values. */
+function checks(raw: LoggedTransition): TransitionCheck[] {
+  const list: TransitionCheck[] = [];
+  const cpl = raw.from.ring;
+  const add = (id: string, manual: string, passed: boolean, text: string): void => {
+    list.push({ id, manual, passed, text });
+  };
+  if (raw.gateHigh >= 0) {
+    const dpl = (raw.gateHigh >> 13) & 3;
+    const software = raw.kind === 'gate' || raw.kind === 'task-switch';
+    const manual = raw.causeName.startsWith('INT') ? INTERRUPT_MANUAL : PRIVILEGE_MANUAL;
+    if (software) add('cpl-gate-dpl', manual, cpl <= dpl, `CPL ${cpl} ≤ gate DPL ${dpl}`);
+    else add('gate-dpl-ignored', INTERRUPT_MANUAL, true, `gate DPL ${dpl} is not looked at: not caused by INT n`);
+  }
+  if (raw.targetHigh >= 0) {
+    const dpl = (raw.targetHigh >> 13) & 3;
+    const conforming = (raw.targetHigh & 0x400) !== 0;
+    if (raw.kind === 'return') add('return-outward', PRIVILEGE_MANUAL, raw.to.ring >= cpl, `return RPL ${raw.to.ring} ≥ CPL ${cpl}`);
+    else if (conforming) add('conforming', PRIVILEGE_MANUAL, dpl <= cpl, `conforming code: DPL ${dpl} ≤ CPL ${cpl}, CPL stays`);
+    else add('code-dpl', PRIVILEGE_MANUAL, dpl <= cpl, `code segment DPL ${dpl} ≤ CPL ${cpl}`);
+  }
+  return list;
+}
