@@ -1,0 +1,173 @@
+/**
+ * The one interface that the debug adapter and the command line see, whatever the technique.
+ *
+ * An engine is synchronous: `run` executes a slice of guest instructions and comes back. Whoever owns it calls slice
+ * after slice and answers its users in between. Nothing in here waits, reads a clock or touches the host.
+ */
+import type { Instruction } from '../isa/types';
+import type { GuestPhysicalAddress, LinearAddress } from '../shared/addresses';
+import type { Technique } from '../shared/technique';
+import type { Place } from '../shared/transition';
+import type { DeviceFact } from './machine/device';
+import type { Probes, ProbeHit } from './probes';
+import type { TransitionLog } from './transitions';
+
+export type AddressSpace = 'linear' | 'physical';
+
+/** A named part of a register's value. */
+export interface RegisterField {
+  readonly name: string;
+  readonly value: bigint;
+  /** Bits from `low` to `high`, inclusive; absent for a hidden part, which is no part of the value. */
+  readonly low?: number;
+  readonly high?: number;
+  /** What this value means, in a few words. */
+  readonly meaning?: string;
+}
+
+export type RegisterGroup = 'general' | 'flags' | 'segments' | 'control' | 'debug' | 'system';
+
+export interface RegisterValue {
+  /** Lower case, as in assembly: `eax`, `cs`, `cr0`, `gdtr`, `eflags`. */
+  readonly name: string;
+  readonly group: RegisterGroup;
+  /** Width of the value in bits. */
+  readonly bits: number;
+  readonly value: bigint;
+  readonly fields: readonly RegisterField[];
+}
+
+/** Something that arrives from outside; all of it goes through the input log, so that a run can be repeated. */
+export type ExternalInput =
+  | { readonly kind: 'serial'; readonly port: number; readonly bytes: readonly number[] }
+  /** A key by its KeyboardEvent.code (`KeyA`, `Enter`). */
+  | { readonly kind: 'key'; readonly code: string; readonly pressed: boolean };
+
+/** Where bytes come out of the guest: the first serial port is `serial0`, port 0xE9 is `console`. */
+export type OutputChannel = 'serial0' | 'serial1' | 'console';
+
+/** What a text screen shows, or a picture. */
+export type ScreenImage =
+  | {
+      readonly kind: 'text';
+      readonly columns: number;
+      readonly rows: number;
+      /** Two bytes a cell: code page 437 character and attribute. */
+      readonly cells: Uint8Array;
+      readonly cursor?: { readonly column: number; readonly row: number };
+    }
+  | { readonly kind: 'graphics'; readonly width: number; readonly height: number; /** RGBA */ readonly pixels: Uint8ClampedArray };
+
+export type StopReason =
+  /** The slice is over; there is more to run. */
+  | 'slice'
+  /** HLT with nothing to wake it. */
+  | 'halted'
+  /** HLT until a timer or an input; see `Engine.skipIdle`. */
+  | 'idle'
+  /** The guest ended the run, with `code`. */
+  | 'exited'
+  /** A probe said stop; see `hits`. */
+  | 'probe'
+  /** `Engine.requestStop` was called, or `RunRequest.until` said so. */
+  | 'pause'
+  | 'triple-fault'
+  /** The engine cannot go on; `text` says why. */
+  | 'error';
+
+export interface EngineStop {
+  readonly reason: StopReason;
+  /** Index of the virtual processor that stopped. */
+  readonly vcpu: number;
+  /** Linear address of its next instruction. */
+  readonly address: LinearAddress;
+  /** Exit status of the guest. */
+  readonly code?: number;
+  readonly hits: readonly ProbeHit[];
+  readonly text?: string;
+}
+
+export interface RunRequest {
+  /** At most so many instructions in this slice. */
+  readonly instructions: number;
+  /** Come back with `idle` when all processors wait, instead of letting virtual time jump to the next timer. */
+  readonly returnWhenIdle?: boolean;
+}
+
+/** The exception that a processor is about to deliver, while an exception probe holds it back. */
+export interface HeldException {
+  readonly vector: number;
+  /** `#GP`. */
+  readonly mnemonic: string;
+  readonly name: string;
+  readonly errorCode?: number;
+  /** Which check failed, with its values. */
+  readonly reason: string;
+  /** CR2, for a page fault. */
+  readonly faultAddress?: number;
+}
+
+/** One processor's state as a debugger reads and changes it. Nothing here disturbs the guest. */
+export interface VirtualCpu {
+  readonly index: number;
+  /** Shown as the thread's name: `vCPU 0`. */
+  readonly name: string;
+  readonly place: Place;
+  /** Linear address of the next instruction. */
+  readonly address: LinearAddress;
+  /** Code size at the next instruction. */
+  readonly bits: 16 | 32 | 64;
+  /** Waits in HLT. */
+  readonly halted: boolean;
+  readonly heldException: HeldException | undefined;
+  registers(): readonly RegisterValue[];
+  /** One register by name, any of `registers()` and their parts (`al`, `ax`, `ip`, `eip`). @returns undefined for an unknown name */
+  register(name: string): { readonly value: bigint; readonly bits: number } | undefined;
+  /**
+   * Changes a register, reloading hidden parts as the mode demands.
+   * @throws Error with one line that says why it cannot be
+   */
+  setRegister(name: string, value: bigint): void;
+  /** Linear address of an offset in a segment register (`es:0x1234`), by its hidden part. @param segment lower-case name */
+  linear(segment: string, offset: number): LinearAddress;
+  /** What the page tables say now, without touching them; undefined where nothing is mapped. */
+  translate(address: LinearAddress): GuestPhysicalAddress | undefined;
+  /** Addresses at which instructions are known to start, ascending, within [from, to): what has been decoded to run there. */
+  instructionStarts(from: LinearAddress, to: LinearAddress): readonly LinearAddress[];
+  /** Decodes at an address as this processor would now; undefined where no instruction is. */
+  decode(address: LinearAddress): Instruction | undefined;
+}
+
+export interface Engine {
+  readonly technique: Technique;
+  readonly cpus: readonly VirtualCpu[];
+  readonly transitions: TransitionLog;
+  readonly probes: Probes;
+  /** Instructions completed since power-on: the session's clock. */
+  readonly instructionCount: number;
+  /** Bytes out of the guest, as they are written. */
+  onOutput: (channel: OutputChannel, byte: number) => void;
+
+  run(request: RunRequest): EngineStop;
+  /** From a probe's hit or an output callback: come back before the next instruction. */
+  requestStop(): void;
+  /** When `run` said `idle`: lets virtual time pass to the next timer. @returns false when nothing will ever wake it */
+  skipIdle(): boolean;
+  /** Virtual nanoseconds since power-on, and until the next timer (Infinity without one): for pacing an idle guest. */
+  readonly now: number;
+  readonly untilTimer: number;
+  /** Goes to the next run with the instruction at a processor's address executed whatever probe stands there. */
+  passProbes(cpu: number): void;
+  input(event: ExternalInput): void;
+  /** Turns the machine off and on again with the same program. */
+  restart(): void;
+
+  /** Bytes as a debugger sees them; shorter than asked where memory ends. */
+  readMemory(cpu: number, space: AddressSpace, address: number, length: number): Uint8Array;
+  /** Writes up to the first byte that cannot be written. @returns bytes written */
+  writeMemory(cpu: number, space: AddressSpace, address: number, bytes: Uint8Array): number;
+  screen(): ScreenImage | undefined;
+  devices(): readonly { readonly name: string; readonly facts: readonly DeviceFact[] }[];
+  /** Named counters of the engine itself. */
+  stats(): Readonly<Record<string, number>>;
+}
