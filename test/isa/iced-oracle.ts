@@ -69,7 +69,15 @@ function ourMemory(operand: MemoryOperand, instruction: Instruction): string {
   const from = operand.ripRelative ? instruction.length : 0;
   const displacement = BigInt.asUintN(operand.addressSize, operand.displacement64 ?? BigInt(from + operand.displacement));
   const rip = operand.ripRelative ? 'rip' : '';
-  return memoryText(instruction.bits, operand.size, operand.segment, [rip, base, index], displacement, operand.displacementSize, operand.addressSize);
+  return memoryText(
+    instruction.bits,
+    operand.size,
+    operand.segment,
+    [rip, base, index],
+    displacement,
+    operand.displacementSize,
+    operand.addressSize,
+  );
 }
 
 function memoryText(

@@ -22,7 +22,21 @@ interface Difference {
   readonly in?: (instruction: Instruction) => boolean;
 }
 
-const SELECTORS = new Set(['sldt', 'str', 'lldt', 'ltr', 'verr', 'verw', 'smsw', 'lmsw', 'lar', 'lsl', 'arpl', 'movToSegment', 'movFromSegment']);
+const SELECTORS = new Set([
+  'sldt',
+  'str',
+  'lldt',
+  'ltr',
+  'verr',
+  'verw',
+  'smsw',
+  'lmsw',
+  'lar',
+  'lsl',
+  'arpl',
+  'movToSegment',
+  'movFromSegment',
+]);
 const isSelector = ({ row }: Instruction): boolean => SELECTORS.has(row.semantics);
 const isBranch = ({ row }: Instruction): boolean => /^(branch|jump|call|return)$/.test(row.flow);
 
@@ -62,7 +76,11 @@ export const DIFFERENCES: readonly Difference[] = [
   },
   {
     why: 'the operand size of a selector in memory has no effect, and from a register only 16 bits are taken',
-    normalize: (text) => text.replace(/^o(16|32|64) /, '').replace(/, (e|r)(ax|cx|dx|bx|sp|bp|si|di)$/, ', $2').replace(/, (r\d+)[dw]?$/, ', $1w'),
+    normalize: (text) =>
+      text
+        .replace(/^o(16|32|64) /, '')
+        .replace(/, (e|r)(ax|cx|dx|bx|sp|bp|si|di)$/, ', $2')
+        .replace(/, (r\d+)[dw]?$/, ', $1w'),
     in: isSelector,
   },
   {

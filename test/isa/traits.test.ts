@@ -140,7 +140,10 @@ describe('what the table says of each row, against iced-x86', () => {
       if (ofRow.length === 0) continue;
       // iced tells the forms of one encoding apart: the row has the oldest one's feature.
       const found = ofRow.flatMap(({ iced }) => [...iced.cpuidFeatures()] as CpuidFeature[]);
-      expect(expected[row.feature]?.some((feature) => found.includes(feature)), name(row)).toBe(true);
+      expect(
+        expected[row.feature]?.some((feature) => found.includes(feature)),
+        name(row),
+      ).toBe(true);
     }
   });
 });

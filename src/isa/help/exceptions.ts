@@ -86,11 +86,7 @@ const OWN: Readonly<Record<string, readonly ExceptionNote[]>> = {
   lsl: [PROTECTED_ONLY],
   arpl: [PROTECTED_ONLY],
   movToControl: [OUTSIDE_RING_0, note('#GP(0)', 'a reserved bit is set, or the combination of bits is not allowed')],
-  movFromDebug: [
-    OUTSIDE_RING_0,
-    note('#DB', 'DR7.GD is set'),
-    note('#UD', 'DR4 or DR5 is named while CR4.DE is set'),
-  ],
+  movFromDebug: [OUTSIDE_RING_0, note('#DB', 'DR7.GD is set'), note('#UD', 'DR4 or DR5 is named while CR4.DE is set')],
   movToDebug: [OUTSIDE_RING_0, note('#DB', 'DR7.GD is set'), note('#UD', 'DR4 or DR5 is named while CR4.DE is set')],
   rdtsc: [note('#GP(0)', 'outside ring 0 while CR4.TSD is set')],
   rdmsr: [OUTSIDE_RING_0, note('#GP(0)', 'there is no such register')],

@@ -25,7 +25,7 @@ const SENSITIVE: Readonly<Record<string, string>> = {
   cpuid: SHOWS_STATE,
   rdtsc: 'Works in every ring unless CR4.TSD is set, and shows the real time.',
   pushf: 'Shows the real IF and IOPL; faults in virtual-8086 mode with an IOPL below 3.',
-  popf: 'Outside ring 0 it leaves IOPL alone without a fault, and IF too at a CPL above IOPL; faults in virtual-8086 mode with an IOPL below 3.',
+  popf: 'Outside ring 0 it leaves IOPL alone without a fault, and IF too at a CPL above IOPL; in virtual-8086 mode it may fault.',
   lar: DEPENDS,
   lsl: DEPENDS,
   verr: DEPENDS,

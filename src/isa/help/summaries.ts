@@ -13,7 +13,7 @@ export const SUMMARIES: Readonly<Record<string, string>> = {
   imul: 'Multiplies the accumulator by the operand, signed, into a product twice as wide: AX, DX:AX, EDX:EAX or RDX:RAX.',
   imulLow: 'Multiplies two signed operands and keeps the low half of the product; CF and OF tell whether something was cut off.',
   div: 'Divides AX, DX:AX, EDX:EAX or RDX:RAX by the operand, unsigned, leaving the quotient low and the remainder high.',
-  idiv: 'Divides AX, DX:AX, EDX:EAX or RDX:RAX by the operand, signed, rounding toward zero, leaving the quotient low and the remainder high.',
+  idiv: 'Divides AX, DX:AX, EDX:EAX or RDX:RAX by the operand, signed, toward zero, the quotient low and the remainder high.',
   daa: 'Corrects AL after the addition of two packed decimal bytes.',
   das: 'Corrects AL after the subtraction of two packed decimal bytes.',
   aaa: 'Corrects AL after the addition of two unpacked decimal digits and carries into AH.',
@@ -85,7 +85,7 @@ export const SUMMARIES: Readonly<Record<string, string>> = {
 
   // Control.
   call: 'Pushes the address of the next instruction and jumps.',
-  callFar: 'Pushes CS and the address of the next instruction and goes to another segment, through a call gate to an inner ring, or to a task.',
+  callFar: 'Pushes CS and the return address and goes to another segment, through a call gate to an inner ring, or to a task.',
   jmp: 'Jumps.',
   jmpFar: 'Goes to another segment, through a call gate at the same ring, or to a task.',
   ret: 'Pops the return address and jumps there; an operand drops that many bytes of arguments.',
@@ -99,7 +99,7 @@ export const SUMMARIES: Readonly<Record<string, string>> = {
   int3: 'Calls the breakpoint handler, vector 3; one byte long, so that it can replace any instruction.',
   int1: 'Calls the debug handler, vector 1, without the privilege check of INT.',
   into: 'Calls the overflow handler, vector 4, if OF is set.',
-  iret: 'Returns from an interrupt: pops the instruction pointer, CS and the flags, and the outer stack or a whole virtual-8086 state where the frame has them.',
+  iret: 'Returns from an interrupt: pops the instruction pointer, CS, the flags, and an outer stack or virtual-8086 state.',
   bound: 'Raises #BR unless a signed index lies within the two bounds in memory.',
   sysenter: 'Enters ring 0 at the address and stack that three model-specific registers give, saving nothing.',
   sysexit: 'Leaves ring 0 for ring 3 at EDX, with the stack ECX.',

@@ -33,6 +33,7 @@ const ASCII: Traits = { reads: 'a', writes: 'ac', undefines: 'oszp', ...NOT_IN_6
 const ASCII_SCALE: Traits = { writes: 'szp', undefines: 'oac', ...NOT_IN_64 };
 
 const CBW = 'CBW/CWDE/CDQE—Convert Byte to Word/Convert Word to Doubleword/Convert Doubleword to Quadword';
+const COMPARE_BYTES = 'CMPXCHG8B/CMPXCHG16B—Compare and Exchange Bytes';
 const CWD = 'CWD/CDQ/CQO—Convert Word to Doubleword/Convert Doubleword to Quadword';
 
 export const ARITHMETIC: readonly RowSource[] = [
@@ -73,10 +74,6 @@ export const ARITHMETIC: readonly RowSource[] = [
 
   ...rows('xadd', 'XADD—Exchange and Add', { ...SUM, feature: '80486' }, ['0F C0 /r: Eb,Gb', '0F C1 /r: Ev,Gv']),
   ...rows('cmpxchg', 'CMPXCHG—Compare and Exchange', { ...SUM, feature: '80486' }, ['0F B0 /r: Eb,Gb', '0F B1 /r: Ev,Gv']),
-  ...rows('cmpxchg8b', 'CMPXCHG8B/CMPXCHG16B—Compare and Exchange Bytes', { writes: 'z', lockable: true, feature: 'cx8' }, [
-    '0F C7 /1: Mq',
-  ]),
-  ...rows('cmpxchg16b', 'CMPXCHG8B/CMPXCHG16B—Compare and Exchange Bytes', { writes: 'z', lockable: true, modes: [64], feature: 'cx16' }, [
-    'o64 0F C7 /1: Mdq',
-  ]),
+  ...rows('cmpxchg8b', COMPARE_BYTES, { writes: 'z', lockable: true, feature: 'cx8' }, ['0F C7 /1: Mq']),
+  ...rows('cmpxchg16b', COMPARE_BYTES, { writes: 'z', lockable: true, modes: [64], feature: 'cx16' }, ['o64 0F C7 /1: Mdq']),
 ];

@@ -17,12 +17,7 @@ const POP_FLAGS: Traits = { ...STACK_SIZE, semantics: 'popf', writes: ALL_FLAGS,
 const ALL: Traits = { ...NOT_IN_64, feature: '80186' };
 
 export const STACK: readonly RowSource[] = [
-  ...rows('push', PUSH, STACK_SIZE, [
-    '50+r: Zv',
-    'FF /6: Ev',
-    ['6A: sIb', { feature: '80186' }],
-    ['68: Iz', { feature: '80186' }],
-  ]),
+  ...rows('push', PUSH, STACK_SIZE, ['50+r: Zv', 'FF /6: Ev', ['6A: sIb', { feature: '80186' }], ['68: Iz', { feature: '80186' }]]),
   ...rows('push', PUSH, PUSH_SEGMENT, [
     ['06: ES', NOT_IN_64],
     ['0E: CS', NOT_IN_64],
