@@ -69,7 +69,7 @@ export type StopReason =
   | 'exited'
   /** A probe said stop; see `hits`. */
   | 'probe'
-  /** `Engine.requestStop` was called, or `RunRequest.until` said so. */
+  /** `Engine.requestStop` was called. */
   | 'pause'
   | 'triple-fault'
   /** The engine cannot go on; `text` says why. */
@@ -90,6 +90,11 @@ export interface EngineStop {
 export interface RunRequest {
   /** At most so many instructions in this slice. */
   readonly instructions: number;
+  /**
+   * Execute one instruction, or deliver one interrupt or exception that waits, and come back with `slice`. A repeated
+   * string instruction is stepped by iterations.
+   */
+  readonly step?: boolean;
   /** Come back with `idle` when all processors wait, instead of letting virtual time jump to the next timer. */
   readonly returnWhenIdle?: boolean;
 }

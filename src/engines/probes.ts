@@ -35,9 +35,7 @@ export type ProbePlace =
   /** After a transition that `Decide` lets through. */
   | { readonly kind: 'transition' }
   /** After an instruction that used a port; without one, any. */
-  | { readonly kind: 'port'; readonly port?: number }
-  /** Before every instruction, for stepping. */
-  | { readonly kind: 'step' };
+  | { readonly kind: 'port'; readonly port?: number };
 
 export interface Probe {
   readonly id: number;
@@ -59,7 +57,6 @@ export class Probes {
   private codeByAddress = new Map<number, Probe[]>();
   private codePageNumbers = new Set<number>();
   private opcodeProbes: Probe[] = [];
-  private stepProbes: Probe[] = [];
   private byKind = new Map<ProbePlace['kind'], Probe[]>();
   /** Told after every change, with the kind that changed. */
   onChange: (kind: ProbePlace['kind']) => void = () => {};
@@ -89,7 +86,6 @@ export class Probes {
       this.codePageNumbers = new Set([...this.codeByAddress.keys()].map(pageOf));
     }
     if (kind === 'opcode') this.opcodeProbes = list;
-    if (kind === 'step') this.stepProbes = list;
     this.onChange(kind);
   }
 
@@ -99,7 +95,7 @@ export class Probes {
 
   /** Whether any instruction anywhere may have to be looked at. */
   get everywhere(): boolean {
-    return this.opcodeProbes.length > 0 || this.stepProbes.length > 0;
+    return this.opcodeProbes.length > 0;
   }
 
   onCodePage(page: number): boolean {
@@ -109,7 +105,6 @@ export class Probes {
   /** Whether a probe may stand before an instruction. */
   wants(address: LinearAddress, instruction: Instruction): boolean {
     return (
-      this.stepProbes.length > 0 ||
       this.codeByAddress.has(address) ||
       this.opcodeProbes.some((probe) => probe.place.kind === 'opcode' && probe.place.mnemonics.has(instruction.row.mnemonic))
     );
@@ -120,7 +115,7 @@ export class Probes {
     const opcodes = this.opcodeProbes.filter(
       (probe) => instruction && probe.place.kind === 'opcode' && probe.place.mnemonics.has(instruction.row.mnemonic),
     );
-    return [...this.stepProbes, ...(this.codeByAddress.get(address) ?? []), ...opcodes];
+    return [...(this.codeByAddress.get(address) ?? []), ...opcodes];
   }
 
   /** Linear page numbers that data probes watch. */

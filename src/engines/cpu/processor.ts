@@ -101,6 +101,8 @@ export class Processor implements Cpu, Host {
   private staleProbes = false;
   /** Come back when halted, so that someone outside can wait in real time, instead of skipping to the next timer at once. */
   returnWhenIdle = false;
+  /** Exceptions and interrupts delivered from outside an instruction. */
+  private delivered = 0;
   /** For the statistics. */
   singles = 0;
   runs = 0;
@@ -173,10 +175,8 @@ export class Processor implements Cpu, Host {
       if (clock.nextDeadline <= clock.now) clock.fire();
       if (!this.settle()) {
         if (this.stopping) return { reason: 'requested' };
-        const activity = this.state.sys(SYS.activity);
-        if (activity === 2) return { reason: 'shutdown', fault: this.fault };
-        if (this.returnWhenIdle && this.state.flag(Flag.if)) return { reason: 'idle' };
-        if (!this.skip()) return { reason: 'halted' };
+        const stop = this.wait();
+        if (stop) return stop;
         continue;
       }
       const left = end - this.completed;
@@ -235,7 +235,7 @@ export class Processor implements Cpu, Host {
     const { state } = this;
     if (this.staleProbes) {
       this.staleProbes = false;
-      this.blocks.flush();
+      this.blocks.dropProbed();
     }
     if (this.mmu.retry || state.sys(SYS.shadow) !== 0 || state.flag(Flag.tf | Flag.rf) || budget === 0) {
       this.single();
@@ -387,6 +387,7 @@ export class Processor implements Cpu, Host {
   /** Delivers; a fault on the way makes a double fault where the manual says so, a third one shuts the processor down. */
   private raiseEvent(event: Event): void {
     let current = event;
+    this.delivered++;
     for (;;) {
       this.checkpoint();
       try {
@@ -442,6 +443,33 @@ export class Processor implements Cpu, Host {
   /** To be called after the answers of `Hooks.wants` changed. */
   probesChanged(): void {
     this.staleProbes = true;
+  }
+
+  /** Executes one instruction, or delivers one event. */
+  step(): CpuStop {
+    const delivered = this.delivered;
+    this.stopping = false;
+    const { clock } = this.parts;
+    for (;;) {
+      if (clock.nextDeadline <= clock.now) clock.fire();
+      const ready = this.settle();
+      if (this.stopping) return { reason: 'requested' };
+      if (this.delivered !== delivered) return { reason: 'limit' };
+      if (!ready) {
+        const stop = this.wait();
+        if (stop) return stop;
+        continue;
+      }
+      this.single();
+      return this.stopping ? { reason: 'requested' } : { reason: 'limit' };
+    }
+  }
+
+  /** While no instruction can run. @returns why there is no sense in waiting longer */
+  private wait(): CpuStop | undefined {
+    if (this.state.sys(SYS.activity) === 2) return { reason: 'shutdown', fault: this.fault };
+    if (this.returnWhenIdle && this.state.flag(Flag.if)) return { reason: 'idle' };
+    return this.skip() ? undefined : { reason: 'halted' };
   }
 
   // --- one instruction alone

@@ -184,15 +184,7 @@ export class BlockCache {
   invalidate(frame: number, offset: number, length: number): void {
     const list = this.byFrame.get(frame);
     if (!list) return;
-    const kept = list.filter((block) => block.to <= offset || block.from >= offset + length);
-    if (kept.length === list.length) return;
-    for (const block of list) if (!kept.includes(block)) this.drop(block);
-    if (kept.length > 0) {
-      this.byFrame.set(frame, kept);
-      return;
-    }
-    this.byFrame.delete(frame);
-    this.memory.unwatchCode(frame);
+    for (const block of list) if (block.to > offset && block.from < offset + length) this.invalidateBlock(block);
   }
 
   private drop(block: Block): void {
@@ -201,6 +193,38 @@ export class BlockCache {
     for (let i = 0; i < block.records; i++) i32[(block.start + i * RECORD_SIZE) >> 2] = Special.stale;
     for (const record of block.incoming) i32[(record + RECORD.link) >> 2] = 0;
     this.invalidated++;
+  }
+
+  /** Drops the blocks that were decoded with probes, to decode them anew with others. */
+  dropProbed(): void {
+    for (const block of [...this.blocks.values()]) if (block.key & 1) this.invalidateBlock(block);
+    this.onFlush();
+  }
+
+  private invalidateBlock(block: Block): void {
+    this.drop(block);
+    const rest = (this.byFrame.get(block.frame) ?? []).filter((other) => other !== block);
+    if (rest.length > 0) {
+      this.byFrame.set(block.frame, rest);
+      return;
+    }
+    this.byFrame.delete(block.frame);
+    this.memory.unwatchCode(block.frame);
+  }
+
+  /** First bytes of the decoded instructions in a frame, within [from, to), ascending. */
+  startsInFrame(frame: number, from: number, to: number): number[] {
+    const starts = new Set<number>();
+    for (const block of this.byFrame.get(frame) ?? []) {
+      let at = block.from;
+      for (let i = 1; i < block.records - 1; i++) {
+        const instruction = this.instructionAt(block.start + i * RECORD_SIZE);
+        if (!instruction) continue;
+        if (at >= from && at < to) starts.add(at);
+        at += instruction.length;
+      }
+    }
+    return [...starts].sort((a, b) => a - b);
   }
 
   /** Forgets everything; only while no handler runs. */

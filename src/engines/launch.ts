@@ -1,0 +1,60 @@
+/** From what the user asked for to an engine that is ready to run, with what is known of its program. */
+import type { Technique } from '../shared/technique';
+import type { DebugInfo } from '../symbols/debug-info';
+import type { Engine } from './engine';
+
+/** The names of launch.json and, in kebab case, of the command line. */
+export interface LaunchOptions {
+  /** Path of the program; its kind is seen from its content. */
+  readonly program?: string;
+  readonly engine?: Technique;
+  /** RAM in bytes. */
+  readonly memory?: number;
+  readonly cpus?: number;
+  readonly kernel?: string;
+  readonly initrd?: string;
+  readonly append?: string;
+  readonly disks?: readonly string[];
+  readonly cdrom?: string;
+  readonly bios?: string;
+  /** Further ELF files whose symbols are wanted. */
+  readonly symbolFiles?: readonly string[];
+  readonly args?: readonly string[];
+}
+
+/** How files are read; the engines themselves cannot. @returns undefined where there is none */
+export type ReadFile = (path: string) => Uint8Array | undefined;
+
+export interface Launched {
+  readonly engine: Engine;
+  readonly debugInfo: readonly DebugInfo[];
+  /** Linear address of the program's first own instruction, behind the firmware's: where `stopOnEntry` stops. */
+  readonly entry: number;
+  /** Warnings for the user, one line each. */
+  readonly notes: readonly string[];
+}
+
+/** One thing wrong with what was asked, said in one line: what and where. */
+export interface LaunchProblem {
+  readonly message: string;
+  /** For source files. Lines and columns from 1. */
+  readonly path?: string;
+  readonly line?: number;
+  readonly column?: number;
+}
+
+/** Thrown by `launch`: every problem found. */
+export class LaunchError extends Error {
+  readonly problems: readonly LaunchProblem[];
+
+  constructor(problems: readonly LaunchProblem[]) {
+    super(problems.map(formatProblem).join('\n'));
+    this.problems = problems;
+  }
+}
+
+/** As compilers print it: `path:line:column: message`. */
+export function formatProblem({ message, path, line, column }: LaunchProblem): string {
+  const place = [path, line, column].filter((part) => part !== undefined).join(':');
+  return place ? `${place}: ${message}` : message;
+}
