@@ -1,0 +1,614 @@
+/**
+ * The preprocessor: hands on the source line by line with all macros expanded and all directives carried out.
+ *
+ * Lines come from a stack of frames (files, macro bodies, repetitions). Expressions in directives may use labels, whose values
+ * depend on the pass, so the assembler supplies their evaluation and is told when one was used.
+ */
+
+import { Cursor, placeOf } from '../cursor';
+import { type Token, TokenKind, tokenize } from '../lexer';
+import * as limits from '../limits';
+import { type Diagnostics, type Expansion, FatalSourceError, type Place, SourceError, type SourceLine } from '../source';
+import { stringText } from '../strings';
+import { type Condition, type ConditionHost, conditionalDirective } from './conditions';
+import { DIRECTIVES } from './directives';
+import { type MacroCall, type MultiMacro, match, substituteParameters, type TokenLine, withDefaults } from './multi-line';
+import { type ExpansionHost, expandTokens, isOperator, MacroTable, type SingleMacro, written, writtenText } from './single-line';
+import { PACKAGES, STANDARD_MACROS, standardDefinitions } from './standard';
+
+/** One line for the parser. */
+export interface LogicalLine {
+  readonly tokens: readonly Token[];
+  readonly line: SourceLine;
+  readonly expansion: Expansion | undefined;
+  /** Depth of macro calls that the listing shows; 0 for lines of files. */
+  readonly level: number;
+}
+
+export interface PreprocessorHost {
+  read(path: string): string | Uint8Array | undefined;
+  readonly includePaths: readonly string[];
+  readonly format: string;
+  readonly diagnostics: Diagnostics;
+  /** Value of an expression that must be known now. Sets `usesSymbols` where a label or `$` is in it. */
+  evaluate(cursor: Cursor): number | bigint;
+  /** Code size at this point. */
+  bits(): number;
+}
+
+export interface Context {
+  readonly name: string | undefined;
+  readonly serial: number;
+  readonly macros: MacroTable;
+}
+
+export interface Frame {
+  readonly kind: 'file' | 'macro' | 'repetition';
+  readonly lines: readonly TokenLine[];
+  next: number;
+  readonly file: string;
+  readonly expansion: Expansion | undefined;
+  readonly level: number;
+  readonly hidden: boolean;
+  /** The macro call whose parameters count here. */
+  readonly call: MacroCall | undefined;
+  readonly conditions: Condition[];
+  /** Of repetitions: rounds still to come after this one. */
+  remaining: number;
+  /** %exitrep or %exitmacro was met: the rest is skipped. */
+  left: boolean;
+}
+
+/** A %macro or %rep whose lines are being collected. */
+export interface Collection {
+  readonly kind: 'macro' | 'rep';
+  readonly at: Token;
+  readonly lines: TokenLine[];
+  depth: number;
+  /** Called with the lines at the closing directive. */
+  readonly finish: (lines: readonly TokenLine[]) => void;
+}
+
+/** The lines of a file, continued ones joined, in tokens. */
+export function tokenLines(file: string, text: string): TokenLine[] {
+  const physical = text.split(/\r\n|\n|\r/);
+  if (physical.at(-1) === '') physical.pop();
+  const lines: TokenLine[] = [];
+  for (let i = 0; i < physical.length; i++) {
+    const number = i + 1;
+    let content = physical[i];
+    const continuations: number[] = [];
+    while (content.endsWith('\\') && i + 1 < physical.length) {
+      content = content.slice(0, -1);
+      continuations.push(content.length);
+      content += physical[++i];
+    }
+    const line: SourceLine = continuations.length ? { file, number, text: content, continuations } : { file, number, text: content };
+    lines.push(tokenLine(line));
+  }
+  return lines;
+}
+
+function tokenLine(line: SourceLine): TokenLine {
+  let unterminated: number | undefined;
+  const tokens = tokenize(line, (column) => {
+    unterminated = column;
+  });
+  return { line, tokens, special: tokens.some((token) => token.kind === TokenKind.Preprocessor), unterminated };
+}
+
+const decoder = new TextDecoder('utf-8');
+
+export class Preprocessor {
+  readonly host: PreprocessorHost;
+  readonly macros = new MacroTable();
+  /** By name; insensitive ones by lower-case name with a blank before it. */
+  readonly multi = new Map<string, MultiMacro[]>();
+  readonly contexts: Context[] = [];
+  readonly frames: Frame[] = [];
+  readonly packages = new Set<string>();
+  collection: Collection | undefined;
+  /** Set by %line: added to line numbers, and the name of the file. */
+  override: { readonly file: string; readonly offset: number; readonly step: number } | undefined;
+  private readonly sources: Map<string, TokenLine[]>;
+  private serial = 0;
+  private emitted = 0;
+  private spent = 0;
+  private depth = 0;
+  private repetitions = 0;
+  private readonly expansionHost: ExpansionHost;
+  private readonly conditionHost: ConditionHost;
+
+  /** @param sources tokens of files that were read already; kept from pass to pass */
+  constructor(host: PreprocessorHost, sources: Map<string, TokenLine[]>) {
+    this.host = host;
+    this.sources = sources;
+    this.expansionHost = this.makeExpansionHost();
+    this.conditionHost = this.makeConditionHost();
+    this.defineBuiltins();
+    for (const [name, text] of standardDefinitions(host.format)) this.defineText(name, text);
+    this.runText('standard macros', STANDARD_MACROS);
+  }
+
+  private makeExpansionHost(): ExpansionHost {
+    const self = this;
+    return {
+      find: (name) => self.macros.find(name),
+      contextMacros: (token) => self.contextMacros(token),
+      evaluate: (tokens, call) => String(self.evaluate(tokens, call, 'the argument')),
+      warn: (token, code, message) => self.warn(token, code, message),
+      spend: (tokens, at) => {
+        self.spent += tokens;
+        if (self.spent > limits.MAX_EXPANDED_TOKENS) {
+          self.fatal(at, `macros write more than ${limits.MAX_EXPANDED_TOKENS} tokens`);
+        }
+      },
+      get expansion() {
+        return self.expansion;
+      },
+    };
+  }
+
+  private makeConditionHost(): ConditionHost {
+    const self = this;
+    return {
+      expand: (tokens) => self.expand(tokens),
+      evaluateNumber: (tokens, at, what) => self.evaluate(tokens, at, what),
+      isDefined: (token) => self.isDefined(token),
+      macrosNamed: (name) => self.macrosNamed(name),
+      contextName: () => self.contexts.at(-1)?.name,
+      isPackageUsed: (name) => self.packages.has(name),
+      isPackageKnown: (name) => Object.hasOwn(PACKAGES, name) || name === 'smartalign',
+      get expansion() {
+        return self.expansion;
+      },
+    };
+  }
+
+  private defineBuiltins(): void {
+    const define = (name: string, builtin: (call: Token) => readonly Token[]): void => {
+      for (const spelling of [`__?${name}?__`, `__${name}__`]) {
+        this.macros.define({ name: spelling, caseSensitive: true, parameters: undefined, body: [], builtin, inProgress: 0 });
+      }
+    };
+    define('FILE', (call) => [written(TokenKind.String, `'${this.position.file}'`, call)]);
+    define('LINE', (call) => writtenText(String(this.position.line), call));
+    define('BITS', (call) => writtenText(String(this.host.bits()), call));
+  }
+
+  /** File and line as the program sees them: of the user's own line, as %line has changed it. */
+  get position(): { file: string; line: number } {
+    const frame = this.frames.findLast(({ kind }) => kind === 'file');
+    const repetition = this.frames.at(-1);
+    const source = repetition?.kind === 'repetition' && !repetition.expansion ? repetition : frame;
+    if (!source) return { file: '', line: 0 };
+    const line = source.lines[Math.max(0, source.next - 1)]?.line.number ?? 0;
+    const { override } = this;
+    return override ? { file: override.file, line: line * override.step + override.offset } : { file: source.file, line };
+  }
+
+  get expansion(): Expansion | undefined {
+    return this.frames.at(-1)?.expansion;
+  }
+
+  /** The innermost frame; there is one whenever a line is worked on. */
+  get frame(): Frame {
+    return this.frames[this.frames.length - 1];
+  }
+
+  place(token: Token): Place {
+    return placeOf(token, this.expansion);
+  }
+
+  fail(token: Token, message: string): never {
+    throw new SourceError(this.place(token), message);
+  }
+
+  fatal(token: Token, message: string): never {
+    throw new FatalSourceError(this.place(token), message);
+  }
+
+  warn(token: Token, code: string, message: string): void {
+    this.host.diagnostics.warning(this.place(token), code, message);
+  }
+
+  /** Defines a parameterless macro by text, as `-D name=text` does. */
+  defineText(name: string, text: string): void {
+    const body = tokenize({ file: 'definition', number: 1, text });
+    this.macros.define({ name, caseSensitive: true, parameters: undefined, body, inProgress: 0 });
+  }
+
+  /** Carries out text that consists of preprocessor directives alone. */
+  runText(file: string, text: string): void {
+    const before = this.frames.length;
+    this.pushFile(file, tokenLines(file, text));
+    while (this.frames.length > before) {
+      const line = this.step();
+      if (line) throw new Error(`${file}: line ${line.line.number} is no directive`);
+    }
+  }
+
+  pushFile(file: string, lines: readonly TokenLine[]): void {
+    this.push({ kind: 'file', lines, file, expansion: undefined, level: 0, hidden: false, call: undefined, remaining: 0 });
+  }
+
+  push(frame: Omit<Frame, 'next' | 'conditions' | 'left'>): void {
+    this.frames.push({ ...frame, next: 0, conditions: [], left: false });
+  }
+
+  /** Opens the main file or an included one. @returns false where it cannot be read */
+  openFile(path: string): boolean {
+    const found = this.find(path);
+    if (!found) return false;
+    let lines = this.sources.get(found.path);
+    if (!lines) {
+      const text = typeof found.content === 'string' ? found.content : decoder.decode(found.content);
+      lines = tokenLines(found.path, text);
+      this.sources.set(found.path, lines);
+    }
+    this.pushFile(found.path, lines);
+    return true;
+  }
+
+  /** Looks a file up beside the program and in the include paths. */
+  find(path: string): { path: string; content: string | Uint8Array } | undefined {
+    for (const prefix of ['', ...this.host.includePaths]) {
+      const full = prefix && !prefix.endsWith('/') ? `${prefix}/${path}` : prefix + path;
+      const content = this.host.read(full);
+      if (content !== undefined) return { path: full, content };
+    }
+    return undefined;
+  }
+
+  nextSerial(): number {
+    return ++this.serial;
+  }
+
+  macrosNamed(name: string): readonly MultiMacro[] {
+    const exact = this.multi.get(name);
+    const folded = this.multi.get(` ${name.toLowerCase()}`);
+    return exact && folded ? [...exact, ...folded] : (exact ?? folded ?? []);
+  }
+
+  /** The macro or label that `%$name` means: one context further out for each further dollar sign. */
+  contextMacros(token: Token): { table: MacroTable | undefined; name: string; label: string } {
+    const dollars = /^%(\$+)/.exec(token.text)?.[1].length ?? 1;
+    const name = token.text.slice(1 + dollars);
+    const context = this.contexts.at(-dollars);
+    if (!context) {
+      const depth = this.contexts.length;
+      this.fail(token, depth === 0 ? `'${token.text}': the context stack is empty` : `'${token.text}': only ${depth} contexts are open`);
+    }
+    return { table: context.macros, name, label: `..@${context.serial}.${name}` };
+  }
+
+  isDefined(token: Token): boolean {
+    if (token.kind === TokenKind.Preprocessor && token.text.startsWith('%$')) {
+      const { table, name } = this.contextMacros(token);
+      return table?.has(name) ?? false;
+    }
+    if (token.kind === TokenKind.Preprocessor && token.text.startsWith('%!')) return false;
+    return this.macros.has(token.text);
+  }
+
+  expand(tokens: readonly Token[]): Token[] {
+    return expandTokens(tokens, this.expansionHost);
+  }
+
+  /** Number that an expression of expanded tokens gives. */
+  evaluate(tokens: readonly Token[], at: Token, what: string): number | bigint {
+    const cursor = new Cursor(tokens, at.line, this.expansion);
+    if (tokens.length === 0) this.fail(at, `expected an expression for ${what}`);
+    const value = this.host.evaluate(cursor);
+    if (!cursor.done) this.warn(cursor.token, 'pp-trailing', `'${cursor.token.text}' after the expression is ignored`);
+    return value;
+  }
+
+  /** The next line for the parser; undefined at the end of the program. Problems in a line are reported and the line left out. */
+  next(): LogicalLine | undefined {
+    while (this.frames.length > 0) {
+      try {
+        const line = this.step();
+        if (line) {
+          if (++this.emitted > limits.MAX_LINES) {
+            throw new FatalSourceError(new Cursor(line.tokens, line.line, line.expansion).place(), `more than ${limits.MAX_LINES} lines`);
+          }
+          return line;
+        }
+      } catch (error) {
+        if (!(error instanceof SourceError) || error instanceof FatalSourceError) throw error;
+        this.host.diagnostics.error(error.place, error.message);
+        if (this.host.diagnostics.full) return undefined;
+      }
+    }
+    return undefined;
+  }
+
+  /** Works on one line of the innermost frame, or leaves it at its end. */
+  private step(): LogicalLine | undefined {
+    const { frame } = this;
+    if (frame.next >= frame.lines.length) {
+      this.leave(frame);
+      return undefined;
+    }
+    const source = frame.lines[frame.next++];
+    const { collection } = this;
+    const emitting = this.emitting;
+    let { tokens } = source;
+    if (source.special) {
+      if (!collection && emitting && !frame.left) tokens = this.substitute(tokens);
+      if (this.directive(tokens)) return undefined;
+    }
+    if (this.collection) {
+      this.collection.lines.push(source);
+      return undefined;
+    }
+    if (!emitting || frame.left) return undefined;
+    if (source.unterminated !== undefined) {
+      throw new SourceError(
+        { line: source.line, column: source.unterminated, length: 1, expansion: frame.expansion },
+        'the string is not closed: expected its quote before the end of the line',
+      );
+    }
+    return this.emit(tokens, source.line);
+  }
+
+  private get emitting(): boolean {
+    const { conditions } = this.frame;
+    return conditions.length === 0 || conditions[conditions.length - 1].active;
+  }
+
+  private substitute(tokens: readonly Token[]): Token[] {
+    return substituteParameters(tokens, this.frame.call, this.expansion, (token) => {
+      const inner = writtenText(token.text.slice(2, token.text.endsWith(']') ? -1 : undefined), token);
+      return this.expand(this.substitute(inner));
+    });
+  }
+
+  private emit(tokens: readonly Token[], line: SourceLine): LogicalLine | undefined {
+    const expanded = this.mayExpand(tokens) ? this.expand(tokens) : tokens;
+    const { expansion, level } = this.frame;
+    if (expanded.length === 0) return undefined;
+    if (this.callMacro(expanded, line)) return this.labelLine;
+    return { tokens: expanded, line, expansion, level };
+  }
+
+  /** A label before a macro call, as a line of its own. */
+  private labelLine: LogicalLine | undefined;
+
+  private mayExpand(tokens: readonly Token[]): boolean {
+    for (const token of tokens) {
+      if (token.kind === TokenKind.Identifier ? this.macros.has(token.text) : token.kind === TokenKind.Preprocessor) return true;
+    }
+    return false;
+  }
+
+  /** Enters the macro that a line calls. @returns false where it calls none */
+  private callMacro(tokens: readonly Token[], line: SourceLine): boolean {
+    this.labelLine = undefined;
+    const [first] = tokens;
+    if (first.kind !== TokenKind.Identifier) return false;
+    let at = 0;
+    let macros = this.callable(first);
+    if (macros.length === 0) {
+      at = isOperator(tokens[1], ':') ? 2 : 1;
+      const second = tokens[at];
+      if (second === undefined || second.kind !== TokenKind.Identifier) return false;
+      macros = this.callable(second);
+      if (macros.length === 0) return false;
+    }
+    const name = tokens[at];
+    const found = match(macros, tokens.slice(at + 1));
+    if (!found) {
+      const count = tokens.length > at + 1 ? 'the given number of' : 'no';
+      this.warn(name, 'pp-macro-params-multi', `multi-line macro '${name.text}' exists, but not taking ${count} parameters`);
+      return false;
+    }
+    this.enter(found.macro, found.values, name, tokens.slice(0, at), line);
+    return true;
+  }
+
+  /** Macros of the name that may be called here: one that is being expanded stands for itself unless it is recursive. */
+  private callable(name: Token): readonly MultiMacro[] {
+    const macros = this.macrosNamed(name.text);
+    return macros.length === 0 ? macros : macros.filter((macro) => macro.recursive || macro.inProgress === 0);
+  }
+
+  private enter(macro: MultiMacro, values: readonly Token[][], name: Token, label: readonly Token[], line: SourceLine): void {
+    if (++this.depth > limits.MAX_MACRO_DEPTH) this.fatal(name, `macro calls are nested more than ${limits.MAX_MACRO_DEPTH} deep`);
+    const all = withDefaults(macro, values);
+    const call: MacroCall = {
+      macro,
+      name: name.text,
+      values: all,
+      count: all.length,
+      label: label.slice(0, 1),
+      serial: this.nextSerial(),
+      rotation: 0,
+    };
+    const { frame } = this;
+    if (label.length > 0 && !macro.takesLabel) {
+      // A label before a macro call needs no colon.
+      const colon = written(TokenKind.Operator, ':', label[0], false);
+      this.labelLine = { tokens: [label[0], colon], line, expansion: frame.expansion, level: frame.level };
+    }
+    const place = this.place(name);
+    const expansion: Expansion = { macro: macro.name, line: place.line, column: place.column, length: place.length, parent: place.expansion };
+    macro.inProgress++;
+    const level = frame.level + (macro.hidden ? 0 : 1);
+    this.push({ kind: 'macro', lines: macro.body, file: frame.file, expansion, level, hidden: macro.hidden, call, remaining: 0 });
+  }
+
+  /** Begins a %rep whose lines are known. */
+  repeat(lines: readonly TokenLine[], count: number): void {
+    const { frame } = this;
+    const { file, expansion, hidden, call } = frame;
+    this.push({ kind: 'repetition', lines, file, expansion, level: frame.level + 1, hidden, call, remaining: count - 1 });
+  }
+
+  private leave(frame: Frame): void {
+    const open = frame.conditions.at(-1);
+    if (open) {
+      frame.conditions.length = 0;
+      const place: Place = { line: open.line, column: open.column, length: 3, expansion: frame.expansion };
+      this.host.diagnostics.error(place, `this condition is still open at the end of ${frame.kind === 'file' ? 'the file' : `the ${frame.kind}`}: expected %endif`);
+    }
+    if (frame.kind === 'repetition' && frame.remaining > 0 && !frame.left) {
+      if (++this.repetitions > limits.MAX_LINES) {
+        const at = { line: frame.lines[0]?.line ?? { file: frame.file, number: 1, text: '' }, column: 0, length: 1 };
+        throw new FatalSourceError({ ...at, expansion: frame.expansion }, `more than ${limits.MAX_LINES} rounds of %rep`);
+      }
+      frame.remaining--;
+      frame.next = 0;
+      return;
+    }
+    const { collection } = this;
+    if (collection && frame.kind === 'file' && !this.frames.slice(0, -1).some(({ kind }) => kind === 'file')) {
+      this.collection = undefined;
+      this.host.diagnostics.error(this.place(collection.at), `expected %end${collection.kind === 'rep' ? 'rep' : 'macro'} before the end of the file`);
+    }
+    this.frames.pop();
+    if (frame.kind === 'macro' && frame.call) {
+      frame.call.macro.inProgress--;
+      this.depth--;
+    }
+  }
+
+  /** Carries out a directive. @returns false where the line is none, or is to be collected */
+  private directive(tokens: readonly Token[]): boolean {
+    const [at] = tokens;
+    if (at?.kind !== TokenKind.Preprocessor) return false;
+    const code = at.text.charCodeAt(1) | 0x20;
+    if (code < 0x61 || code > 0x7a) return false;
+    const name = at.text.slice(1).toLowerCase();
+    const rest = tokens.slice(1);
+    if (this.collection) return this.collect(name, at);
+    if (this.conditional(name, at, rest)) return true;
+    if (!this.emitting || this.frame.left) {
+      // What is skipped must still be told apart from what closes around it.
+      if (name === 'rep' || name === 'macro' || name === 'imacro' || name === 'rmacro' || name === 'irmacro') {
+        this.collection = { kind: name === 'rep' ? 'rep' : 'macro', at, lines: [], depth: 0, finish: () => undefined };
+      }
+      return true;
+    }
+    const run = Object.hasOwn(DIRECTIVES, name) ? DIRECTIVES[name] : undefined;
+    if (!run) this.fail(at, `unknown preprocessor directive '${at.text}'`);
+    run(this, rest, at);
+    return true;
+  }
+
+  /** Directives within lines that are being collected count only by nesting. */
+  private collect(name: string, at: Token): boolean {
+    const collection = this.collection as Collection;
+    const opens = collection.kind === 'rep' ? name === 'rep' : /^i?r?macro$/.test(name);
+    const closes = collection.kind === 'rep' ? name === 'endrep' : name === 'endmacro' || name === 'endm';
+    if (opens) collection.depth++;
+    if (!closes) return false;
+    if (collection.depth > 0) {
+      collection.depth--;
+      return false;
+    }
+    this.collection = undefined;
+    if (collection.lines.length > limits.MAX_LINES) this.fatal(at, `more than ${limits.MAX_LINES} lines`);
+    collection.finish(collection.lines);
+    return true;
+  }
+
+  private conditional(name: string, at: Token, rest: readonly Token[]): boolean {
+    const { conditions } = this.frame;
+    if (name === 'else' || name === 'endif') {
+      const open = conditions.at(-1);
+      if (!open) this.fail(at, `${at.text} without a %if before it`);
+      if (name === 'endif') conditions.pop();
+      else this.otherwise(open, at);
+      return true;
+    }
+    if (!name.startsWith('if') && !name.startsWith('elif')) return false;
+    const directive = conditionalDirective(name);
+    if (!directive) this.fail(at, `unknown preprocessor directive '${at.text}'`);
+    if (directive.branch === 'if') {
+      const outer = this.emitting && !this.frame.left;
+      const condition: Condition = { line: at.line, column: at.column, outer, active: false, taken: !outer, seenElse: false };
+      conditions.push(condition);
+      if (outer) this.decide(condition, () => directive.test(rest, at, this.conditionHost) !== directive.negated);
+      return true;
+    }
+    const open = conditions.at(-1);
+    if (!open) this.fail(at, `${at.text} without a %if before it`);
+    if (open.seenElse) this.fail(at, `${at.text} after %else: expected %endif`);
+    open.active = false;
+    if (!open.taken) {
+      // The line was not yet substituted, because nothing was emitted before it.
+      const tokens = this.substitute(rest);
+      this.decide(open, () => directive.test(tokens, at, this.conditionHost) !== directive.negated);
+    }
+    return true;
+  }
+
+  private decide(condition: Condition, test: () => boolean): void {
+    // A condition that cannot be evaluated hides all its branches: their problems would only follow from it.
+    condition.taken = true;
+    const result = test();
+    condition.active = result;
+    condition.taken = result;
+  }
+
+  private otherwise(open: Condition, at: Token): void {
+    if (open.seenElse) this.fail(at, 'a second %else: expected %endif');
+    open.seenElse = true;
+    open.active = !open.taken;
+    open.taken = true;
+  }
+
+  /** The frame of the innermost macro call or repetition that %exitmacro or %exitrep leaves; all frames up to it are left. */
+  exit(kind: 'macro' | 'repetition', at: Token): void {
+    const index = this.frames.findLastIndex((frame) => frame.kind === kind);
+    if (index < 0) this.fail(at, `${at.text} stands outside ${kind === 'macro' ? 'a macro' : '%rep'}`);
+    for (const frame of this.frames.slice(index)) {
+      frame.left = true;
+      frame.remaining = 0;
+      frame.next = frame.lines.length;
+      frame.conditions.length = 0;
+    }
+  }
+
+  include(path: string, at: Token): void {
+    if (this.frames.filter(({ kind }) => kind === 'file').length > limits.MAX_INCLUDE_DEPTH) {
+      this.fatal(at, `files include each other more than ${limits.MAX_INCLUDE_DEPTH} deep`);
+    }
+    if (!this.openFile(path)) this.fatal(at, `cannot read the file '${path}'`);
+  }
+
+  usePackage(name: string, at: Token): void {
+    if (this.packages.has(name)) return;
+    if (name === 'smartalign') this.fail(at, 'the macro package smartalign is not implemented');
+    if (!Object.hasOwn(PACKAGES, name)) this.fail(at, `unknown macro package '${name}'`);
+    this.packages.add(name);
+    this.defineText(`__?USE_${name.toUpperCase()}?__`, '');
+    this.runText(`package ${name}`, PACKAGES[name]);
+  }
+
+  /** Text of a file name or message: the string if there is one, else the words as they stand. */
+  textOf(tokens: readonly Token[]): string {
+    const [first] = tokens;
+    if (first?.kind === TokenKind.String) return stringText(first.text);
+    return tokens.map((token, i) => (token.space && i > 0 ? ` ${token.text}` : token.text)).join('');
+  }
+
+  /** The table that a macro name belongs to, and the name in it. */
+  target(token: Token): { table: MacroTable; name: string } {
+    if (token.kind === TokenKind.Preprocessor && token.text.startsWith('%$')) {
+      const { table, name } = this.contextMacros(token);
+      return { table: table as MacroTable, name };
+    }
+    if (token.kind !== TokenKind.Identifier) this.fail(token, `expected a macro name, found '${token.text}'`);
+    return { table: this.macros, name: token.text };
+  }
+
+  define(token: Token, macro: Omit<SingleMacro, 'name' | 'inProgress'>): void {
+    const { table, name } = this.target(token);
+    if (!table.define({ ...macro, name, inProgress: 0 })) {
+      this.fail(token, `macro '${name}' is defined without parameters already`);
+    }
+  }
+}

@@ -1,0 +1,88 @@
+/** The table's rows as forms to choose from: one for each operand size, in the order in which they are tried. */
+
+import { type EncodingPattern, parseEncoding } from '../encoding';
+import { hasImpliedOperands, type OperandCode, parseOperandCode, type SizeCode } from '../operand-codes';
+import { ROWS_BY_SPELLING } from '../table';
+import type { InstructionRow } from '../types';
+
+/** How source text differs from a row's own operands. */
+export type Variant =
+  | 'plain'
+  /** The two operands change places (TEST, XCHG). */
+  | 'swapped'
+  /** One register stands for the first two operands (IMUL reg,imm). */
+  | 'repeated'
+  /** The immediate is left out and is 10 (AAM, AAD). */
+  | 'implied-ten'
+  /** A counter register as second operand sets the address size (LOOP). */
+  | 'counter'
+  /** A 64-bit register is loaded by way of its low half (MOV with a small positive number). */
+  | 'narrow';
+
+export interface Form {
+  readonly row: InstructionRow;
+  readonly pattern: EncodingPattern;
+  /** Operand size in bytes that the form is for; 0 where none of its operands depends on it. */
+  readonly size: 0 | 2 | 4 | 8;
+  /** Operands as source text has them. */
+  readonly operands: readonly OperandCode[];
+  /** For each operand of the source, which operand of the row it is. */
+  readonly order: readonly number[];
+  readonly variant: Variant;
+}
+
+const SIZED: ReadonlySet<SizeCode> = new Set<SizeCode>(['v', 'z', 'p', 'a']);
+
+const dependsOnSize = (code: OperandCode): boolean => SIZED.has(code.size) || SIZED.has(code.memorySize);
+
+/** Sizes for which NASM knows no instruction though the processor would take the encoding. */
+function isRefused(row: InstructionRow, size: number): boolean {
+  const [, source] = row.operands;
+  if (row.mnemonic === 'movzx' || row.mnemonic === 'movsx') return source === 'Ew' && size === 2;
+  return row.mnemonic === 'movsxd' && size === 2;
+}
+
+interface VariantShape {
+  readonly variant: Variant;
+  readonly order: readonly number[];
+  /** Instead of the sizes that the operands give. */
+  readonly sizes?: readonly (2 | 4 | 8)[];
+}
+
+function variantsOf(row: InstructionRow, operands: readonly OperandCode[]): VariantShape[] {
+  const order = operands.map((_, i) => i);
+  const plain = { variant: 'plain' as const, order };
+  const { mnemonic } = row;
+  if ((mnemonic === 'test' || mnemonic === 'xchg') && operands.length === 2 && operands[1].method !== 'immediate') {
+    if (operands[1].method === 'fixedRegister' && operands[0].method === 'fixedRegister') return [plain];
+    // XCHG puts its first register into the reg field, TEST into rm.
+    const swapped = { variant: 'swapped' as const, order: [1, 0] };
+    return mnemonic === 'xchg' ? [swapped, plain] : [plain, swapped];
+  }
+  if (mnemonic === 'imul' && operands.length === 3) return [plain, { variant: 'repeated', order: [0, 2] }];
+  if (mnemonic === 'aam' || mnemonic === 'aad') return [plain, { variant: 'implied-ten', order: [] }];
+  if (mnemonic === 'loop' || mnemonic === 'loope' || mnemonic === 'loopne') return [plain, { variant: 'counter', order: [0, 0] }];
+  if (mnemonic === 'mov' && operands[0].method === 'opcodeRegister' && operands[0].size === 'v') {
+    return [{ variant: 'narrow', order, sizes: [4] }, plain];
+  }
+  return [plain];
+}
+
+function formsOf(row: InstructionRow): Form[] {
+  if (row.redundant) return [];
+  const pattern = parseEncoding(row.encoding);
+  const operands = hasImpliedOperands(row) ? [] : row.operands.map(parseOperandCode);
+  let sizes: readonly (0 | 2 | 4 | 8)[] = [0];
+  if (pattern.operandSizes.length > 0) sizes = operands.length > 0 ? pattern.operandSizes : pattern.operandSizes.slice(0, 1);
+  else if (operands.some(dependsOnSize)) sizes = [2, 4, 8];
+  return variantsOf(row, operands).flatMap(({ variant, order, sizes: own }) =>
+    (own ?? sizes)
+      .filter((size) => !isRefused(row, size))
+      .map((size) => ({ row, pattern, size, operands: order.map((i) => operands[i]), order, variant })),
+  );
+}
+
+/** Forms by spelling, in table order. */
+export const FORMS: ReadonlyMap<string, readonly Form[]> = new Map(
+  [...ROWS_BY_SPELLING].map(([spelling, rows]) => [spelling, rows.flatMap(formsOf)]),
+);
