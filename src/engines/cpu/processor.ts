@@ -534,6 +534,22 @@ export class Processor implements Cpu, Host {
     return undefined;
   }
 
+  /** The instruction at a linear address as it would be decoded in the present code size, without any effect on the guest. */
+  decodeAt(address: LinearAddress): Instruction | undefined {
+    const unmapped = new Error('unmapped');
+    try {
+      const result = this.blocks.decodeExactly(this.state.codeBits, (distance) => {
+        const physical = this.mmu.probe(((address + distance) >>> 0) as LinearAddress);
+        if (physical === undefined) throw unmapped;
+        return this.parts.memory.readBytes(physical, 1)[0];
+      });
+      return isFailure(result) ? undefined : result;
+    } catch (error) {
+      if (error !== unmapped) throw error;
+      return undefined;
+    }
+  }
+
   // --- called by handlers
 
   memory(record: number, segment: number, offset: number, sizeAndAccess: number): number {

@@ -13,6 +13,7 @@ import { Pit } from './devices/pit';
 import { Rtc } from './devices/rtc';
 import { SystemControl } from './devices/system-control';
 import { Uart } from './devices/uart';
+import { Vga } from './devices/vga';
 import type { HostMemory } from './host-memory';
 import { PhysicalMemory } from './physical-memory';
 import { PortBus } from './ports';
@@ -59,6 +60,7 @@ export class Pc {
   readonly uarts: readonly Uart[];
   /** Absent without a disk: nothing answers on the channel then. */
   readonly ata: Ata | undefined;
+  readonly vga: Vga;
   readonly debugConsole = new DebugConsole();
   readonly postCodes = new PostCodes();
   /** In the order of snapshots and of the Devices panel. */
@@ -83,6 +85,7 @@ export class Pc {
     ];
     this.rtc = new Rtc({ clock, irq: pic.line(8), startTime: options.startTime ?? START_TIME });
     this.ata = options.disk && new Ata({ clock, irq: pic.line(14), disk: options.disk });
+    this.vga = new Vga({ host, memory: this.memory, clock });
     setUpCmos(this.rtc, {
       memory: options.memory,
       cpus: 1,
@@ -95,6 +98,7 @@ export class Pc {
       this.rtc,
       this.keyboardController,
       ...this.uarts,
+      this.vga,
       ...(this.ata ? [this.ata] : []),
       this.debugConsole,
       new DebugExit(control),

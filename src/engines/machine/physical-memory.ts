@@ -73,9 +73,10 @@ export class PhysicalMemory {
     return offset;
   }
 
-  /** Puts a device at `base`. */
+  /** Puts a device at `base`. A device that comes and goes should always give the same handler. */
   addMmio(base: number, length: number, handler: MmioHandler): void {
-    const region = this.regions.push({ base, handler }) - 1;
+    const known = this.regions.findIndex((region) => region.base === base && region.handler === handler);
+    const region = known >= 0 ? known : this.regions.push({ base, handler }) - 1;
     this.map(base, length, FrameKind.mmio, () => region);
   }
 

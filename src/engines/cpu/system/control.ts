@@ -82,7 +82,7 @@ function logModeChange(cpu: Cpu, from: ReturnType<Cpu['place']>, old: number, ne
   });
 }
 
-function writeCr4(cpu: Cpu, value: number): void {
+export function writeCr4(cpu: Cpu, value: number): void {
   if (value & ~CR4_SUPPORTED) throw gp(0, `CR4 bits 0x${(value & ~CR4_SUPPORTED).toString(16)} are reserved on this processor`);
   const changed = cpu.state.cr4 ^ value;
   cpu.state.setSys(SYS.cr4, value);

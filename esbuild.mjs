@@ -1,0 +1,33 @@
+/** Builds everything into dist/: the extension, the debug adapter, the command line and the panels. `--watch` keeps on. */
+import { existsSync, rmSync } from 'node:fs';
+import { build, context } from 'esbuild';
+import { esbuildAssembly } from './src/tooling/assembly-plugin.mjs';
+
+const watch = process.argv.includes('--watch');
+const minify = process.argv.includes('--minify');
+
+const common = {
+  bundle: true,
+  sourcemap: !minify,
+  minify,
+  logLevel: 'warning',
+  plugins: [esbuildAssembly],
+};
+const node = { ...common, platform: 'node', target: 'node20', format: 'cjs' };
+const page = { ...common, platform: 'browser', target: 'es2022', format: 'iife' };
+
+/** Entry point and output of each program. */
+const targets = [
+  { ...node, entryPoints: ['src/extension/extension.ts'], outfile: 'dist/extension.js', external: ['vscode'] },
+  { ...node, entryPoints: ['src/debug-adapter/main.ts'], outfile: 'dist/debug-adapter.js' },
+  { ...node, entryPoints: ['src/cli/main.ts'], outfile: 'dist/cli.js', banner: { js: '#!/usr/bin/env node' } },
+  { ...page, entryPoints: ['src/webview/rings.ts'], outfile: 'dist/webview/rings.js' },
+  { ...page, entryPoints: ['src/webview/trap-log.ts'], outfile: 'dist/webview/trap-log.js' },
+  { ...page, entryPoints: ['src/webview/screen.ts'], outfile: 'dist/webview/screen.js' },
+].filter(({ entryPoints: [entry] }) => existsSync(entry));
+
+if (!watch) rmSync('dist', { recursive: true, force: true });
+for (const target of targets) {
+  if (watch) await (await context(target)).watch();
+  else await build(target);
+}

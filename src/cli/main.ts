@@ -1,0 +1,60 @@
+/** The command line: the engines without an editor. Its contract is in docs/cli.md. */
+import { asm } from './asm';
+import { dap } from './dap';
+import { disasm } from './disasm';
+import { UsageError } from './options';
+import { run } from './run';
+
+interface Command {
+  /** @returns the process's exit status */
+  readonly main: (args: readonly string[]) => Promise<number> | number;
+  readonly usage: string;
+}
+
+const missing = (name: string): Command['main'] => () => {
+  throw new UsageError(`not implemented: the command "${name}"`);
+};
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  run: { main: run, usage: 'run <program> [options] [-- args]     run a guest until it stops' },
+  asm: { main: asm, usage: 'asm <source> -f bin|elf32|elf64 -o <file> [-l <listing>]' },
+  disasm: { main: disasm, usage: 'disasm <file> --bits 16|32|64 [--origin N]' },
+  dap: { main: dap, usage: 'dap [--port N]                        the debug adapter on stdio or TCP' },
+  compare: { main: missing('compare'), usage: 'compare <program>                     not implemented yet' },
+  bench: { main: missing('bench'), usage: 'bench [--against v86,bochs,qemu]      not implemented yet' },
+};
+
+const WRONG_USE = 2;
+
+const HELP = ['usage: ringside <command>', '', ...Object.values(COMMANDS).map(({ usage }) => `  ${usage}`), ''].join('\n');
+
+async function main(argv: readonly string[]): Promise<number> {
+  const [name, ...rest] = argv;
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    (name === undefined ? process.stderr : process.stdout).write(HELP);
+    return name === undefined ? WRONG_USE : 0;
+  }
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (!command) throw new UsageError(`there is no command "${name}"; there are ${Object.keys(COMMANDS).join(', ')}`);
+  if (rest.includes('--help')) {
+    process.stdout.write(`usage: ringside ${command.usage}\n`);
+    return 0;
+  }
+  return command.main(rest);
+}
+
+/** One line a problem, and nothing of our insides. */
+function report(error: unknown): number {
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`ringside: ${message}\n`);
+  return WRONG_USE;
+}
+
+main(process.argv.slice(2)).then(
+  (status) => {
+    process.exitCode = status;
+  },
+  (error: unknown) => {
+    process.exitCode = report(error);
+  },
+);

@@ -1,0 +1,281 @@
+/** `ringside run`: a guest from start to stop. */
+import { closeSync, openSync, writeSync } from 'node:fs';
+import type { Engine, EngineStop } from '../engines/engine';
+import { LaunchError, type LaunchOptions } from '../engines/launch';
+import { launch } from '../engines/launcher';
+import type { DebugInfo } from '../symbols/debug-info';
+import type { Technique } from '../shared/technique';
+import { readFile } from './files';
+import { parseNumber, parseOptions, parseSize, UsageError } from './options';
+
+const SLICE = 2_000_000;
+const TECHNIQUES: readonly string[] = ['emulator', 'translator', 'paravirt', 'vmx', 'container'];
+const STATUS = { wrongUse: 2, tripleFault: 3, limit: 4 } as const;
+
+/** The words of the JSON's `stop.reason`. */
+type FinalReason = 'halted' | 'exited' | 'breakpoint' | 'limit' | 'triple-fault' | 'error';
+
+interface Settings {
+  readonly launch: LaunchOptions;
+  readonly maxInstructions: number;
+  /** Undefined for standard output. */
+  readonly serial: string | undefined;
+  readonly breaks: readonly string[];
+  readonly trace: string | undefined;
+  readonly json: boolean;
+}
+
+const OPTIONS = {
+  engine: { type: 'string' },
+  memory: { type: 'string' },
+  cpus: { type: 'string' },
+  'max-instructions': { type: 'string' },
+  serial: { type: 'string' },
+  kernel: { type: 'string' },
+  initrd: { type: 'string' },
+  append: { type: 'string' },
+  disk: { type: 'string', multiple: true },
+  cdrom: { type: 'string' },
+  bios: { type: 'string' },
+  rootfs: { type: 'string' },
+  image: { type: 'string' },
+  hypervisor: { type: 'string' },
+  break: { type: 'string', multiple: true },
+  trace: { type: 'string' },
+  json: { type: 'boolean' },
+} as const;
+
+function readSettings(args: readonly string[]): Settings {
+  const separator = args.indexOf('--');
+  const own = separator < 0 ? args : args.slice(0, separator);
+  const guestArgs = separator < 0 ? [] : args.slice(separator + 1);
+  const { values, positionals } = parseOptions(own, OPTIONS);
+  const [program, ...rest] = positionals;
+  if (rest.length > 0) throw new UsageError(`run takes one program; "${rest[0]}" is one too many (arguments for the guest go behind --)`);
+  const text = (name: keyof typeof OPTIONS): string | undefined => values[name] as string | undefined;
+  for (const name of ['rootfs', 'image', 'hypervisor'] as const) {
+    if (text(name) !== undefined) throw new UsageError(`not implemented: --${name}`);
+  }
+  const engine = text('engine') ?? 'emulator';
+  if (!TECHNIQUES.includes(engine)) throw new UsageError(`--engine: "${engine}" is none of ${TECHNIQUES.join(', ')}`);
+  return {
+    launch: {
+      program,
+      engine: engine as Technique,
+      memory: values.memory === undefined ? undefined : parseSize(values.memory as string, 'memory'),
+      cpus: values.cpus === undefined ? undefined : parseNumber(values.cpus as string, 'cpus'),
+      kernel: text('kernel'),
+      initrd: text('initrd'),
+      append: text('append'),
+      disks: values.disk as string[] | undefined,
+      cdrom: text('cdrom'),
+      bios: text('bios'),
+      args: guestArgs,
+    },
+    maxInstructions: values['max-instructions'] === undefined ? Infinity : parseNumber(values['max-instructions'] as string, 'max-instructions'),
+    serial: text('serial') === 'stdio' ? undefined : text('serial'),
+    breaks: (values.break as string[] | undefined) ?? [],
+    trace: text('trace'),
+    json: values.json === true,
+  };
+}
+
+export async function run(args: readonly string[]): Promise<number> {
+  const settings = readSettings(args);
+  const { engine, debugInfo, notes } = start(settings.launch);
+  for (const note of notes) process.stderr.write(`ringside: ${note}\n`);
+  for (const place of settings.breaks) engine.probes.add({ kind: 'code', address: resolveAddress(place, debugInfo) as never });
+
+  const serial = new SerialLine(engine, settings);
+  const trace = settings.trace === undefined ? undefined : new TraceFile(settings.trace, engine);
+  const started = performance.now();
+  const stop = await runToEnd(engine, settings, serial, trace);
+  const seconds = (performance.now() - started) / 1000;
+  serial.close();
+  trace?.close();
+
+  const reason = finalReason(stop);
+  if (stop.text !== undefined) process.stderr.write(`ringside: ${stop.text}\n`);
+  if (settings.json) process.stdout.write(`${JSON.stringify(summary(engine, stop, reason, seconds, serial.text))}\n`);
+  return exitStatus(reason, stop);
+}
+
+function start(options: LaunchOptions) {
+  try {
+    return launch(options, readFile);
+  } catch (error) {
+    if (error instanceof LaunchError) throw new UsageError(error.message);
+    throw error;
+  }
+}
+
+/** A symbol, or a linear address in hexadecimal or decimal. */
+function resolveAddress(place: string, debugInfo: readonly DebugInfo[]): number {
+  for (const info of debugInfo) {
+    const symbol = info.symbolNamed(place);
+    if (symbol) return symbol.address;
+  }
+  if (/^(0x[0-9a-f]+|\d+)$/i.test(place)) return Number(place);
+  throw new UsageError(`--break: "${place}" is neither a symbol of the program nor an address`);
+}
+
+async function runToEnd(engine: Engine, settings: Settings, serial: SerialLine, trace: TraceFile | undefined): Promise<EngineStop> {
+  for (;;) {
+    const left = settings.maxInstructions - engine.instructionCount;
+    const stop = engine.run({ instructions: Math.max(0, Math.min(SLICE, left)), returnWhenIdle: serial.live });
+    serial.flush();
+    trace?.update();
+    if (stop.reason === 'idle') await serial.inputOr(engine.untilTimer / 1e6);
+    else if (stop.reason !== 'slice' || engine.instructionCount >= settings.maxInstructions) return stop;
+    else if (serial.live) await new Promise((resume) => setImmediate(resume));
+    if (stop.reason === 'idle' && !serial.arrived() && !engine.skipIdle()) return { ...stop, reason: 'halted' };
+  }
+}
+
+function finalReason({ reason }: EngineStop): FinalReason {
+  switch (reason) {
+    case 'probe':
+      return 'breakpoint';
+    case 'slice':
+      return 'limit';
+    case 'pause':
+    case 'idle':
+      return 'halted';
+    default:
+      return reason;
+  }
+}
+
+function exitStatus(reason: FinalReason, stop: EngineStop): number {
+  if (reason === 'exited') return (stop.code ?? 0) & 0xff;
+  if (reason === 'triple-fault') return STATUS.tripleFault;
+  if (reason === 'limit') return STATUS.limit;
+  return reason === 'error' ? STATUS.wrongUse : 0;
+}
+
+function summary(engine: Engine, stop: EngineStop, reason: FinalReason, seconds: number, serial: string) {
+  const registers = engine.cpus[stop.vcpu].registers().map(({ name, value }) => [name, `0x${value.toString(16)}`] as const);
+  const { total, byKind, byCause } = engine.transitions.counts();
+  return {
+    engine: engine.technique,
+    stop: { reason, code: stop.code ?? null, address: `0x${stop.address.toString(16)}`, vcpu: stop.vcpu },
+    instructions: engine.instructionCount,
+    seconds,
+    registers: Object.fromEntries(registers),
+    transitions: { total, byKind, byCause },
+    serial,
+    engineStats: engine.stats(),
+  };
+}
+
+/** COM1: out to standard output, a file or the JSON; in from standard input. */
+class SerialLine {
+  text = '';
+  private pending: number[] = [];
+  private readonly decoder = new TextDecoder();
+  private readonly json: boolean;
+  private readonly file: number | undefined;
+  private wake: (() => void) | undefined;
+  private got = false;
+  /** Input may still come. */
+  live = false;
+  private readonly onData: (chunk: Buffer) => void;
+
+  constructor(engine: Engine, { serial, json }: Settings) {
+    this.json = json;
+    this.file = serial === undefined ? undefined : openOutput(serial);
+    engine.onOutput = (channel, byte) => {
+      if (channel === 'serial0') this.pending.push(byte);
+      else if (channel === 'console') process.stderr.write(Uint8Array.of(byte));
+    };
+    this.onData = (chunk) => {
+      engine.input({ kind: 'serial', port: 0, bytes: [...chunk] });
+      this.got = true;
+      this.wake?.();
+    };
+    if (serial === undefined && !json) {
+      this.live = true;
+      process.stdin.on('data', this.onData);
+      process.stdin.on('end', () => {
+        this.live = false;
+        this.wake?.();
+      });
+      process.stdin.on('error', () => {
+        this.live = false;
+      });
+    }
+  }
+
+  /** Waits for input, or some milliseconds of real time. */
+  inputOr(milliseconds: number): Promise<void> {
+    return new Promise((resume) => {
+      const timer = Number.isFinite(milliseconds) && this.live ? setTimeout(done, Math.min(milliseconds, 0x7fffffff)) : undefined;
+      const self = this;
+      function done(): void {
+        clearTimeout(timer);
+        self.wake = undefined;
+        resume();
+      }
+      this.wake = done;
+      if (!this.live) done();
+    });
+  }
+
+  /** Whether input came since the last question. */
+  arrived(): boolean {
+    const { got } = this;
+    this.got = false;
+    return got;
+  }
+
+  flush(): void {
+    if (this.pending.length === 0) return;
+    const bytes = Uint8Array.from(this.pending);
+    this.pending = [];
+    if (this.file !== undefined) writeSync(this.file, bytes);
+    else if (!this.json) process.stdout.write(bytes);
+    if (this.json) this.text += this.decoder.decode(bytes, { stream: true });
+  }
+
+  close(): void {
+    this.flush();
+    if (this.file !== undefined) closeSync(this.file);
+    process.stdin.off('data', this.onData);
+    process.stdin.pause();
+    process.stdin.unref?.();
+  }
+}
+
+/** Transitions as JSON lines. */
+class TraceFile {
+  private readonly file: number;
+  private readonly engine: Engine;
+  private next = 0;
+
+  constructor(path: string, engine: Engine) {
+    this.file = openOutput(path);
+    this.engine = engine;
+  }
+
+  update(): void {
+    const { transitions } = this.engine;
+    let lines = '';
+    for (this.next = Math.max(this.next, transitions.first); this.next < transitions.total; this.next++) {
+      lines += `${JSON.stringify(transitions.get(this.next))}\n`;
+    }
+    if (lines) writeSync(this.file, lines);
+  }
+
+  close(): void {
+    this.update();
+    closeSync(this.file);
+  }
+}
+
+function openOutput(path: string): number {
+  try {
+    return openSync(path, 'w');
+  } catch (error) {
+    throw new UsageError(`${path}: cannot be written (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`);
+  }
+}

@@ -1,0 +1,52 @@
+/** A segment register's visible and hidden parts, for people. */
+import type { RegisterField } from '../../engine';
+import { Attr, type SegmentRegister } from '../state';
+
+const SYSTEM_TYPES: Readonly<Record<number, string>> = {
+  1: 'available 16-bit TSS',
+  2: 'LDT',
+  3: 'busy 16-bit TSS',
+  4: '16-bit call gate',
+  5: 'task gate',
+  6: '16-bit interrupt gate',
+  7: '16-bit trap gate',
+  9: 'available 32-bit TSS',
+  11: 'busy 32-bit TSS',
+  12: '32-bit call gate',
+  14: '32-bit interrupt gate',
+  15: '32-bit trap gate',
+};
+
+/** What a descriptor's type field says (manual, "Code- and Data-Segment Descriptor Types", "System Descriptor Types"). */
+export function describeType(attributes: number): string {
+  const type = attributes & 15;
+  if (!(attributes & Attr.segment)) return SYSTEM_TYPES[type] ?? `reserved type ${type}`;
+  const accessed = attributes & Attr.accessed ? ', accessed' : '';
+  if (attributes & Attr.code) {
+    return `${attributes & Attr.expandConform ? 'conforming ' : ''}code, ${attributes & Attr.readWrite ? 'readable' : 'execute-only'}${accessed}`;
+  }
+  return `data, ${attributes & Attr.readWrite ? 'writable' : 'read-only'}${attributes & Attr.expandConform ? ', expand-down' : ''}${accessed}`;
+}
+
+export function segmentFields(register: SegmentRegister, protectedMode: boolean): readonly RegisterField[] {
+  const { selector, attributes } = register;
+  const fields: RegisterField[] = [];
+  if (protectedMode) {
+    fields.push(
+      { name: 'index', value: BigInt(selector >> 3), low: 3, high: 15, meaning: `entry of the ${selector & 4 ? 'LDT' : 'GDT'}` },
+      { name: 'TI', value: BigInt((selector >> 2) & 1), low: 2, high: 2, meaning: selector & 4 ? 'LDT' : 'GDT' },
+      { name: 'RPL', value: BigInt(selector & 3), low: 0, high: 1, meaning: 'requested privilege level' },
+    );
+  }
+  if (register.unusable) return [...fields, { name: 'usable', value: 0n, meaning: 'null: any use faults' }];
+  fields.push(
+    { name: 'base', value: BigInt(register.base) },
+    { name: 'limit', value: BigInt(register.limit), meaning: 'in bytes' },
+    { name: 'type', value: BigInt(attributes & 15), meaning: describeType(attributes) },
+    { name: 'DPL', value: BigInt((attributes >> Attr.dplShift) & 3), meaning: 'descriptor privilege level' },
+    { name: 'P', value: BigInt((attributes >> 7) & 1), meaning: 'present' },
+    { name: 'D/B', value: BigInt((attributes >> 14) & 1), meaning: attributes & Attr.big ? '32-bit' : '16-bit' },
+    { name: 'G', value: BigInt((attributes >> 15) & 1), meaning: attributes & Attr.granular ? 'limit in 4 KiB units' : 'limit in bytes' },
+  );
+  return fields;
+}

@@ -1,0 +1,304 @@
+/** Software emulation: the processor in a whole PC, with no monitor. The guest really is in ring 0. */
+import type { GuestPhysicalAddress, LinearAddress } from '../../shared/addresses';
+import type { Technique } from '../../shared/technique';
+import { buildHandlers, type HandlerSet } from '../cpu/interpreter/handlers';
+import { CpuView } from '../cpu/inspect/cpu-view';
+import { RESERVED } from '../cpu/layout';
+import { type CpuStop, type Hooks, Processor } from '../cpu/processor';
+import { EXCEPTIONS } from '../cpu/system/fault';
+import type { AddressSpace, Engine, EngineStop, ExternalInput, OutputChannel, RunRequest, ScreenImage, StopReason, VirtualCpu } from '../engine';
+import { InputLog } from '../history/input-log';
+import { Clock } from '../machine/clock';
+import type { DeviceFact } from '../machine/device';
+import { HostMemory } from '../machine/host-memory';
+import { Pc, type PcOptions } from '../machine/pc';
+import { type Probe, type ProbeEvent, type ProbeHit, Probes } from '../probes';
+import { TransitionLog } from '../transitions';
+
+/** The machine to build, each time it is switched on. */
+export type MachineOptions = Omit<PcOptions, 'host' | 'clock' | 'control'>;
+
+/** What is done to the machine after power-on and before the guest's first instruction: direct loading of a kernel. */
+export type Prepare = (machine: { readonly pc: Pc; readonly cpu: Processor; readonly transitions: TransitionLog }) => void;
+
+interface Machine {
+  readonly pc: Pc;
+  readonly cpu: Processor;
+  readonly clock: Clock;
+  readonly view: CpuView;
+}
+
+export class EmulatorEngine implements Engine {
+  readonly technique: Technique = 'emulator';
+  readonly transitions = new TransitionLog();
+  readonly probes = new Probes();
+  readonly inputs = new InputLog();
+  onOutput: (channel: OutputChannel, byte: number) => void = () => {};
+  private readonly options: MachineOptions;
+  private readonly prepare: Prepare | undefined;
+  private readonly handlers: HandlerSet = buildHandlers();
+  private machine!: Machine;
+  private readonly waiting: ExternalInput[] = [];
+  private hits: ProbeHit[] = [];
+  private exitCode: number | undefined;
+  private resetCause: string | undefined;
+  private resets = 0;
+
+  /**
+   * @param prepare for a kernel that is loaded without the firmware
+   * @throws RangeError for a machine that cannot be
+   */
+  constructor(options: MachineOptions, prepare?: Prepare) {
+    this.options = options;
+    this.prepare = prepare;
+    this.probes.onChange = (kind) => {
+      if (kind === 'code' || kind === 'opcode') this.machine.cpu.probesChanged();
+      if (kind === 'data') this.machine.cpu.watchPages(this.probes.dataPages());
+    };
+    this.powerOn();
+  }
+
+  private powerOn(): void {
+    const host = new HostMemory(RESERVED);
+    const clock = new Clock();
+    const control = {
+      reset: (cause: string): void => {
+        this.resetCause = cause;
+        this.machine.cpu.requestStop();
+      },
+      exit: (code: number): void => this.exit(code),
+      shutdown: (): void => this.exit(0),
+    };
+    const pc = new Pc({ ...this.options, host, clock, control });
+    const cpu = new Processor({
+      host,
+      memory: pc.memory,
+      ports: pc.ports,
+      clock,
+      interrupts: pc.interrupts,
+      log: this.transitions,
+      handlers: this.handlers,
+    });
+    cpu.hooks = this.makeHooks();
+    pc.uarts.forEach((uart, i) => {
+      uart.onOutput = (byte) => this.onOutput(i === 0 ? 'serial0' : 'serial1', byte);
+    });
+    pc.debugConsole.onOutput = (byte) => this.onOutput('console', byte);
+    this.machine = { pc, cpu, clock, view: new CpuView(0, cpu, pc.memory) };
+    this.exitCode = undefined;
+    this.resetCause = undefined;
+    this.prepare?.({ pc, cpu, transitions: this.transitions });
+    this.transitions.clear();
+    this.transitions.onTransition = (transition) => {
+      if (this.hitAll(this.probes.of('transition'), { ...this.here(), transition })) this.machine.cpu.requestStop();
+    };
+    cpu.watchPages(this.probes.dataPages());
+  }
+
+  private exit(code: number): void {
+    this.exitCode = code;
+    this.machine.cpu.requestStop();
+  }
+
+  restart(): void {
+    this.inputs.clear();
+    this.waiting.length = 0;
+    this.powerOn();
+  }
+
+  // --- probes
+
+  private here(): { cpu: number; address: LinearAddress } {
+    return { cpu: 0, address: this.machine.cpu.state.instructionAddress };
+  }
+
+  /** Lets every probe decide, and keeps those that want to stop. */
+  private hitAll(probes: readonly Probe[], event: ProbeEvent): boolean {
+    let stop = false;
+    for (const probe of probes) {
+      if (!probe.decide(event)) continue;
+      this.hits.push({ probe, event });
+      stop = true;
+    }
+    return stop;
+  }
+
+  private makeHooks(): Hooks {
+    const { probes } = this;
+    return {
+      probedPage: (page) => probes.onCodePage(page),
+      get probesOpcodes() {
+        return probes.everywhere;
+      },
+      wants: (address, instruction) => probes.wants(address, instruction),
+      probe: (address, instruction) => this.hitAll(probes.before(address, instruction), { cpu: 0, address, instruction }),
+      exception: ({ vector, errorCode, reason }) => {
+        const wanted = probes.of('exception').filter(({ place }) => place.kind === 'exception' && (place.vector ?? vector) === vector);
+        return this.hitAll(wanted, { ...this.here(), exception: { vector, errorCode, reason } });
+      },
+      port: (port, size, write, value) => {
+        const wanted = probes.of('port').filter(({ place }) => place.kind === 'port' && (place.port ?? port) === port);
+        return this.hitAll(wanted, { ...this.here(), port: { port, size, write, value } });
+      },
+      access: (address, size, write) => {
+        const wanted = probes
+          .of('data')
+          .filter(
+            ({ place }) =>
+              place.kind === 'data' &&
+              address < place.address + place.length &&
+              place.address < address + size &&
+              place.access !== (write ? 'read' : 'write'),
+          );
+        return this.hitAll(wanted, { ...this.here(), access: { address, size, write } });
+      },
+    };
+  }
+
+  passProbes(): void {
+    this.machine.cpu.passProbes();
+  }
+
+  // --- running
+
+  run(request: RunRequest): EngineStop {
+    const { cpu } = this.machine;
+    this.hits = [];
+    if (this.exitCode !== undefined) return this.stop('exited', { code: this.exitCode });
+    this.feed();
+    cpu.returnWhenIdle = request.returnWhenIdle ?? false;
+    const end = cpu.instructionCount + request.instructions;
+    try {
+      for (;;) {
+        const stop = request.step ? cpu.step() : cpu.run(end - cpu.instructionCount);
+        if (this.resetCause !== undefined) {
+          this.reset();
+          if (this.hits.length === 0 && !request.step) continue;
+        }
+        return this.translate(stop);
+      }
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      return this.stop('error', { text: error.message });
+    }
+  }
+
+  private reset(): void {
+    this.resetCause = undefined;
+    this.resets++;
+    this.machine.pc.reset();
+    this.machine.cpu.reset();
+  }
+
+  private translate(stop: CpuStop): EngineStop {
+    if (this.exitCode !== undefined) return this.stop('exited', { code: this.exitCode });
+    if (this.hits.length > 0) return this.stop('probe');
+    switch (stop.reason) {
+      case 'limit':
+        return this.stop('slice');
+      case 'shutdown': {
+        const mnemonic = stop.fault && (EXCEPTIONS[stop.fault.vector]?.mnemonic ?? `vector ${stop.fault.vector}`);
+        return this.stop('triple-fault', { text: stop.fault && `${mnemonic} while delivering #DF: ${stop.fault.reason}` });
+      }
+      case 'requested':
+        return this.stop('pause');
+      default:
+        return this.stop(stop.reason);
+    }
+  }
+
+  private stop(reason: StopReason, more: { code?: number; text?: string } = {}): EngineStop {
+    return { reason, vcpu: 0, address: this.machine.cpu.state.instructionAddress, hits: this.hits, ...more };
+  }
+
+  requestStop(): void {
+    this.machine.cpu.requestStop();
+  }
+
+  skipIdle(): boolean {
+    return this.machine.cpu.skip();
+  }
+
+  get instructionCount(): number {
+    return this.machine.cpu.instructionCount;
+  }
+
+  get now(): number {
+    return this.machine.clock.now;
+  }
+
+  get untilTimer(): number {
+    return Math.max(0, this.machine.clock.nextDeadline - this.machine.clock.now);
+  }
+
+  input(event: ExternalInput): void {
+    this.waiting.push(event);
+  }
+
+  /** Hands over what arrived since the last slice. */
+  private feed(): void {
+    const { pc, cpu } = this.machine;
+    for (const event of this.waiting.splice(0)) {
+      this.inputs.record(cpu.instructionCount, event);
+      if (event.kind === 'serial') pc.uarts[event.port]?.receive(event.bytes);
+      else if (event.pressed) pc.keyboard.press(event.code);
+      else pc.keyboard.release(event.code);
+    }
+  }
+
+  // --- looking
+
+  get cpus(): readonly VirtualCpu[] {
+    return [this.machine.view];
+  }
+
+  readMemory(_cpu: number, space: AddressSpace, address: number, length: number): Uint8Array {
+    const { pc } = this.machine;
+    const bytes = new Uint8Array(length);
+    for (let done = 0; done < length; ) {
+      const at = address + done;
+      const count = Math.min(length - done, 4096 - (at % 4096));
+      const physical = at > 0xffffffff ? undefined : this.physical(space, at);
+      if (physical === undefined) return bytes.subarray(0, done);
+      bytes.set(pc.memory.readBytes(physical, count), done);
+      done += count;
+    }
+    return bytes;
+  }
+
+  writeMemory(_cpu: number, space: AddressSpace, address: number, bytes: Uint8Array): number {
+    const { pc } = this.machine;
+    for (let done = 0; done < bytes.length; ) {
+      const at = address + done;
+      const count = Math.min(bytes.length - done, 4096 - (at % 4096));
+      const physical = at > 0xffffffff ? undefined : this.physical(space, at);
+      if (physical === undefined || pc.memory.writeBytes(physical, bytes.subarray(done, done + count)) < count) return done;
+      done += count;
+    }
+    return bytes.length;
+  }
+
+  private physical(space: AddressSpace, address: number): GuestPhysicalAddress | undefined {
+    return space === 'physical' ? (address as GuestPhysicalAddress) : this.machine.view.translate(address as LinearAddress);
+  }
+
+  screen(): ScreenImage | undefined {
+    return undefined;
+  }
+
+  devices(): readonly { name: string; facts: readonly DeviceFact[] }[] {
+    return this.machine.pc.devices.map((device) => ({ name: device.name, facts: device.inspect() }));
+  }
+
+  stats(): Readonly<Record<string, number>> {
+    const { cpu } = this.machine;
+    return {
+      blocks: cpu.blocks.built,
+      decodedInstructions: cpu.blocks.decoded,
+      invalidatedBlocks: cpu.blocks.invalidated,
+      blockRuns: cpu.runs,
+      singleSteps: cpu.singles,
+      resets: this.resets,
+    };
+  }
+}

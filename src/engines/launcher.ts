@@ -1,0 +1,155 @@
+/** Makes an engine ready from what the user asked for: reads the program, assembles it, builds the machine. */
+import { assemble, type AssemblyResult, type Diagnostic } from '../assembler/assemble';
+import { assemblyDebugInfo } from '../symbols/assembly-info';
+import type { DebugInfo } from '../symbols/debug-info';
+import { elfDebugInfo } from '../symbols/elf-info';
+import bios from './emulator/bios/bios.asm';
+import { EmulatorEngine, type Prepare } from './emulator/engine';
+import { LaunchError, type LaunchOptions, type LaunchProblem, type Launched, type ReadFile } from './launch';
+import { MemoryBlockDevice } from './machine/devices/block';
+import { detectProgram, hasBootSignature } from './program/detect';
+import { bootThroughFirmware } from './program/firmware';
+import { enterMultiboot, loadMultiboot, type MultibootModule, readMultibootImage } from './program/multiboot';
+
+const MEBIBYTE = 1 << 20;
+const DEFAULT_MEMORY = 64 * MEBIBYTE;
+/** Where a BIOS puts the boot sector. */
+const BOOT_SECTOR = 0x7c00;
+const RESET_VECTOR = 0xfffffff0;
+
+/** What is to be run, once its kind is known and it has been read. */
+interface Plan {
+  readonly disk?: Uint8Array;
+  readonly prepare?: Prepare;
+  readonly entry: number;
+  readonly debugInfo: readonly DebugInfo[];
+  readonly notes: readonly string[];
+}
+
+const fail = (message: string, path?: string): never => {
+  throw new LaunchError([{ message, path }]);
+};
+
+/**
+ * Prepares a session.
+ * @param read gives the contents of a file
+ * @throws LaunchError with everything that is wrong
+ */
+export function launch(options: LaunchOptions, read: ReadFile): Launched {
+  const technique = options.engine ?? 'emulator';
+  if (technique !== 'emulator') fail(`not implemented: the engine "${technique}"`);
+  refuseMissing(options);
+  const memory = options.memory ?? DEFAULT_MEMORY;
+  const open = (path: string): Uint8Array => read(path) ?? fail('the file cannot be read', path);
+  const plan = makePlan(options, memory, open, read);
+  const firmware = options.bios === undefined ? bios : open(options.bios);
+  const [firstDisk] = options.disks ?? [];
+  const diskImage = plan.disk ?? (firstDisk === undefined ? undefined : open(firstDisk));
+  const extra = (options.symbolFiles ?? []).map((path) => elfDebugInfo(path, open(path)));
+  try {
+    const engine = new EmulatorEngine(
+      { memory, bios: firmware, biosWritable: options.bios !== undefined, disk: diskImage && new MemoryBlockDevice(diskImage) },
+      plan.prepare,
+    );
+    const entry = options.bios !== undefined && !plan.prepare ? RESET_VECTOR : plan.entry;
+    return { engine, debugInfo: [...plan.debugInfo, ...extra], entry, notes: plan.notes };
+  } catch (error) {
+    if (error instanceof LaunchError || !(error instanceof Error)) throw error;
+    return fail(error.message, options.program ?? options.kernel);
+  }
+}
+
+/** Options of the contract that no engine can honour yet. */
+const MISSING: readonly (readonly [keyof LaunchOptions, string])[] = [['cdrom', 'CD-ROM images']];
+
+function refuseMissing(options: LaunchOptions): void {
+  for (const [name, what] of MISSING) if (options[name] !== undefined) fail(`not implemented: ${what} ("${name}")`);
+  if (options.cpus !== undefined && options.cpus !== 1) fail(`not implemented: ${options.cpus} processors ("cpus"); there is one`);
+  if ((options.disks?.length ?? 0) > 1) fail('not implemented: more than one disk ("disks")');
+}
+
+function makePlan(options: LaunchOptions, memory: number, open: (path: string) => Uint8Array, read: ReadFile): Plan {
+  const path = options.kernel ?? options.program;
+  if (path === undefined) {
+    if (options.disks?.length || options.bios !== undefined) return { entry: BOOT_SECTOR, debugInfo: [], notes: [] };
+    return fail('nothing to run: give a program, a kernel, a disk or a BIOS');
+  }
+  const bytes = open(path);
+  const detected = detectProgram(path, bytes);
+  if ('problem' in detected) return fail(detected.problem, path);
+  if (detected.kind === 'source') return planSource(path, bytes, options, memory, open, read);
+  if (options.kernel !== undefined && detected.kind === 'disk') return fail('a disk image is no kernel', path);
+  if (detected.kind === 'disk') return { disk: bytes, entry: BOOT_SECTOR, debugInfo: [], notes: [] };
+  const isElf = bytes[0] === 0x7f;
+  return planMultiboot(path, bytes, options, memory, open, isElf ? [elfDebugInfo(path, bytes)] : []);
+}
+
+function planMultiboot(
+  path: string,
+  bytes: Uint8Array,
+  options: LaunchOptions,
+  memory: number,
+  open: (path: string) => Uint8Array,
+  debugInfo: readonly DebugInfo[],
+): Plan {
+  const modules = readModules(options.initrd, open);
+  const commandLine = [path, ...(options.append ? [options.append] : options.args ?? [])].join(' ');
+  let image: ReturnType<typeof readMultibootImage>;
+  try {
+    image = readMultibootImage(bytes);
+  } catch (error) {
+    return fail((error as Error).message, path);
+  }
+  const prepare: Prepare = ({ pc, cpu, transitions }) => {
+    bootThroughFirmware(cpu, transitions);
+    enterMultiboot(cpu, image.entry, loadMultiboot(pc.memory, { image, commandLine, modules, memory }));
+  };
+  return { prepare, entry: image.entry, debugInfo, notes: [] };
+}
+
+/** `file args,file args`, as QEMU takes modules. */
+function readModules(list: string | undefined, open: (path: string) => Uint8Array): MultibootModule[] {
+  return (list ?? '')
+    .split(',')
+    .filter((text) => text.trim() !== '')
+    .map((text) => ({ text: text.trim(), bytes: open(text.trim().split(/\s+/)[0]) }));
+}
+
+function planSource(
+  path: string,
+  bytes: Uint8Array,
+  options: LaunchOptions,
+  memory: number,
+  open: (path: string) => Uint8Array,
+  read: ReadFile,
+): Plan {
+  const directory = path.replace(/[^/\\]*$/, '');
+  const result = assemble({
+    path,
+    text: new TextDecoder().decode(bytes),
+    read: (name) => read(name.startsWith('/') || /^[a-zA-Z]:[\\/]/.test(name) ? name : directory + name),
+  });
+  if (!result.ok) throw new LaunchError(result.diagnostics.filter(({ severity }) => severity === 'error').map(problemOf));
+  const notes = result.diagnostics.map((diagnostic) => `${diagnostic.file}:${diagnostic.line}: ${diagnostic.message}`);
+  const debugInfo = [assemblyDebugInfo(path, result)];
+  const detected = detectProgram('', result.image);
+  if (!('problem' in detected) && detected.kind === 'multiboot') {
+    return { ...planMultiboot(path, result.image, options, memory, open, debugInfo), notes };
+  }
+  return { disk: bootable(path, result), entry: BOOT_SECTOR, debugInfo, notes };
+}
+
+function problemOf({ file, line, column, message }: Diagnostic): LaunchProblem {
+  return { path: file, line, column, message };
+}
+
+/** A disk image of an assembled program: one that fits in front of the boot signature gets it. */
+function bootable(path: string, { image }: AssemblyResult): Uint8Array {
+  if (hasBootSignature(image)) return image;
+  if (image.length === 0) return fail('the source assembles to nothing', path);
+  if (image.length > 510) return fail(`the image of ${image.length} bytes has no boot signature 55 AA at offset 510`, path);
+  const sector = new Uint8Array(512);
+  sector.set(image);
+  sector.set([0x55, 0xaa], 510);
+  return sector;
+}
