@@ -5,6 +5,7 @@
  * them grow, so that the result is NASM's.
  */
 
+import type { Bits } from '../isa/types';
 import { Assembly } from './assembly';
 import { execute } from './execute';
 import type { Int } from './int64';
@@ -51,6 +52,8 @@ export interface LineEntry {
   readonly file: string;
   /** From 1: the user's own line, where macros wrote the bytes. */
   readonly line: number;
+  /** Code size of the instructions; undefined for data. */
+  readonly bits: Bits | undefined;
 }
 
 export interface SymbolInfo {
@@ -93,6 +96,9 @@ export interface AssemblyResult {
   /** Files that were read, the program first. */
   readonly files: readonly string[];
 }
+
+/** Statements that write instructions. */
+const CODE: ReadonlySet<string> = new Set(['instruction', 'prefixes']);
 
 /** The statements of a program, pass after pass. */
 class Runner {
@@ -215,7 +221,8 @@ class Runner {
       let root = source.expansion;
       while (root?.parent) root = root.parent;
       const line = root?.line ?? source.line;
-      location.lines.push({ offset: start, length: location.offset - start, file: line.file, line: line.number });
+      const bits = CODE.has(statement.body.kind) ? assembly.bits : undefined;
+      location.lines.push({ offset: start, length: location.offset - start, file: line.file, line: line.number, bits });
     }
   }
 }
@@ -225,8 +232,8 @@ function lineEntries(assembly: Assembly): LineEntry[] {
   const entries: LineEntry[] = [];
   for (const section of assembly.sections.values()) {
     const base = flat ? section.address : 0;
-    for (const { offset, length, file, line } of section.lines) {
-      entries.push({ section: section.name, offset, address: base + offset, length, file, line });
+    for (const { offset, length, file, line, bits } of section.lines) {
+      entries.push({ section: section.name, offset, address: base + offset, length, file, line, bits });
     }
   }
   return entries;

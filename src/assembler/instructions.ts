@@ -3,7 +3,7 @@
 import { type EncodedInstruction, encode, type Fixup, type OperandRequest, type PrefixRequest } from '../isa/encoder';
 import type { AddressTerm, EncoderNumber } from '../isa/encoder';
 import type { Assembly } from './assembly';
-import { subtract } from './int64';
+import { store, subtract } from './int64';
 import type { Token } from './lexer';
 import type { FarSyntax, InstructionBody, MemorySyntax, OperandSyntax, ValueSyntax } from './statements';
 import { hasRegisters, isInt, isRegister, type Relocatable, relocatable, soleRegister, type Sum, type Value } from './values';
@@ -97,10 +97,16 @@ function segmentOf(assembly: Assembly, body: InstructionBody): number {
   return segment;
 }
 
-function addFixup(assembly: Assembly, fixup: Fixup, operand: Operand, length: number): void {
+/** Notes a fix-up, or fills the field in where both ends of a distance lie in this section. */
+function addFixup(assembly: Assembly, fixup: Fixup, operand: Operand, bytes: number[]): void {
   const { current } = assembly;
+  const { length } = bytes;
   const parts = fixup.part === 'selector' ? operand.selector : operand.parts;
   if (!current || !parts) return;
+  if (fixup.relative && parts.base === current && !parts.minus && !parts.wrt) {
+    store(bytes, fixup.at, subtract(parts.offset, current.offset + length), fixup.size);
+    return;
+  }
   const selfRelative = parts.minus !== undefined;
   if (fixup.relative && selfRelative) assembly.fail(operand.token, 'the address is relative to this section already and cannot be made so again');
   const start = current.offset;
@@ -146,8 +152,9 @@ export function assembleInstruction(assembly: Assembly, body: InstructionBody): 
   const prefixes = segment === body.prefixes.segment ? body.prefixes : { ...body.prefixes, segment };
   const operands = body.operands.map((operand) => operandOf(assembly, operand, segment));
   const encoded = encodeBody(assembly, body, operands, prefixes);
-  const { fixups, bytes } = encoded;
-  if (assembly.final) for (const fixup of fixups) addFixup(assembly, fixup, operands[fixup.operand], bytes.length);
+  const { fixups } = encoded;
+  const bytes = fixups.length > 0 && assembly.final ? [...encoded.bytes] : encoded.bytes;
+  if (assembly.final) for (const fixup of fixups) addFixup(assembly, fixup, operands[fixup.operand], bytes as number[]);
   assembly.emit(bytes, body.token);
   const independent = body.constant && fixups.length === 0;
   if (independent && encoded.warnings.length === 0) {

@@ -1,6 +1,7 @@
 /** The listing: line number, offset, bytes and source, in NASM's columns. */
 
 import type { Assembly, Location } from './assembly';
+import { store } from './int64';
 import type { SectionFixup } from './sections';
 import type { Body, Statement } from './statements';
 
@@ -19,8 +20,10 @@ interface Entry {
 
 const hex = (byte: number): string => byte.toString(16).toUpperCase().padStart(2, '0');
 
-/** Bytes in hex, relocatable fields in brackets and relative ones in parentheses, each piece at most a byte or a bracket. */
-function marked(bytes: Uint8Array, start: number, fixups: readonly SectionFixup[]): string[] {
+/** Bytes in hex, relocatable fields (with what is to be added to their base) in brackets, relative ones in parentheses. */
+function marked(code: Uint8Array, start: number, fixups: readonly SectionFixup[]): string[] {
+  const bytes = code.slice();
+  for (const { offset, size, addend } of fixups) if (offset - start + size <= bytes.length) store(bytes, offset - start, addend, size);
   const pieces = Array.from(bytes, hex);
   for (const { offset, size, relative } of fixups) {
     const first = offset - start;

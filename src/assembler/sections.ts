@@ -1,5 +1,6 @@
 /** Sections: what is assembled where, and what the linker or the layout still has to fill in. */
 
+import type { Bits } from '../isa/types';
 import type { Int } from './int64';
 import { MAX_IMAGE_BYTES } from './limits';
 import type { Place } from './source';
@@ -92,6 +93,8 @@ export interface LineRow {
   readonly length: number;
   readonly file: string;
   readonly line: number;
+  /** Code size of the instructions; undefined for data. */
+  readonly bits: Bits | undefined;
 }
 
 export class Section implements Base {

@@ -64,6 +64,9 @@ const MESSAGES: Readonly<Record<Match, string>> = {
   [Match.Good]: '',
 };
 
+/** A selector fills the low word of any register and clears the rest, so REX.W would say nothing. By mnemonic and semantics. */
+const CLEARS_HIGH: ReadonlySet<string> = new Set(['movmovFromSegment', 'sldtsldt']);
+
 type Warning = EncodedInstruction['warnings'][number];
 
 class Emitter {
@@ -223,7 +226,8 @@ class InstructionEncoder {
     if (size < 0 || (size === 2 && bits !== 16) || (size === 4 && bits === 16)) bytes.push(0x66);
     if (addressPrefix) bytes.push(0x67);
     if (form.pattern.mandatory && form.pattern.mandatory !== 'NP') bytes.push(Number.parseInt(form.pattern.mandatory, 16));
-    return wanted === 8 || (wanted === 0 && size === 8 && form.row.size64 === 'normal');
+    const widens = form.row.size64 === 'normal' && !CLEARS_HIGH.has(form.row.mnemonic + form.row.semantics);
+    return wanted === 8 || (wanted === 0 && size === 8 && widens);
   }
 
   private rexByte(wide: boolean): void {
@@ -409,7 +413,7 @@ export function encode(request: InstructionRequest): EncodedInstruction | Encodi
 /** `lea ax, 5` means the address 5. */
 function withAddress(request: InstructionRequest): InstructionRequest {
   const source = request.operands[1];
-  if (request.mnemonic !== 'lea' || source?.kind !== 'immediate' || source.distance !== undefined) return request;
+  if (request.mnemonic !== 'lea' || source?.kind !== 'immediate' || source.distance === 'far') return request;
   const memory: MemoryRequest = {
     kind: 'memory',
     size: source.size,

@@ -39,7 +39,8 @@ const dependsOnSize = (code: OperandCode): boolean => SIZED.has(code.size) || SI
 function isRefused(row: InstructionRow, size: number): boolean {
   const [, source] = row.operands;
   if (row.mnemonic === 'movzx' || row.mnemonic === 'movsx') return source === 'Ew' && size === 2;
-  return row.mnemonic === 'movsxd' && size === 2;
+  if (row.mnemonic === 'movsxd') return size !== 8;
+  return row.mnemonic === 'bswap' && size === 2;
 }
 
 interface VariantShape {
@@ -82,7 +83,15 @@ function formsOf(row: InstructionRow): Form[] {
   );
 }
 
+/** Rows that source text may call by a name that the table does not give them. */
+const ALSO: Readonly<Record<string, string>> = { movsx: 'movsxd' };
+
+function rowsFor(spelling: string, rows: readonly InstructionRow[]): readonly InstructionRow[] {
+  const more = Object.hasOwn(ALSO, spelling) ? ROWS_BY_SPELLING.get(ALSO[spelling]) : undefined;
+  return more ? [...rows, ...more] : rows;
+}
+
 /** Forms by spelling, in table order. */
 export const FORMS: ReadonlyMap<string, readonly Form[]> = new Map(
-  [...ROWS_BY_SPELLING].map(([spelling, rows]) => [spelling, rows.flatMap(formsOf)]),
+  [...ROWS_BY_SPELLING].map(([spelling, rows]) => [spelling, rowsFor(spelling, rows).flatMap(formsOf)]),
 );

@@ -23,7 +23,7 @@ function existsInMode(form: Form, bits: Bits): boolean {
   if (bits !== 64) return size !== 8;
   if (size === 0 || row.size64 === 'normal') return true;
   if (row.size64 === 'default64') return size !== 4;
-  return size === 8 || (size === 2 && form.operands[0]?.method === 'rm');
+  return size === 8;
 }
 
 /** Operand size that an instruction of this form has where nothing states one. */
@@ -44,6 +44,9 @@ export function isSignedByte(value: Integer, bits: number): boolean {
 /** A plain number whose form may be chosen by its value. */
 const isPlain = (number: EncoderNumber): boolean => !number.relocatable;
 
+/** Read the low word of a register and may be written with a wider one. */
+const TAKES_WIDER: ReadonlySet<string> = new Set(['movToSegment', 'lar', 'lsl']);
+
 function matchRegister(code: OperandCode, operand: OperandRequest & { kind: 'register' }, form: Form, bits: Bits): Match {
   const { register } = operand;
   if (register.class !== code.class) return Match.Operands;
@@ -63,7 +66,12 @@ function matchRegister(code: OperandCode, operand: OperandRequest & { kind: 'reg
     default:
       return Match.Operands;
   }
+  // In 64-bit mode 90 is NOP, which does not clear the high half of RAX.
+  if (form.pattern.opcode === 0x90 && form.size === 4 && bits === 64 && code.method === 'opcodeRegister' && register.index === 0) return Match.Operands;
   if (register.size === 0 || code.class === 'segment') return Match.Good;
+  if (register.size > 2 && code.size === 'w' && TAKES_WIDER.has(form.row.semantics)) {
+    return register.size === 8 && bits !== 64 ? Match.Mode : Match.Good;
+  }
   return register.size === registerBytes(code, form, bits) ? Match.Good : Match.Operands;
 }
 
@@ -79,7 +87,8 @@ function pinned(code: OperandCode, form: Form, request: InstructionRequest): boo
     const given = request.operands[i];
     if (other === code) continue;
     if (given.kind === 'register' && other.size === code.memorySize && other.class === 'gpr' && other.method !== 'fixedRegister') return true;
-    if (given.kind === 'immediate' && given.size > 0 && sameWidth(other, code)) {
+    // The count of a shift has no say in the width of what is shifted.
+    if (given.kind === 'immediate' && given.size > 0 && given.size < 8 && !form.row.flags.conditional && sameWidth(other, code)) {
       return given.size === sizeInBytes(code.memorySize, form.size || 4, request.bits);
     }
   }
@@ -95,7 +104,7 @@ function sameWidth(immediate: OperandCode, memory: OperandCode): boolean {
 function matchMemory(code: OperandCode, memory: MemoryRequest, form: Form, request: InstructionRequest): Match {
   const { method } = code;
   if (method === 'offset') {
-    if (memory.terms.length > 0 || memory.ripRelative) return Match.Operands;
+    if (memory.distance !== undefined || memory.terms.length > 0 || memory.ripRelative) return Match.Operands;
     const bytes = sizeInBytes(code.size, form.size || 4, request.bits);
     return memory.size === 0 || memory.size === bytes ? Match.Good : Match.Operands;
   }
@@ -104,6 +113,7 @@ function matchMemory(code: OperandCode, memory: MemoryRequest, form: Form, reque
     const branch = matchIndirect(code, memory, form, request);
     if (branch !== undefined) return branch;
   }
+  if (memory.distance !== undefined && form.row.mnemonic !== 'lea') return Match.Operands;
   switch (code.memorySize) {
     case 'none':
       return form.row.mnemonic === 'lea' || memory.size === 0 ? Match.Good : Match.Size;
@@ -114,9 +124,12 @@ function matchMemory(code: OperandCode, memory: MemoryRequest, form: Form, reque
     default:
   }
   const bytes = sizeInBytes(code.memorySize, form.size || 4, request.bits);
+  // Rv/Mw: a word whatever the operand size, so it need not be said, and the mode's own size is taken.
+  if (code.memorySize !== code.size) {
+    if (memory.size !== 0 && memory.size !== bytes) return Match.Size;
+    return form.size === (request.bits === 16 ? 2 : 4) ? Match.Good : Match.Operands;
+  }
   if (memory.size !== 0) return memory.size === bytes ? Match.Good : Match.Size;
-  // Rv/Mw: a word whatever the operand size, so it need not be said.
-  if (code.memorySize !== code.size) return form.size === 2 ? Match.Good : Match.Operands;
   return pinned(code, form, request) ? Match.Good : Match.SizeMissing;
 }
 
@@ -126,9 +139,12 @@ function matchIndirect(code: OperandCode, memory: MemoryRequest, form: Form, req
   if (mnemonic !== 'jmp' && mnemonic !== 'call') return undefined;
   if ((memory.distance === 'far') !== (code.memorySize === 'p')) return Match.Operands;
   if (memory.distance === 'short') return Match.Operands;
-  const stated = memory.size || (code.memorySize === 'p' ? (request.bits === 16 ? 2 : 4) : defaultSize(form, request.bits));
+  const stated = memory.size || (code.memorySize === 'p' ? ((request.bits / 8) as 2 | 4 | 8) : defaultSize(form, request.bits));
   return stated === form.size ? Match.Good : Match.Size;
 }
+
+/** Their immediates must be written without a size. */
+const SIZELESS: ReadonlySet<string> = new Set(['shld', 'shrd', 'enter']);
 
 function matchImmediate(code: OperandCode, given: ImmediateRequest, form: Form, request: InstructionRequest): Match {
   const { method } = code;
@@ -140,6 +156,7 @@ function matchImmediate(code: OperandCode, given: ImmediateRequest, form: Form, 
   }
   if (method === 'signedByte') return matchSignedByte(given, form, request);
   if (method !== 'immediate') return Match.Operands;
+  if (given.size !== 0 && SIZELESS.has(form.row.mnemonic)) return Match.Size;
   const bytes = sizeInBytes(code.size, form.size || 4, request.bits);
   if (form.operands.length === 1 && code.size === 'z') return matchPushed(given, form, request);
   if (form.size === 8) return matchWide(code, given, form, request);
@@ -152,9 +169,9 @@ function matchSignedByte(given: ImmediateRequest, form: Form, request: Instructi
   const only = form.operands.length === 1;
   if (given.size === 1) return only && form.size !== defaultSize(form, request.bits) ? Match.Size : Match.Good;
   const natural = only ? defaultSize(form, request.bits) : form.size;
-  const stated = given.size === 0 ? natural : given.size;
-  const limit = form.size === 8 && given.size === 4 && !only ? 4 : form.size;
-  if (stated !== limit && !(only && stated === form.size)) return Match.Size;
+  const pushes = only && form.size === 8 && given.size === 4;
+  const stated = given.size === 0 || pushes ? natural : given.size;
+  if (stated !== form.size) return Match.Size;
   if (given.strict || !isPlain(given)) return Match.Operands;
   return given.unknown || isSignedByte(given.value, form.size === 2 ? 16 : 32) ? Match.Good : Match.Operands;
 }
@@ -169,7 +186,8 @@ function matchPushed(given: ImmediateRequest, form: Form, request: InstructionRe
 /** Immediates of 64-bit operations: four bytes sign-extended, except in MOV to a register, which has eight. */
 function matchWide(code: OperandCode, given: ImmediateRequest, form: Form, request: InstructionRequest): Match {
   if (code.size === 'b') return given.size <= 1 ? Match.Good : Match.Size;
-  if (given.size !== 0 && given.size !== 4 && given.size !== 8) return Match.Size;
+  const takesFour = form.row.mnemonic === 'mov' || form.row.mnemonic === 'imul';
+  if (given.size !== 0 && given.size !== 8 && !(given.size === 4 && takesFour)) return Match.Size;
   if (form.row.mnemonic !== 'mov' || form.operands[0].method === 'rm' && request.operands[0].kind === 'memory') return Match.Good;
   // To a register: four bytes where the number fits them and nothing says otherwise, else all eight.
   const short = given.size === 4 || (isPlain(given) && !given.strict && (given.unknown || isSigned32(given.value)));
@@ -191,11 +209,13 @@ function matchBranch(code: OperandCode, given: ImmediateRequest, form: Form, req
   if (given.distance === 'far') return Match.Operands;
   if (code.size === 'b') {
     if (given.distance === 'near') return Match.Distance;
-    if (!hasNearForm(form) || given.distance === 'short') return given.size === 0 ? Match.Good : Match.Size;
+    if (!hasNearForm(form)) return given.size === 0 && given.distance === undefined ? Match.Good : Match.Size;
+    if (given.distance === 'short') return given.size === 0 ? Match.Good : Match.Size;
     if (given.size !== 0 || given.strict) return Match.Distance;
     return reachesShort(given) ? Match.Good : Match.Distance;
   }
   if (given.distance === 'short') return Match.Distance;
+  if (given.size !== 0 && given.distance !== 'near' && form.row.semantics === 'jcc') return Match.Size;
   const stated = given.size || defaultSize(form, request.bits);
   return stated === form.size ? Match.Good : Match.Size;
 }
@@ -245,14 +265,17 @@ export function matchForm(form: Form, request: InstructionRequest): Match {
   if (form.operands.length !== request.operands.length) return Match.Operands;
   if (form.variant === 'narrow') {
     const match = matchNarrow(request);
-    return match === Match.Good && !existsInMode(form, request.bits) ? Match.Mode : match;
+    return match === Match.Good && request.bits !== 64 ? Match.Mode : match;
   }
   let worst: Match = Match.Good;
+  let missing = false;
   for (let i = 0; i < form.operands.length; i++) {
     const match = matchOperand(i, form, request);
     if (match === Match.Operands) return match;
+    if (match === Match.SizeMissing) missing = true;
     if (match < worst) worst = match;
   }
+  if (missing) return Match.SizeMissing;
   if (worst !== Match.Good) return worst;
   return existsInMode(form, request.bits) ? Match.Good : Match.Mode;
 }
