@@ -15,6 +15,10 @@ export interface LineRange extends SourcePosition {
   readonly address: LinearAddress;
   /** Bytes. */
   readonly length: number;
+  /** What the bytes are, where that is known; a line of data has ranges too, but no instruction. */
+  readonly content?: 'code' | 'data';
+  /** Code size that the assembler wrote for. */
+  readonly bits?: 16 | 32 | 64;
 }
 
 export interface ProgramSymbol {
@@ -37,10 +41,12 @@ export interface DebugInfo {
   readonly symbols: readonly ProgramSymbol[];
   /** The source line of a code address. */
   positionAt(address: LinearAddress): LineRange | undefined;
-  /** The ranges of one line of a file, ascending; empty where no code came from it. */
+  /** The ranges of one line of a file, ascending; empty where nothing came from it. */
   rangesOf(path: string, line: number): readonly LineRange[];
   /** Lines of a file from which code came, ascending, within [from, to]. */
   codeLines(path: string, from: number, to: number): readonly number[];
+  /** The ranges that begin within [from, to), ascending: where instructions are known to start. */
+  rangesWithin(from: LinearAddress, to: LinearAddress): readonly LineRange[];
   /** The nearest symbol at or below an address that is a place, with the distance. */
   symbolAt(address: number): { readonly symbol: ProgramSymbol; readonly offset: number } | undefined;
   symbolNamed(name: string): ProgramSymbol | undefined;
