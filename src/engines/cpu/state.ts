@@ -279,14 +279,17 @@ export class CpuState {
     u32[this.seg(number, SEG.writeSpan)] = !isCode && attributes & Attr.readWrite ? span : 0;
   }
 
-  /** A selector loaded in real or virtual-8086 mode. In real mode limit and attributes stay from before, as in the hidden part. */
+  /**
+   * A selector loaded in real or virtual-8086 mode. In real mode limit and size bits stay from before (what is called
+   * unreal mode rests on that), while the type becomes writable data, for CS too.
+   */
   setRealSegment(number: Seg, selector: number): void {
     const keep = !this.virtual8086;
     this.setSegment(number, {
       selector,
       base: selector << 4,
       limit: keep ? this.segLimit(number) : 0xffff,
-      attributes: keep ? this.segAttributes(number) | REAL_MODE_DATA : REAL_MODE_DATA | (3 << Attr.dplShift),
+      attributes: REAL_MODE_DATA | (keep ? this.segAttributes(number) & (Attr.big | Attr.granular) : 3 << Attr.dplShift),
       unusable: false,
     });
   }
