@@ -232,10 +232,11 @@ chs_to_lba:
     stc
     ret
 
-; Geometry: CH, CL last cylinder and sector, DH last head, DL number of drives.
+; Geometry: CH, CL last cylinder and sector, DH last head, DL number of drives. The last cylinder is not told, as it was
+; for diagnostics on the PC/AT and still is to every BIOS.
 disk_parameters:
     mov ax, [es:ebda_cylinders]
-    dec ax
+    sub ax, 2
     mov [bp + r_ch], al
     shl ah, 6
     mov al, [es:ebda_track]
@@ -257,8 +258,8 @@ disk_seek:
 
 ; AH = 3: fixed disk, CX:DX sectors.
 disk_type:
-    mov ax, [es:ebda_cylinders]
-    movzx eax, ax
+    movzx eax, word [es:ebda_cylinders]
+    dec eax
     movzx ecx, word [es:ebda_heads]
     imul eax, ecx
     movzx ecx, word [es:ebda_track]

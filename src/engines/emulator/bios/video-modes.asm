@@ -87,7 +87,8 @@ registers_256:
     db 0x41, 0x00, 0x0f, 0x00, 0x00
     db 0x00, 0x00, 0x00, 0x00, 0x00, 0x40, 0x05, 0x0f, 0xff
 
-; Mode AL; bit 7 keeps the memory's contents. A mode that is not in the table changes nothing.
+; Mode AL; bit 7 keeps the memory's contents. A mode that is not in the table changes nothing. AL comes back as 0x30 for
+; the modes of the CGA, 0x20 for those above.
 video_set_mode:
     mov bl, al
     and bl, 0x7f
@@ -102,6 +103,11 @@ video_set_mode:
 .unknown:
     ret
 .found:
+    mov byte [bp + r_al], 0x30
+    cmp bl, 7
+    jbe .old
+    mov byte [bp + r_al], 0x20
+.old:
     mov bh, al
     and bh, 0x80
     and byte [bda_ega_info], 0x7f
