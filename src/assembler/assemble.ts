@@ -12,6 +12,7 @@ import type { Int } from './int64';
 import * as limits from './limits';
 import { Listing } from './listing';
 import { layOut, type PlacedSection, resolve, writeImage } from './output/bin';
+import { writeObject } from './output/elf';
 import { FORMATS, type FormatName } from './output/format';
 import { parseLine } from './parser';
 import { predefine } from './preprocessor/directives';
@@ -36,6 +37,8 @@ export interface AssemblyRequest {
   readonly includePaths?: readonly string[];
   /** Macros that are defined from the start, name to text. */
   readonly defines?: Readonly<Record<string, string>>;
+  /** Whether objects get .debug_line and the like; true where it is left out. */
+  readonly debug?: boolean;
   /** Makes `listing`, which costs time. */
   readonly listing?: boolean;
 }
@@ -301,6 +304,8 @@ export function assemble(request: AssemblyRequest): AssemblyResult {
   if (!failed() && format.name === 'bin') {
     placed = layOut(assembly);
     image = writeImage(assembly, placed);
+  } else if (!failed()) {
+    image = writeObject(assembly, request.path, request.debug ?? true);
   }
   const ok = !failed();
   const diagnostics = inSourceOrder([...fixed.list, ...(assembly.diagnostics === fixed ? [] : assembly.diagnostics.list)], runner.files);

@@ -54,10 +54,11 @@ export class Assembly {
   /** Silenced warning classes, with those of outer [warning push]. */
   silenced: ReadonlySet<string> = new Set();
   readonly silencedStack: ReadonlySet<string>[] = [];
-  /** Oldest processor that may be assembled for. */
-  cpu = 'default';
+  /** Processor generation that CPU sets, as the encoder counts; undefined for all. */
+  level: number | undefined;
   origin: Int = 0;
   originSet = false;
+  private ranks = 0;
   /** Where the current statement begins: `$`, in all repetitions of TIMES and all items of a data definition. */
   private start: Value = 0;
   /** The statement that is being worked on. */
@@ -101,7 +102,7 @@ export class Assembly {
     this.unresolved = false;
     this.bits = this.format.defaultBits;
     this.defaultRelative = false;
-    this.cpu = 'default';
+    this.level = undefined;
     this.silenced = new Set();
     this.silencedStack.length = 0;
     this.symbols.startPass();
@@ -119,6 +120,30 @@ export class Assembly {
       this.sections.set(name, section);
     }
     return section;
+  }
+
+  /** Notes that a section is declared or written to: sections stand in the output in this order. */
+  private use(section: Section): void {
+    if (section.rank === 0) section.rank = ++this.ranks;
+  }
+
+  /**
+   * Carries out SECTION: the section of this name becomes the current one.
+   * @param attributes what the directive states
+   */
+  enterSection(name: string, attributes: SectionAttributes, place: Place): { section: Section; known: boolean } {
+    const before = this.sections.get(name);
+    const known = before !== undefined && before.rank > 0;
+    const section = before ?? this.section(name, {}, place);
+    if (!known) {
+      // A section that is declared with attributes has the least alignment unless it states one.
+      const stated = Object.keys(attributes).length > 0 && this.format.name !== 'bin';
+      Object.assign(section.attributes, stated ? { align: 1 } : {}, attributes);
+      section.place = place;
+    }
+    this.use(section);
+    this.location = section;
+    return { section, known };
   }
 
   place(token: Token): Place {
@@ -219,11 +244,13 @@ export class Assembly {
     entry.kind = kind;
     entry.value = value;
     entry.definedIn = this.pass;
+    this.symbols.number(entry);
     entry.place = this.place(token);
   }
 
   private checkRoom(count: number, token: Token): void {
     const { location } = this;
+    if (location.kind === 'section') this.use(location);
     if (location.kind === 'section' && !location.hasRoom(count)) {
       throw new FatalSourceError(this.place(token), `section ${location.name} grows beyond ${limits.MAX_IMAGE_BYTES} bytes`);
     }

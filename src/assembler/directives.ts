@@ -42,6 +42,9 @@ const bits: Directive = (assembly, cursor) => {
   const value = number(assembly, cursor, 'the code size');
   if (value !== 16 && value !== 32 && value !== 64) cursor.fail(`expected 16, 32 or 64 after BITS, found ${value}`, token);
   if (value === 64 && assembly.format.name === 'elf32') cursor.fail('the output format elf32 has no 64-bit code', token);
+  if (value > 16 && assembly.level !== undefined && assembly.level < (value === 64 ? 8 : 3)) {
+    cursor.fail(`the processor that CPU names has no ${value}-bit code`, token);
+  }
   assembly.bits = value as Bits;
   end(cursor);
 };
@@ -53,17 +56,30 @@ const setDefault: Directive = (assembly, cursor) => {
   else if (word !== 'bnd' && word !== 'nobnd') cursor.fail(`expected REL or ABS after DEFAULT, found '${text}'`, token);
 };
 
-const CPU_LEVELS: ReadonlySet<string> = new Set([
-  '8086', '186', '80186', 'i186', '286', '80286', 'i286', '386', '80386', 'i386', '486', '80486', 'i486', '586', 'pentium', '686',
-  'p6', 'ppro', 'pentiumpro', 'p2', 'p3', 'katmai', 'p4', 'willamette', 'prescott', 'x64', 'x86-64', 'ia64', 'ia-64', 'itanium',
-  'itanic', 'merced', 'any', 'default', 'all', 'nehalem', 'westmere', 'sandybridge', 'future', 'latevex', 'evex', 'vex', 'generic',
-]);
+/** Processor generations as the encoder counts them; everything from the 64-bit processors on allows all. */
+const CPU_LEVELS: readonly (readonly [level: number, names: string])[] = [
+  [0, '8086'],
+  [1, '186 80186 i186'],
+  [2, '286 80286 i286'],
+  [3, '386 80386 i386'],
+  [4, '486 80486 i486'],
+  [5, '586 pentium i586'],
+  [6, '686 p6 ppro pentiumpro p2 p3 katmai i686'],
+  [7, 'p4 willamette prescott'],
+  [
+    Number.POSITIVE_INFINITY,
+    'x64 x86-64 ia64 ia-64 itanium itanic merced nehalem westmere sandybridge future any default all latevex evex vex generic',
+  ],
+];
+const CPU_LEVEL_OF: ReadonlyMap<string, number> = new Map(
+  CPU_LEVELS.flatMap(([level, names]) => names.split(' ').map((each) => [each, level] as const)),
+);
 
 const cpu: Directive = (assembly, cursor) => {
   const { text, token } = name(cursor, 'a processor after CPU');
-  const level = text.toLowerCase();
-  if (!CPU_LEVELS.has(level)) cursor.fail(`unknown processor '${text}'`, token);
-  assembly.cpu = level;
+  const level = CPU_LEVEL_OF.get(text.toLowerCase());
+  if (level === undefined) cursor.fail(`unknown processor '${text}'`, token);
+  assembly.level = Number.isFinite(level) ? level : undefined;
   cursor.at = cursor.tokens.length;
 };
 
@@ -146,10 +162,8 @@ const section: Directive = (assembly, cursor, at) => {
     if (cursor.take(',')) continue;
     sectionAttribute(assembly, cursor, attributes);
   }
-  const known = assembly.sections.get(text);
-  const target = assembly.section(text, attributes, assembly.place(token));
+  const { section: target, known } = assembly.enterSection(text, attributes, assembly.place(token));
   if (known) for (const [key, value] of Object.entries(attributes)) mergeAttribute(assembly, target.attributes, key, value, at);
-  assembly.location = target;
 };
 
 /** A section that is opened again may add attributes, not change them. */
@@ -239,10 +253,14 @@ const local: Directive = (assembly, cursor) => {
   });
 };
 
-const extern: Directive = (assembly, cursor, at) => {
+const extern: Directive = (assembly, cursor, at) => declareExternal(assembly, cursor, at, false);
+const required: Directive = (assembly, cursor, at) => declareExternal(assembly, cursor, at, true);
+
+function declareExternal(assembly: Assembly, cursor: Cursor, at: Token, needed: boolean): void {
   if (assembly.format.name === 'bin') cursor.fail('a flat image has no external symbols', at);
   symbolList(assembly, cursor, 'EXTERN', (full, token, rest) => {
     const entry = assembly.symbols.entry(full);
+    if (needed) entry.required = true;
     if (entry.definedIn > 0 && entry.kind !== 'external') {
       // A definition after the declaration wins, as GLOBAL.
       entry.linkage.binding = 'global';
@@ -254,9 +272,10 @@ const extern: Directive = (assembly, cursor, at) => {
       entry.place = assembly.place(token);
       entry.linkage.binding = 'global';
     }
+    assembly.symbols.number(entry);
     linkage(assembly, rest, entry.linkage);
   });
-};
+}
 
 const common: Directive = (assembly, cursor, at) => {
   if (assembly.format.name === 'bin') cursor.fail('a flat image has no common symbols', at);
@@ -274,15 +293,15 @@ const common: Directive = (assembly, cursor, at) => {
     if (!cursor.done) alignment = number(assembly, cursor, 'the alignment');
   }
   end(cursor);
+  assembly.symbols.number(entry);
   if (entry.kind === 'common') return;
   const symbol = new ExternalSymbol(full, 'common');
   symbol.size = size;
-  symbol.alignment = alignment || 1;
+  symbol.alignment = alignment;
   entry.kind = 'common';
   entry.value = relative(symbol, 0);
   entry.place = assembly.place(token);
   entry.linkage.binding = 'global';
-  entry.linkage.type = 'object';
 };
 
 const warning: Directive = (assembly, cursor) => {
@@ -312,7 +331,7 @@ const DIRECTIVES: Readonly<Record<string, Directive>> = {
   global,
   static: local,
   extern,
-  required: extern,
+  required,
   common,
   warning,
   float: nothing,

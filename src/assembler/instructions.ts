@@ -125,7 +125,7 @@ function addFixup(assembly: Assembly, fixup: Fixup, operand: Operand, bytes: num
 
 function encodeBody(assembly: Assembly, body: InstructionBody, operands: readonly Operand[], prefixes: PrefixRequest): EncodedInstruction {
   const { bits } = assembly;
-  const result = encode({ mnemonic: body.mnemonic, operands: operands.map(({ request }) => request), prefixes, bits });
+  const result = encode({ mnemonic: body.mnemonic, operands: operands.map(({ request }) => request), prefixes, bits, level: assembly.level });
   if ('error' in result) {
     const operand = result.operand === undefined ? undefined : operands[result.operand];
     return assembly.fail(operand?.token ?? body.token, result.error);
@@ -144,7 +144,7 @@ function encodeBody(assembly: Assembly, body: InstructionBody, operands: readonl
  */
 export function assembleInstruction(assembly: Assembly, body: InstructionBody): boolean {
   const { cache } = body;
-  if (cache && cache.bits === assembly.bits && cache.defaultRelative === assembly.defaultRelative) {
+  if (cache && cache.bits === assembly.bits && assembly.level === undefined && cache.defaultRelative === assembly.defaultRelative) {
     assembly.emit(cache.encoded.bytes, body.token);
     return true;
   }

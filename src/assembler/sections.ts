@@ -101,8 +101,10 @@ export class Section implements Base {
   readonly kind = 'section' as const;
   readonly name: string;
   readonly attributes: SectionAttributes;
-  /** Where the source first says SECTION. */
-  readonly place: Place | undefined;
+  /** Where the source first says SECTION; undefined for the one that is there from the start. */
+  place: Place | undefined;
+  /** Order among the sections that are declared or written to; 0 before. */
+  rank = 0;
   /** Where the next byte goes in the current pass. */
   offset = 0;
   readonly data = new ByteBuffer();

@@ -39,8 +39,10 @@ export interface SymbolEntry {
   definedIn: number;
   place: Place | undefined;
   linkage: LinkAttributes;
-  /** In order of first appearance. */
-  readonly index: number;
+  /** Of an external symbol: the object names it even where nothing refers to it. */
+  required: boolean;
+  /** Place among the definitions and external declarations of the last pass. */
+  order: number;
 }
 
 export const sameValue = (a: Value, b: Value): boolean => {
@@ -53,9 +55,16 @@ export class SymbolTable {
   readonly all = new Map<string, SymbolEntry>();
   /** Non-local label that `.local` names belong to. */
   prefix = '';
+  private next = 0;
 
   startPass(): void {
     this.prefix = '';
+    this.next = 0;
+  }
+
+  /** Numbers a definition. */
+  number(entry: SymbolEntry): void {
+    entry.order = ++this.next;
   }
 
   /** Full name of a symbol: `.x` belongs to the label before it, `..x` to none. */
@@ -71,7 +80,7 @@ export class SymbolTable {
   entry(name: string): SymbolEntry {
     let entry = this.all.get(name);
     if (!entry) {
-      entry = { name, kind: 'label', value: 0, definedIn: 0, place: undefined, linkage: { ...PLAIN_LINKAGE }, index: this.all.size };
+      entry = { name, kind: 'label', value: 0, definedIn: 0, place: undefined, linkage: { ...PLAIN_LINKAGE }, required: false, order: 0 };
       this.all.set(name, entry);
     }
     return entry;

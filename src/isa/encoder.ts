@@ -61,6 +61,7 @@ const MESSAGES: Readonly<Record<Match, string>> = {
   [Match.Size]: 'mismatch in operand sizes',
   [Match.SizeMissing]: 'operation size not specified: expected byte, word, dword or qword before the memory operand',
   [Match.Mode]: 'instruction not supported in this mode',
+  [Match.Level]: 'the processor that CPU names has no such instruction',
   [Match.Good]: '',
 };
 
@@ -146,9 +147,15 @@ class InstructionEncoder {
     if (this.rexForced && this.highByte) return { error: 'ah, bh, ch and dh cannot be used in an instruction with a REX prefix' };
     if ((this.rexForced || this.rex & 7) && bits !== 64) return { error: 'registers above edi and new byte registers exist only in 64-bit mode' };
     const { pattern } = form;
+    if (form.variant === 'inverted') {
+      // Over the jump: its opcode and a displacement.
+      out.bytes.push(0x70 | ((pattern.opcode & 0x0f) ^ 1), 1 + form.size, 0xe9);
+      this.immediates(address.size);
+      return { row: form.row, bytes: out.bytes, fixups: out.fixups, warnings: out.warnings };
+    }
     for (const byte of MAP_BYTES[pattern.map]) out.bytes.push(byte);
     out.bytes.push(pattern.opcode | this.plus);
-    this.modrm(memory, memoryIndex);
+    this.modrm(memory, memoryIndex, address.size);
     this.immediates(address.size);
     return { row: form.row, bytes: out.bytes, fixups: out.fixups, warnings: out.warnings };
   }
@@ -239,7 +246,7 @@ class InstructionEncoder {
     if (this.rexForced) this.out.bytes.push(0x40 | this.rex);
   }
 
-  private modrm(memory: MemoryRequest | undefined, memoryIndex: number): void {
+  private modrm(memory: MemoryRequest | undefined, memoryIndex: number, address: Bits): void {
     const { pattern } = this.form;
     const { bytes } = this.out;
     if (pattern.modrm === 'none') return;
@@ -254,11 +261,11 @@ class InstructionEncoder {
     }
     bytes.push(this.address.modrm | reg);
     if (this.address.sib >= 0) bytes.push(this.address.sib);
-    this.displacement(memory, memoryIndex, this.address);
+    this.displacement(memory, memoryIndex, this.address, address);
   }
 
-  private displacement(memory: MemoryRequest, operand: number, address: EncodedAddress): void {
-    const size = address.displacementSize;
+  private displacement(memory: MemoryRequest, operand: number, encoded: EncodedAddress, address: Bits): void {
+    const size = encoded.displacementSize;
     if (size === 0) return;
     const { displacement } = memory;
     if (!displacement.relocatable && !displacement.unknown && !fits(displacement.value, size, false)) {
@@ -266,8 +273,8 @@ class InstructionEncoder {
       const wraps = size < 4 && fits(displacement.value, bits === 16 ? 2 : 4, false) && wrapsTo(displacement.value, size, memory);
       if (!wraps) this.out.warn('number-overflow', `${NAMES_OF_SIZES[size]} data exceeds bounds`);
     }
-    const signed = this.bits === 64 || size === 1;
-    this.out.field(displacement, { size, operand, part: 'displacement', relative: address.ripRelative, signed });
+    const signed = address === 64 || size === 1;
+    this.out.field(displacement, { size, operand, part: 'displacement', relative: encoded.ripRelative, signed });
   }
 
   private immediates(address: Bits): void {

@@ -40,7 +40,7 @@ class Layout {
 
   run(): void {
     const origin = Number(this.assembly.origin);
-    const all = [...this.assembly.sections.values()].filter((section) => section.name === '.text' || section.place);
+    const all = [...this.assembly.sections.values()].filter((section) => section.name === '.text' || section.rank > 0);
     const contents = this.ordered(all.filter((section) => !section.nobits));
     this.placeContents(contents, origin);
     this.placeRest(all.filter((section) => section.nobits), contents);

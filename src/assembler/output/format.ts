@@ -35,9 +35,10 @@ const ELF_SECTIONS: Readonly<Record<string, SectionAttributes>> = {
   '.tdata': { alloc: true, write: true, tls: true, align: 4 },
   '.tbss': { alloc: true, write: true, tls: true, nobits: true, align: 4 },
   '.comment': { align: 1 },
-  '.preinit_array': { alloc: true, write: true, type: 16 },
-  '.init_array': { alloc: true, write: true, type: 14 },
-  '.fini_array': { alloc: true, write: true, type: 15 },
+  '.preinit_array': { alloc: true, type: 16 },
+  '.init_array': { alloc: true, type: 14 },
+  '.fini_array': { alloc: true, type: 15 },
+  '.note': { type: 7, align: 4 },
 };
 
 function elf(name: 'elf32' | 'elf64', defaultBits: Bits): Format {
@@ -47,7 +48,7 @@ function elf(name: 'elf32' | 'elf64', defaultBits: Bits): Format {
     defaultBits,
     attributesOf: (section) => {
       const known = Object.hasOwn(ELF_SECTIONS, section) ? ELF_SECTIONS[section] : { alloc: true };
-      return { align: section.endsWith('_array') ? word : 1, ...known };
+      return section.endsWith('_array') ? { align: word, entrySize: word, ...known } : { align: 1, ...known };
     },
     specials: new Set(['..got', '..gotpc', '..gotoff', '..plt', '..sym', '..tlsie', '..gottpoff', '..gotpcrel'].filter((special) =>
       special === '..tlsie' ? name === 'elf32' : special === '..gottpoff' || special === '..gotpcrel' ? name === 'elf64' : true,

@@ -261,7 +261,7 @@ export class Preprocessor {
   }
 
   nextSerial(): number {
-    return ++this.serial;
+    return this.serial++;
   }
 
   macrosNamed(name: string): readonly MultiMacro[] {

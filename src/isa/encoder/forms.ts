@@ -17,7 +17,9 @@ export type Variant =
   /** A counter register as second operand sets the address size (LOOP). */
   | 'counter'
   /** A 64-bit register is loaded by way of its low half (MOV with a small positive number). */
-  | 'narrow';
+  | 'narrow'
+  /** Jcc beyond the reach of a byte on processors before the 80386: the inverse condition over a near jump. */
+  | 'inverted';
 
 export interface Form {
   readonly row: InstructionRow;
@@ -63,6 +65,7 @@ function variantsOf(row: InstructionRow, operands: readonly OperandCode[]): Vari
   if (mnemonic === 'imul' && operands.length === 3) return [plain, { variant: 'repeated', order: [0, 2] }];
   if (mnemonic === 'aam' || mnemonic === 'aad') return [plain, { variant: 'implied-ten', order: [] }];
   if (mnemonic === 'loop' || mnemonic === 'loope' || mnemonic === 'loopne') return [plain, { variant: 'counter', order: [0, 0] }];
+  if (row.semantics === 'jcc' && operands[0].size === 'z') return [plain, { variant: 'inverted', order }];
   if (mnemonic === 'mov' && operands[0].method === 'opcodeRegister' && operands[0].size === 'v') {
     return [{ variant: 'narrow', order, sizes: [4] }, plain];
   }

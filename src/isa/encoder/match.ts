@@ -3,6 +3,7 @@
 import { type OperandCode, sizeInBytes } from '../operand-codes';
 import type { Bits } from '../types';
 import type { Form } from './forms';
+import { levelOf } from './level';
 import type { EncoderNumber, ImmediateRequest, InstructionRequest, Integer, MemoryRequest, OperandRequest } from './request';
 
 /** From worst to best; the best over all forms is what the user is told. */
@@ -12,7 +13,8 @@ export const Match = {
   Size: 2,
   SizeMissing: 3,
   Mode: 4,
-  Good: 5,
+  Level: 5,
+  Good: 6,
 } as const;
 export type Match = (typeof Match)[keyof typeof Match];
 
@@ -214,7 +216,7 @@ function matchBranch(code: OperandCode, given: ImmediateRequest, form: Form, req
     if (given.size !== 0 || given.strict) return Match.Distance;
     return reachesShort(given) ? Match.Good : Match.Distance;
   }
-  if (given.distance === 'short') return Match.Distance;
+  if (given.distance === 'short' || (form.variant === 'inverted' && given.distance !== undefined)) return Match.Distance;
   if (given.size !== 0 && given.distance !== 'near' && form.row.semantics === 'jcc') return Match.Size;
   const stated = given.size || defaultSize(form, request.bits);
   return stated === form.size ? Match.Good : Match.Size;
@@ -260,9 +262,16 @@ function matchCounter(operand: OperandRequest): Match {
   return register.class === 'gpr' && register.index === 1 && register.size >= 2 ? Match.Good : Match.Operands;
 }
 
+function allowed(form: Form, level: number): boolean {
+  if (form.variant === 'inverted') return form.size === 2 || level >= 3;
+  return levelOf(form) <= level;
+}
+
 /** How well the form fits. */
 export function matchForm(form: Form, request: InstructionRequest): Match {
   if (form.operands.length !== request.operands.length) return Match.Operands;
+  // The near form does the same in one instruction where the processor has it.
+  if (form.variant === 'inverted' && (request.level === undefined || request.level >= 3)) return Match.Operands;
   if (form.variant === 'narrow') {
     const match = matchNarrow(request);
     return match === Match.Good && request.bits !== 64 ? Match.Mode : match;
@@ -277,7 +286,8 @@ export function matchForm(form: Form, request: InstructionRequest): Match {
   }
   if (missing) return Match.SizeMissing;
   if (worst !== Match.Good) return worst;
-  return existsInMode(form, request.bits) ? Match.Good : Match.Mode;
+  if (!existsInMode(form, request.bits)) return Match.Mode;
+  return request.level === undefined || allowed(form, request.level) ? Match.Good : Match.Level;
 }
 
 /** The size in bytes that the form would give to a memory operand whose size is not stated; 0 where it has none. */

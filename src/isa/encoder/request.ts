@@ -96,6 +96,8 @@ export interface InstructionRequest {
   readonly operands: readonly OperandRequest[];
   readonly prefixes: PrefixRequest;
   readonly bits: Bits;
+  /** Newest processor generation whose instructions may be used, as `levelOf` counts; all where it is left out. */
+  readonly level?: number;
 }
 
 /** A place in the encoding that the caller must fill in. */
