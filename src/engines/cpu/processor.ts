@@ -653,11 +653,14 @@ export class Processor implements Cpu, Host {
     this.taskCommitted = true;
   }
 
+  /** Takes everything back but what is not the guest's (the budget) and what a page fault leaves behind (CR2). */
   private rollback(): void {
     const { u8, i32 } = this.parts.host;
     const budget = i32[BUDGET >> 2];
+    const cr2 = this.state.sys(SYS.cr2);
     u8.copyWithin(0, SNAPSHOT, SNAPSHOT + STATE_END);
     i32[BUDGET >> 2] = budget;
+    this.state.setSys(SYS.cr2, cr2);
   }
 
   interrupt(event: Omit<Event, 'at'>): void {

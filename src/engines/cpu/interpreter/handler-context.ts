@@ -401,17 +401,23 @@ export class HandlerContext implements Context {
       return;
     }
     const c = this.code;
+    // A comparison that is broken off shows the flags from before it (manual, REP): only the last iteration's count.
+    const flags = until === 'zero' ? FLAG_WORDS.map((offset) => ({ offset, value: this.let(I32, state(offset)) })) : [];
+    const restore = (): void => {
+      for (const { offset, value } of flags) this.setState(offset, value);
+    };
     c.block((done) => {
       const counter = this.counter();
       c.if(i32.eqz(counter.read()), done);
       c.loop((again) => {
-        iteration();
+        this.guard(restore, iteration);
         const left = this.let(I32, counter.word.zero(i32.sub(counter.read(), at(1))));
         counter.write(left);
         c.if(i32.eqz(left), done);
         if (until === 'zero') c.if(this.holds(this.facts.repeat === 'rep' ? NOT_EQUAL : EQUAL), done);
         // Every iteration counts as an instruction: an interrupt may come between any two.
         c.if(i32.le_s(state(BUDGET), at(0)), () => {
+          restore();
           this.setState(CURRENT, record);
           c.return(at(Exit.partial));
         });
@@ -451,6 +457,7 @@ export class HandlerContext implements Context {
   }
 }
 
+const FLAG_WORDS = [FLAG_ZERO, FLAG_SIGN, FLAG_CARRY, FLAG_ADJUST];
 const EQUAL = 4;
 const NOT_EQUAL = 5;
 

@@ -60,3 +60,5 @@ export const cmovcc: Semantics = (c) => {
 };
 
 export const nop: Semantics = () => {};
+/** A hint; simulated processors take turns by themselves. */
+export const pause: Semantics = nop;

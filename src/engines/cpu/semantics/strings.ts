@@ -45,8 +45,9 @@ export const scas: Semantics = (c) =>
 export const cmps: Semantics = (c) =>
   c.repeat(() => {
     const w = element(c);
-    const a = c.let(w.type, c.stringSource(w).read());
+    // Processors read the destination first, which shows when both would fault.
     const b = c.let(w.type, c.stringDestination(w).read());
+    const a = c.let(w.type, c.stringSource(w).read());
     c.advance(SI, w);
     c.advance(DI, w);
     c.flags.sub(w, a, b, c.let(w.type, w.sub(a, b)));

@@ -71,6 +71,7 @@ export const HELPERS: Readonly<Record<string, Helper | undefined>> = {
   verw: user.verw,
   arpl: user.arpl,
   cmpxchg8b: user.cmpxchg8b,
+  wait: user.wait,
   ud: user.undefinedInstruction,
   int: user.int,
   int3: user.int3,

@@ -34,6 +34,13 @@ export function writeOperandAt(cpu: Cpu, operand: Operand, skip: number, size: A
   writeSegment(cpu, segmentNumber(memory), offset, size, value);
 }
 
+/** Faults unless all of a memory operand can be written. */
+export function checkOperandWrite(cpu: Cpu, operand: Operand, size: number): void {
+  const memory = memoryOf(operand);
+  const linear = checkAccess(cpu.state, segmentNumber(memory), effectiveAddress(cpu, memory), size, true);
+  cpu.mmu.checkWrite(linear, size, cpu.state.cpl === 3);
+}
+
 const wrap = (memory: MemoryOperand, offset: number): number => (memory.addressSize === 16 ? offset & 0xffff : offset >>> 0);
 
 export function readSegment(cpu: Cpu, segment: Seg, offset: number, size: AccessSize): number {

@@ -149,7 +149,8 @@ function accessFlaw(register: SegmentRegister, offset: number, size: number, wri
   if (!isCode && attributes & Attr.expandConform) {
     const top = attributes & Attr.big ? 0xffffffff : 0xffff;
     if (offset <= limit || last > top) return `offsets ${hex(offset)} to ${hex(last)} lie outside ${hex(limit + 1)} to ${hex(top)} (expand-down)`;
-  } else if (last > limit) {
+  } else if (last > limit && limit !== 0xffffffff) {
+    // Under a limit of 4 GiB an access wraps around instead: the manual leaves it open, processors do.
     return `offsets ${hex(offset)} to ${last > 0xffffffff ? `0x${last.toString(16)}` : hex(last)} go beyond the limit ${hex(limit)}`;
   }
   return undefined;

@@ -1,10 +1,10 @@
 /** Helpers that any ring may run: decimal arithmetic, flags, frames, probes of descriptors, software interrupts. */
-import { Flag, Reg, Seg } from '../state';
+import { Cr0, Flag, Reg, Seg } from '../state';
 import type { Cpu } from './cpu';
 import { requireProtected, requireRing0 } from './control';
 import { type Descriptor, fetchDescriptor, isNull, SystemType } from './descriptors';
 import { GuestFault, gp, ud, Vector } from './fault';
-import { readOperand, readOperandAt, writeOperand, writeOperandAt } from './operands';
+import { checkOperandWrite, readOperand, readOperandAt, writeOperand, writeOperandAt } from './operands';
 import { loadSegment } from './segments';
 import { StackCursor } from './stack';
 
@@ -292,11 +292,11 @@ export function arpl(cpu: Cpu): void {
 export function cmpxchg8b(cpu: Cpu): void {
   const { state } = cpu;
   const [operand] = cpu.instruction.operands;
+  checkOperandWrite(cpu, operand, 8);
   const low = readOperandAt(cpu, operand, 0, 4);
   const high = readOperandAt(cpu, operand, 4, 4);
   const equal = low === state.reg32(Reg.eax) && high === state.reg32(Reg.edx);
   const [newLow, newHigh] = equal ? [state.reg32(Reg.ebx), state.reg32(Reg.ecx)] : [low, high];
-  // The upper half first: if it faults nothing has changed.
   writeOperandAt(cpu, operand, 4, 4, newHigh);
   writeOperandAt(cpu, operand, 0, 4, newLow);
   if (!equal) {
@@ -304,6 +304,11 @@ export function cmpxchg8b(cpu: Cpu): void {
     state.setReg32(Reg.edx, high);
   }
   state.setZero(equal);
+}
+
+/** With no x87 there is nothing to wait for. */
+export function wait({ state }: Cpu): void {
+  if ((state.cr0 & (Cr0.mp | Cr0.ts)) === (Cr0.mp | Cr0.ts)) throw new GuestFault(Vector.nm, 0, 'WAIT with CR0.MP and CR0.TS set');
 }
 
 export function undefinedInstruction(cpu: Cpu): void {
