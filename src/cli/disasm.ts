@@ -1,7 +1,6 @@
 /** `ringside disasm`: a flat file as instructions. */
 import { decode, isFailure } from '../isa/decoder';
 import { format } from '../isa/formatter';
-import type { Bits } from '../isa/types';
 import { readInput } from './files';
 import { parseNumber, parseOptions, UsageError } from './options';
 
@@ -19,7 +18,7 @@ export function disasm(args: readonly string[]): number {
   const digits = bits === 64 ? 16 : 8;
   let lines: string[] = [];
   for (let at = 0; at < bytes.length; ) {
-    const result = decode(bytes, at, bits as Bits);
+    const result = decode(bytes, at, bits);
     const length = isFailure(result) ? 1 : result.length;
     const text = isFailure(result) ? `db 0x${hex(bytes[at], 2).toLowerCase()}` : format(result, { address: origin + at });
     const raw = [...bytes.subarray(at, at + length)].map((byte) => hex(byte, 2)).join('');

@@ -11,9 +11,11 @@ interface Command {
   readonly usage: string;
 }
 
-const missing = (name: string): Command['main'] => () => {
-  throw new UsageError(`not implemented: the command "${name}"`);
-};
+const missing =
+  (name: string): Command['main'] =>
+  () => {
+    throw new UsageError(`not implemented: the command "${name}"`);
+  };
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   run: { main: run, usage: 'run <program> [options] [-- args]     run a guest until it stops' },

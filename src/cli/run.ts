@@ -72,7 +72,8 @@ function readSettings(args: readonly string[]): Settings {
       bios: text('bios'),
       args: guestArgs,
     },
-    maxInstructions: values['max-instructions'] === undefined ? Infinity : parseNumber(values['max-instructions'] as string, 'max-instructions'),
+    maxInstructions:
+      values['max-instructions'] === undefined ? Infinity : parseNumber(values['max-instructions'] as string, 'max-instructions'),
     serial: text('serial') === 'stdio' ? undefined : text('serial'),
     breaks: (values.break as string[] | undefined) ?? [],
     trace: text('trace'),
@@ -209,13 +210,12 @@ class SerialLine {
   /** Waits for input, or some milliseconds of real time. */
   inputOr(milliseconds: number): Promise<void> {
     return new Promise((resume) => {
-      const timer = Number.isFinite(milliseconds) && this.live ? setTimeout(done, Math.min(milliseconds, 0x7fffffff)) : undefined;
-      const self = this;
-      function done(): void {
+      const done = (): void => {
         clearTimeout(timer);
-        self.wake = undefined;
+        this.wake = undefined;
         resume();
-      }
+      };
+      const timer = Number.isFinite(milliseconds) && this.live ? setTimeout(() => done(), Math.min(milliseconds, 0x7fffffff)) : undefined;
       this.wake = done;
       if (!this.live) done();
     });

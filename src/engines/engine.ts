@@ -56,7 +56,7 @@ export type ScreenImage =
       readonly cells: Uint8Array;
       readonly cursor?: { readonly column: number; readonly row: number };
     }
-  | { readonly kind: 'graphics'; readonly width: number; readonly height: number; /** RGBA */ readonly pixels: Uint8ClampedArray };
+  | { readonly kind: 'graphics'; readonly width: number; readonly height: number /** RGBA */; readonly pixels: Uint8ClampedArray };
 
 export type StopReason =
   /** The slice is over; there is more to run. */

@@ -93,7 +93,7 @@ function planMultiboot(
   debugInfo: readonly DebugInfo[],
 ): Plan {
   const modules = readModules(options.initrd, open);
-  const commandLine = [path, ...(options.append ? [options.append] : options.args ?? [])].join(' ');
+  const commandLine = [path, ...(options.append ? [options.append] : (options.args ?? []))].join(' ');
   let image: ReturnType<typeof readMultibootImage>;
   try {
     image = readMultibootImage(bytes);

@@ -172,7 +172,7 @@ export class TransitionLog {
     if (sequence < this.first || sequence >= this.next) return undefined;
     const slot = sequence % this.capacity;
     const chunk = this.chunks[Math.floor(slot / CHUNK)] as Float64Array;
-    const row = chunk.subarray((slot % CHUNK) * WIDTH, (slot % CHUNK + 1) * WIDTH);
+    const row = chunk.subarray((slot % CHUNK) * WIDTH, ((slot % CHUNK) + 1) * WIDTH);
     return {
       sequence,
       kind: TRANSITION_KINDS[row[0]],

@@ -19,11 +19,13 @@ export interface Case {
 }
 
 /** Semantics that show the host (its GDT, its clock, its identity) or hand control to its kernel. */
-const OF_THE_HOST = new Set([
-  ...['int', 'int1', 'int3', 'into', 'iret', 'callFar', 'jmpFar', 'retFar', 'sysenter', 'sysexit', 'syscall', 'sysret'],
-  ...['movToSegment', 'popSegment', 'loadFarPointer', 'movFromSegment', 'pushSegment', 'lar', 'lsl', 'verr', 'verw', 'arpl'],
-  ...['sgdt', 'sidt', 'sldt', 'str', 'smsw', 'cpuid', 'rdtsc', 'popf', 'wait'],
-]);
+const OF_THE_HOST = new Set(
+  (
+    'int int1 int3 into iret callFar jmpFar retFar sysenter sysexit syscall sysret ' +
+    'movToSegment popSegment loadFarPointer movFromSegment pushSegment lar lsl verr verw arpl ' +
+    'sgdt sidt sldt str smsw cpuid rdtsc popf wait'
+  ).split(' '),
+);
 /** Host processors reserve this space for instructions that ours does not have. */
 const HINTS = /^hint_nop|^nop$/;
 
@@ -32,7 +34,9 @@ const ROWS = INSTRUCTIONS.filter(
 );
 
 const STATUS = [0x1, 0x4, 0x10, 0x40, 0x80, 0x400, 0x800];
-const INTERESTING = [0, 1, 2, 7, 8, 0x0f, 0x10, 0x1f, 0x20, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff, 0xfffffffe];
+const INTERESTING = [
+  0, 1, 2, 7, 8, 0x0f, 0x10, 0x1f, 0x20, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff, 0xfffffffe,
+];
 
 export class CaseSource {
   private readonly random: () => number;
@@ -106,7 +110,14 @@ export class CaseSource {
   private smallTail(): number[] {
     const displacement = this.chance(2) ? this.random() % 0x100 : DATA + (this.random() % DATA_SIZE);
     const sib = this.chance(2) ? [this.random() & 0xff] : [];
-    return [...sib, displacement & 0xff, (displacement >> 8) & 0xff, (displacement >> 16) & 0xff, displacement >>> 24, ...Array.from({ length: 4 }, () => this.random() & 0xff)];
+    return [
+      ...sib,
+      displacement & 0xff,
+      (displacement >> 8) & 0xff,
+      (displacement >> 16) & 0xff,
+      displacement >>> 24,
+      ...Array.from({ length: 4 }, () => this.random() & 0xff),
+    ];
   }
 
   /** Leaves out what would run more than itself, and results that the manual leaves undefined. */

@@ -95,7 +95,8 @@ function difference(test: Case, ours: Outcome, silicon: Outcome): string {
   ours.registers.forEach((value, i) => compare(`register ${i}`, value, silicon.registers[i]));
   const mask = COMPARED_FLAGS & ~maskOf(test.instruction.row.flags.undefined);
   compare('eflags', ours.eflags & mask, silicon.eflags & mask);
-  if (ours.changes.slice(0, 256).join() !== silicon.changes.join()) parts.push(`memory ours ${ours.changes.map(hex).join()} silicon ${silicon.changes.map(hex).join()}`);
+  if (ours.changes.slice(0, 256).join() !== silicon.changes.join())
+    parts.push(`memory ours ${ours.changes.map(hex).join()} silicon ${silicon.changes.map(hex).join()}`);
   return parts.join('; ');
 }
 

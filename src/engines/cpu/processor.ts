@@ -313,7 +313,8 @@ export class Processor implements Cpu, Host {
   private leave(exit: Exit): void {
     const { i32 } = this.parts.host;
     const record = i32[CURRENT >> 2];
-    const unfinished = exit === Exit.fault || exit === Exit.exception || exit === Exit.stale || exit === Exit.probe || exit === Exit.partial;
+    const unfinished =
+      exit === Exit.fault || exit === Exit.exception || exit === Exit.stale || exit === Exit.probe || exit === Exit.partial;
     let refund = 0;
     if (unfinished) {
       refund = i32[(record + RECORD.rest) >> 2] - (exit === Exit.partial ? 1 : 0);
@@ -404,7 +405,8 @@ export class Processor implements Cpu, Host {
           return;
         }
         const double =
-          (first === 'contributory' && second === 'contributory') || (first === 'page fault' && (second === 'contributory' || second === 'page fault'));
+          (first === 'contributory' && second === 'contributory') ||
+          (first === 'page fault' && (second === 'contributory' || second === 'page fault'));
         current = this.exceptionEvent(double ? new GuestFault(Vector.df, 0, error.reason) : error);
       }
     }
@@ -526,7 +528,8 @@ export class Processor implements Cpu, Host {
         return this.parts.memory.read(frame * 4096 + (linear & 0xfff), 1);
       });
       if (!isFailure(result)) return result;
-      this.fault = result.failure === 'too-long' ? gp(0, 'the instruction is longer than 15 bytes') : ud('no instruction of this processor');
+      this.fault =
+        result.failure === 'too-long' ? gp(0, 'the instruction is longer than 15 bytes') : ud('no instruction of this processor');
     } catch (error) {
       if (!(error instanceof GuestFault)) throw error;
       this.fault = error;

@@ -56,7 +56,19 @@ export const Flag = {
 } as const;
 const STATUS = Flag.cf | Flag.pf | Flag.af | Flag.zf | Flag.sf | Flag.of;
 
-export const Cr0 = { pe: 1, mp: 2, em: 4, ts: 8, et: 16, ne: 32, wp: 1 << 16, am: 1 << 18, nw: 1 << 29, cd: 1 << 30, pg: 0x80000000 } as const;
+export const Cr0 = {
+  pe: 1,
+  mp: 2,
+  em: 4,
+  ts: 8,
+  et: 16,
+  ne: 32,
+  wp: 1 << 16,
+  am: 1 << 18,
+  nw: 1 << 29,
+  cd: 1 << 30,
+  pg: 0x80000000,
+} as const;
 export const Cr4 = { vme: 1, pvi: 2, tsd: 4, de: 8, pse: 16, pae: 32, mce: 64, pge: 128 } as const;
 
 /** Access byte and flags of a descriptor; see SEG.attributes. */

@@ -42,20 +42,11 @@ export class Clock {
 
   /** Makes a timer that is not set yet. Timers with the same deadline fire in the order in which they were made. */
   timer(action: (deadline: number) => void): Timer {
-    const clock = this;
-    const entry: Entry = {
-      deadline: Infinity,
-      order: this.entries.length,
-      action,
-      set(deadline) {
-        this.deadline = deadline;
-        clock.changed();
-      },
-      cancel() {
-        this.deadline = Infinity;
-        clock.changed();
-      },
+    const set = (deadline: number): void => {
+      entry.deadline = deadline;
+      this.changed();
     };
+    const entry: Entry = { deadline: Infinity, order: this.entries.length, action, set, cancel: () => set(Infinity) };
     this.entries.push(entry);
     return entry;
   }

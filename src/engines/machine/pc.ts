@@ -6,6 +6,8 @@ import { Ata } from './devices/ata';
 import type { BlockDevice } from './devices/block';
 import { setUpCmos } from './devices/cmos-setup';
 import { BochsPower, DebugConsole, DebugExit, PostCodes } from './devices/debug-ports';
+import { Dma } from './devices/dma';
+import { e820File, FwCfg } from './devices/fw-cfg';
 import { Keyboard } from './devices/keyboard';
 import { KeyboardController } from './devices/keyboard-controller';
 import { Pic } from './devices/pic';
@@ -31,10 +33,18 @@ export interface PcOptions {
    * A reset restores it. The copy below 4 GiB never changes.
    */
   biosWritable?: boolean;
-  /** Option ROMs, put at 0xC0000 upwards in this order, each at a multiple of 2 KiB. */
+  /**
+   * The display's own BIOS, for a `bios` that brings none: at 0xC0000, and as fw_cfg's `vgaroms/vgabios.bin`, where SeaBIOS
+   * looks for it (that clears the ROM space first).
+   */
+  vgaBios?: Uint8Array;
+  /** More option ROMs, put above it in this order, each at a multiple of 2 KiB. */
   optionRoms?: readonly Uint8Array[];
   /** Master disk of the primary channel. */
   disk?: BlockDevice;
+  /** More fw_cfg items by number (see `FwCfgItem`) and files by name, for firmware and kernels that read them. */
+  firmwareItems?: ReadonlyMap<number, Uint8Array>;
+  firmwareFiles?: Readonly<Record<string, Uint8Array>>;
   /** Time of day at power-on, in seconds since 1970-01-01 00:00:00. */
   startTime?: number;
 }
@@ -92,6 +102,16 @@ export class Pc {
       disk: this.ata?.geometry,
       mouse: false,
     });
+    const fwCfg = new FwCfg({
+      memory: options.memory,
+      cpus: 1,
+      items: options.firmwareItems,
+      files: {
+        'etc/e820': e820File(options.memory),
+        ...(options.vgaBios && { 'vgaroms/vgabios.bin': options.vgaBios }),
+        ...options.firmwareFiles,
+      },
+    });
     const attached = [
       pic,
       this.pit,
@@ -105,6 +125,8 @@ export class Pc {
       new BochsPower(control),
       this.postCodes,
       new SystemControl(control, setA20),
+      new Dma(),
+      fwCfg,
     ];
     for (const device of attached) device.attach(this.ports);
     this.devices = [...attached, this.keyboard];
@@ -133,7 +155,7 @@ export class Pc {
       memory.writeBytes((MEBIBYTE - low.length) as never, low);
     }
     let at = OPTION_ROMS;
-    for (const rom of options.optionRoms ?? []) {
+    for (const rom of romsOf(options)) {
       memory.writeBytes(at as never, rom);
       at += Math.ceil(rom.length / (2 * KIBIBYTE)) * 2 * KIBIBYTE;
     }
@@ -161,16 +183,19 @@ export class Pc {
 }
 
 /** Only the last 128 KiB of an image are shown below 1 MiB. */
-const lowPart = (bios: Uint8Array): Uint8Array => bios.subarray(Math.max(0, bios.length - 128 * KIBIBYTE));
+const lowPart = (bios: Uint8Array): Uint8Array => bios.subarray(Math.max(0, bios.length - 256 * KIBIBYTE));
 
-function checkOptions({ memory, bios, optionRoms }: PcOptions): void {
+const romsOf = ({ vgaBios, optionRoms }: PcOptions): Uint8Array[] => [...(vgaBios ? [vgaBios] : []), ...(optionRoms ?? [])];
+
+function checkOptions(options: PcOptions): void {
+  const { memory, bios } = options;
   if (memory % (64 * KIBIBYTE) !== 0 || memory < MEBIBYTE || memory > 3 * 1024 * MEBIBYTE) {
     throw new RangeError(`memory of ${memory} bytes: expected a multiple of 64 KiB from 1 MiB to 3 GiB`);
   }
   if (bios.length === 0 || bios.length % (64 * KIBIBYTE) !== 0 || bios.length > 256 * KIBIBYTE) {
     throw new RangeError(`BIOS image of ${bios.length} bytes: expected 64 KiB, 128 KiB, 192 KiB or 256 KiB`);
   }
-  const space = (optionRoms ?? []).reduce((sum, rom) => sum + Math.ceil(rom.length / (2 * KIBIBYTE)) * 2 * KIBIBYTE, 0);
+  const space = romsOf(options).reduce((sum, rom) => sum + Math.ceil(rom.length / (2 * KIBIBYTE)) * 2 * KIBIBYTE, 0);
   if (space > OPTION_ROM_END - OPTION_ROMS) {
     throw new RangeError(`option ROMs of ${space} bytes: the space from 0xc0000 to 0xdffff holds ${OPTION_ROM_END - OPTION_ROMS}`);
   }

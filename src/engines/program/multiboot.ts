@@ -73,7 +73,8 @@ const PT_LOAD = 1;
 
 function fromElf(bytes: Uint8Array): MultibootImage {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes.length < 52 || view.getUint32(0, false) !== 0x7f454c46) throw new Error('the file is no ELF file and its Multiboot header gives no addresses');
+  if (bytes.length < 52 || view.getUint32(0, false) !== 0x7f454c46)
+    throw new Error('the file is no ELF file and its Multiboot header gives no addresses');
   if (bytes[4] !== 1 || bytes[5] !== 1 || view.getUint16(18, true) !== 3) throw new Error('the ELF file is not for 32-bit x86');
   const entry = view.getUint32(24, true);
   const table = view.getUint32(28, true);
@@ -111,7 +112,17 @@ export interface MultibootBoot {
 }
 
 const INFO_SIZE = 88;
-const INFO = { flags: 0, memLower: 4, memUpper: 8, commandLine: 16, moduleCount: 20, modules: 24, mapLength: 44, map: 48, loaderName: 64 } as const;
+const INFO = {
+  flags: 0,
+  memLower: 4,
+  memUpper: 8,
+  commandLine: 16,
+  moduleCount: 20,
+  modules: 24,
+  mapLength: 44,
+  map: 48,
+  loaderName: 64,
+} as const;
 const INFO_FLAGS = (1 << 0) | (1 << 2) | (1 << 3) | (1 << 6) | (1 << 9);
 const LOADER_NAME = 'ringside';
 const PAGE = 4096;
@@ -137,7 +148,9 @@ export function loadMultiboot(memory: PhysicalMemory, boot: MultibootBoot): numb
   let end = 0x100000;
   for (const { address, bytes, size } of boot.image.segments) {
     if (address + size > boot.memory) {
-      throw new Error(`the kernel wants 0x${address.toString(16)} to 0x${(address + size).toString(16)}, memory ends at 0x${boot.memory.toString(16)}`);
+      throw new Error(
+        `the kernel wants 0x${address.toString(16)} to 0x${(address + size).toString(16)}, memory ends at 0x${boot.memory.toString(16)}`,
+      );
     }
     put(memory, address, bytes);
     put(memory, address + bytes.length, new Uint8Array(size - bytes.length));
@@ -155,7 +168,9 @@ export function loadMultiboot(memory: PhysicalMemory, boot: MultibootBoot): numb
   const moduleTable = info + INFO_SIZE;
   const mapTable = moduleTable + modules.length * 16;
   let strings = mapTable + map.length * 24;
-  const area = new Uint8Array(strings - info + 2 + LOADER_NAME.length + boot.commandLine.length * 3 + modules.reduce((sum, { text }) => sum + text.length * 3 + 1, 0));
+  const area = new Uint8Array(
+    strings - info + 2 + LOADER_NAME.length + boot.commandLine.length * 3 + modules.reduce((sum, { text }) => sum + text.length * 3 + 1, 0),
+  );
   const view = new DataView(area.buffer);
   const text = (value: string): number => {
     const at = strings;
@@ -198,7 +213,8 @@ export function enterMultiboot({ state, mmu }: Processor, entry: number, info: n
   state.eflags = Flag.one;
   state.setCpl(0);
   state.setSegment(Seg.cs, { ...flat, selector: 0x08, attributes: shared | Attr.code });
-  for (const segment of [Seg.ds, Seg.es, Seg.fs, Seg.gs, Seg.ss]) state.setSegment(segment, { ...flat, selector: 0x10, attributes: shared });
+  for (const segment of [Seg.ds, Seg.es, Seg.fs, Seg.gs, Seg.ss])
+    state.setSegment(segment, { ...flat, selector: 0x10, attributes: shared });
   for (const register of Object.values(Reg)) state.setReg32(register, 0);
   state.setReg32(Reg.eax, LOADER_MAGIC);
   state.setReg32(Reg.ebx, info);

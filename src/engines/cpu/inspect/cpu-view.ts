@@ -135,16 +135,18 @@ export class CpuView implements VirtualCpu {
       }),
       ...Object.entries(CONTROL).map(([name, slot]) => plain(name, 'control', state.sys(slot))),
       ...Object.entries(DEBUG).map(([name, slot]) => plain(name, 'debug', state.sys(slot))),
-      ...Object.entries(TABLES).map(([name, [base, limit]]): RegisterValue => ({
-        name,
-        group: 'system',
-        bits: 32,
-        value: BigInt(state.sys(base)),
-        fields: [
-          { name: 'base', value: BigInt(state.sys(base)) },
-          { name: 'limit', value: BigInt(state.sys(limit)), meaning: 'in bytes' },
-        ],
-      })),
+      ...Object.entries(TABLES).map(
+        ([name, [base, limit]]): RegisterValue => ({
+          name,
+          group: 'system',
+          bits: 32,
+          value: BigInt(state.sys(base)),
+          fields: [
+            { name: 'base', value: BigInt(state.sys(base)) },
+            { name: 'limit', value: BigInt(state.sys(limit)), meaning: 'in bytes' },
+          ],
+        }),
+      ),
       { name: 'cpl', group: 'system', bits: 2, value: BigInt(state.cpl), fields: [] },
       ...Object.entries(MSRS).map(([name, slot]) => plain(name, 'system', state.sys(slot))),
       { name: 'tsc', group: 'system', bits: 64, value: BigInt(this.cpu.timeStamp), fields: [] },
@@ -171,7 +173,12 @@ export class CpuView implements VirtualCpu {
     } catch (error) {
       if (!(error instanceof GuestFault)) throw error;
       const mnemonic = EXCEPTIONS[error.vector]?.mnemonic ?? `vector ${error.vector}`;
-      throw new Error(`loading 0x${value.toString(16)} into ${name} would raise ${mnemonic}(0x${error.errorCode.toString(16)}): ${error.reason}`);
+      throw new Error(
+        `loading 0x${value.toString(16)} into ${name} would raise ${mnemonic}(0x${error.errorCode.toString(16)}): ${error.reason}`,
+        {
+          cause: error,
+        },
+      );
     }
     this.cpu.state.refresh();
   }
@@ -215,7 +222,8 @@ export class CpuView implements VirtualCpu {
       if (physical === undefined) continue;
       const low = Math.max(from, page) - page;
       const high = Math.min(to, page + 4096) - page;
-      for (const offset of this.cpu.blocks.startsInFrame(this.memory.frameOf(physical), low, high)) starts.push((page + offset) as LinearAddress);
+      for (const offset of this.cpu.blocks.startsInFrame(this.memory.frameOf(physical), low, high))
+        starts.push((page + offset) as LinearAddress);
     }
     return starts;
   }

@@ -82,7 +82,10 @@ const DR6: readonly FieldSpec[] = [
 ];
 
 const DR7: readonly FieldSpec[] = [
-  ...[0, 1, 2, 3].flatMap((n) => [bit(`L${n}`, n * 2, `breakpoint ${n} enabled for this task`), bit(`G${n}`, n * 2 + 1, `breakpoint ${n} enabled`)]),
+  ...[0, 1, 2, 3].flatMap((n) => [
+    bit(`L${n}`, n * 2, `breakpoint ${n} enabled for this task`),
+    bit(`G${n}`, n * 2 + 1, `breakpoint ${n} enabled`),
+  ]),
   bit('GD', 13, 'accesses to debug registers raise #DB'),
   ...[0, 1, 2, 3].flatMap((n): FieldSpec[] => [
     { name: `R/W${n}`, low: 16 + n * 4, high: 17 + n * 4, meaning: '0 execution, 1 write, 2 port, 3 read or write' },

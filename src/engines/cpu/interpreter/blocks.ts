@@ -197,7 +197,7 @@ export class BlockCache {
 
   /** Drops the blocks that were decoded with probes, to decode them anew with others. */
   dropProbed(): void {
-    for (const block of [...this.blocks.values()]) if (block.key & 1) this.invalidateBlock(block);
+    for (const block of this.blocks.values()) if (block.key & 1) this.invalidateBlock(block);
     this.onFlush();
   }
 

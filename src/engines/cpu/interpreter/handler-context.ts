@@ -201,7 +201,8 @@ export class HandlerContext implements Context {
   }
 
   private registerPlace(w: Word, base: Expr, offset: number): Place {
-    const load = (): Expr => (c) => (w.size === 1 ? i32.load8u : w.size === 2 ? i32.load16u : w.size === 4 ? i32.load : i64.load)(base, offset)(c);
+    const load = (): Expr => (c) =>
+      (w.size === 1 ? i32.load8u : w.size === 2 ? i32.load16u : w.size === 4 ? i32.load : i64.load)(base, offset)(c);
     return {
       word: w,
       // Read into a local at once: a later write to the same register must not be seen.

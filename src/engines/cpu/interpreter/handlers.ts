@@ -274,8 +274,7 @@ export class Handlers {
     const { row, operands } = instruction;
     const memory = operands.some((operand) => operand.kind === 'memory') ? 1 : 0;
     const repeat = effectiveRepeat(row, instruction.prefixes.repeat);
-    const shape =
-      (((row.id * 16 + instruction.operandSize) * 16 + instruction.addressSize / 8) * 3 + REPEATS.indexOf(repeat)) * 2 + memory;
+    const shape = (((row.id * 16 + instruction.operandSize) * 16 + instruction.addressSize / 8) * 3 + REPEATS.indexOf(repeat)) * 2 + memory;
     let index = this.byShape.get(shape);
     if (index === undefined) {
       const facts: Facts = {
@@ -290,4 +289,3 @@ export class Handlers {
     return index;
   }
 }
-

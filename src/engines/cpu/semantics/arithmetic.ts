@@ -134,10 +134,7 @@ function wideProduct(c: Context, a: Expr, b: Expr, signed: boolean): void {
   const w = word(8);
   const half = i64.const(0xffffffff);
   const shift = i64.const(32);
-  const split = (value: Expr): readonly [Expr, Expr] => [
-    c.let(i64.type, i64.and(value, half)),
-    c.let(i64.type, i64.shr_u(value, shift)),
-  ];
+  const split = (value: Expr): readonly [Expr, Expr] => [c.let(i64.type, i64.and(value, half)), c.let(i64.type, i64.shr_u(value, shift))];
   const [al, ah] = split(a);
   const [bl, bh] = split(b);
   const ll = c.let(i64.type, i64.mul(al, bl));
@@ -204,10 +201,7 @@ const divide =
     const dividend = c.let(i64.type, doubleWidth(c, w, signed));
     // The one quotient that overflows 64 bits; WebAssembly would trap on it.
     if (signed && w.size === 4) {
-      c.faultIf(
-        i32.and(i64.eq(divisor, i64.const(-1)), i64.eqz(i64.shl(dividend, i64.const(1)))),
-        DIVIDE_ERROR,
-      );
+      c.faultIf(i32.and(i64.eq(divisor, i64.const(-1)), i64.eqz(i64.shl(dividend, i64.const(1)))), DIVIDE_ERROR);
     }
     const quotient = c.let(i64.type, (signed ? i64.div_s : i64.div_u)(dividend, divisor));
     const remainder = c.let(i64.type, (signed ? i64.rem_s : i64.rem_u)(dividend, divisor));

@@ -160,7 +160,10 @@ const double =
         const pair =
           w.size === 4
             ? i64.or(i64.shl(i64.extend_u(a), i64.const(32)), i64.extend_u(source))
-            : i64.or(i64.shl(i64.extend_u(a), i64.const(48)), i64.or(i64.shl(i64.extend_u(source), i64.const(32)), i64.shl(i64.extend_u(a), i64.const(16))));
+            : i64.or(
+                i64.shl(i64.extend_u(a), i64.const(48)),
+                i64.or(i64.shl(i64.extend_u(source), i64.const(32)), i64.shl(i64.extend_u(a), i64.const(16))),
+              );
         const whole = c.let(i64.type, pair);
         result = i32.wrap(i64.shr_u(i64.shl(whole, i64.extend_u(count)), i64.const(64 - w.bits)));
         carry = i32.and(i32.wrap(i64.shr_u(whole, i64.sub(i64.const(64), i64.extend_u(count)))), i32.const(1));
@@ -189,10 +192,7 @@ export const bswap: Semantics = (c) => {
   const w = reg.word;
   if (w.size === 2) return reg.write(i32.const(0));
   const swap = (x: Expr): Expr =>
-    i32.or(
-      i32.and(i32.rotl(x, i32.const(8)), i32.const(0x00ff00ff)),
-      i32.and(i32.rotr(x, i32.const(8)), i32.const(0xff00ff00 | 0)),
-    );
+    i32.or(i32.and(i32.rotl(x, i32.const(8)), i32.const(0x00ff00ff)), i32.and(i32.rotr(x, i32.const(8)), i32.const(0xff00ff00 | 0)));
   if (w.size === 4) return reg.write(c.let(i32.type, swap(c.let(i32.type, reg.read()))));
   const value = c.let(i64.type, reg.read());
   const low = c.let(i32.type, i32.wrap(value));

@@ -52,4 +52,3 @@ export const cmps: Semantics = (c) =>
     c.advance(DI, w);
     c.flags.sub(w, a, b, c.let(w.type, w.sub(a, b)));
   }, 'zero');
-

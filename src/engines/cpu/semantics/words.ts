@@ -38,17 +38,17 @@ export interface Word extends Arithmetic {
   readonly bits: 8 | 16 | 32 | 64;
   readonly type: ValueType;
   /** Zero-extends from the operand size. */
-  zero(value: Expr): Expr;
+  readonly zero: (value: Expr) => Expr;
   /** Sign-extends from the operand size. */
-  signed(value: Expr): Expr;
+  readonly signed: (value: Expr) => Expr;
   /** The low 32 bits as an i32. */
-  low(value: Expr): Expr;
+  readonly low: (value: Expr) => Expr;
   /** Bits 32 to 63 for quadwords; for smaller sizes the value moved so that its top bit is bit 31. */
-  high(value: Expr): Expr;
+  readonly high: (value: Expr) => Expr;
   /** An i32 as a word, zero-extended. */
-  from(value: Expr): Expr;
-  load(address: Expr): Expr;
-  store: typeof i32.store;
+  readonly from: (value: Expr) => Expr;
+  readonly load: (address: Expr) => Expr;
+  readonly store: typeof i32.store;
 }
 
 const identity = (value: Expr): Expr => value;

@@ -1,5 +1,4 @@
 /** Control, debug and test registers, descriptor-table registers, MSRs and identification. */
-import type { LinearAddress } from '../../../shared/addresses';
 import type { RegisterOperand } from '../../../isa/types';
 import { SYS } from '../layout';
 import { Cr0, Cr4, Reg, Seg } from '../state';
@@ -200,7 +199,7 @@ export function invlpg(cpu: Cpu): void {
   requireRing0(cpu);
   const [operand] = cpu.instruction.operands;
   if (operand.kind !== 'memory') throw ud('INVLPG takes an address');
-  cpu.mmu.invalidate(cpu.state.linear(segmentNumber(operand), effectiveAddress(cpu, operand)) as LinearAddress);
+  cpu.mmu.invalidate(cpu.state.linear(segmentNumber(operand), effectiveAddress(cpu, operand)));
 }
 
 export function identify(cpu: Cpu): void {

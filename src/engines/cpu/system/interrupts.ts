@@ -141,7 +141,13 @@ function throughGate(cpu: Cpu, event: Event, gateDescriptor: Descriptor, ext: nu
   let newStack: ReturnType<typeof privilegedStack> | undefined;
   if (inward) {
     newStack = privilegedStack(cpu, target.dpl, ext);
-    stack = new StackCursor(mmu, registerFrom(newStack.selector, newStack.descriptor), newStack.pointer, newCpl === 3, selectorCode(newStack.selector) + ext);
+    stack = new StackCursor(
+      mmu,
+      registerFrom(newStack.selector, newStack.descriptor),
+      newStack.pointer,
+      newCpl === 3,
+      selectorCode(newStack.selector) + ext,
+    );
   } else stack = StackCursor.current(state, mmu, ext);
 
   if (gate.offset > target.limit) throw gp(ext, "the handler's offset lies beyond its segment's limit");

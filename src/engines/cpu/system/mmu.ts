@@ -2,7 +2,20 @@
 import type { GuestPhysicalAddress, LinearAddress } from '../../../shared/addresses';
 import { type AccessSize, FRAME_SIZE, FrameKind, type PhysicalMemory } from '../../machine/physical-memory';
 import { Access } from '../interpreter/handler-context';
-import { JUMP_CACHE_COUNT, JUMP_CACHES, JUMP_SIZE, SCRATCH, SYS, TLB, TLB_BASE, TLB_EMPTY, TLB_ENTRIES, TLB_SIZE, TLB_SUPERVISOR, TLB_USER } from '../layout';
+import {
+  JUMP_CACHE_COUNT,
+  JUMP_CACHES,
+  JUMP_SIZE,
+  SCRATCH,
+  SYS,
+  TLB,
+  TLB_BASE,
+  TLB_EMPTY,
+  TLB_ENTRIES,
+  TLB_SIZE,
+  TLB_SUPERVISOR,
+  TLB_USER,
+} from '../layout';
 import { Cr0, Cr4, type CpuState } from '../state';
 import { GuestFault, Vector } from './fault';
 
@@ -99,8 +112,7 @@ export class Mmu {
     if (!this.state.paging) return linear as number as GuestPhysicalAddress;
     const walk = this.walk(linear);
     const denied =
-      walk.broken === undefined &&
-      ((user && !walk.user) || (write && !walk.writable && (user || (this.state.cr0 & Cr0.wp) !== 0)));
+      walk.broken === undefined && ((user && !walk.user) || (write && !walk.writable && (user || (this.state.cr0 & Cr0.wp) !== 0)));
     if (walk.broken !== undefined || denied) {
       const code = (walk.broken ?? PageFault.present) | (write ? PageFault.write : 0) | (user ? PageFault.user : 0);
       this.state.setSys(SYS.cr2, linear);
@@ -157,7 +169,7 @@ export class Mmu {
     const host = this.memory.hostOffset(frame);
     for (const base of [TLB_SUPERVISOR, TLB_USER]) {
       for (let entry = base >> 2; entry < (base + TLB_SIZE) >> 2; entry += 4) {
-        if (((u32[entry + (TLB.addend >> 2)] + u32[entry + (TLB.write >> 2)]) >>> 0) === host) u32[entry + (TLB.write >> 2)] = 0xffffffff;
+        if ((u32[entry + (TLB.addend >> 2)] + u32[entry + (TLB.write >> 2)]) >>> 0 === host) u32[entry + (TLB.write >> 2)] = 0xffffffff;
       }
     }
   }
@@ -290,7 +302,8 @@ export class Mmu {
   read(linear: LinearAddress, size: AccessSize, user: boolean): number {
     if ((linear & 0xfff) + size <= FRAME_SIZE) return this.memory.read(this.translate(linear, false, user), size);
     let value = 0;
-    for (let i = 0; i < size; i++) value += this.memory.read(this.translate(((linear + i) >>> 0) as LinearAddress, false, user), 1) * 2 ** (8 * i);
+    for (let i = 0; i < size; i++)
+      value += this.memory.read(this.translate(((linear + i) >>> 0) as LinearAddress, false, user), 1) * 2 ** (8 * i);
     return value;
   }
 

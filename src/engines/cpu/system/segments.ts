@@ -58,7 +58,8 @@ function loadDataSegment(c: SegmentContext, segment: Seg, selector: number): voi
   const code = selectorCode(selector);
   const descriptor = fetchDescriptor(state, mmu, selector);
   if (!descriptor) throw gp(code, `selector 0x${selector.toString(16)} lies outside its descriptor table`);
-  if (!descriptor.isSegment || (descriptor.isCode && !descriptor.readWrite)) throw gp(code, 'the descriptor is neither data nor readable code');
+  if (!descriptor.isSegment || (descriptor.isCode && !descriptor.readWrite))
+    throw gp(code, 'the descriptor is neither data nor readable code');
   if (!descriptor.conforming && Math.max(selector & 3, state.cpl) > descriptor.dpl) {
     throw gp(code, `RPL ${selector & 3} or CPL ${state.cpl} > descriptor DPL ${descriptor.dpl}`);
   }
@@ -148,7 +149,8 @@ function accessFlaw(register: SegmentRegister, offset: number, size: number, wri
   const last = offset + size - 1;
   if (!isCode && attributes & Attr.expandConform) {
     const top = attributes & Attr.big ? 0xffffffff : 0xffff;
-    if (offset <= limit || last > top) return `offsets ${hex(offset)} to ${hex(last)} lie outside ${hex(limit + 1)} to ${hex(top)} (expand-down)`;
+    if (offset <= limit || last > top)
+      return `offsets ${hex(offset)} to ${hex(last)} lie outside ${hex(limit + 1)} to ${hex(top)} (expand-down)`;
   } else if (last > limit && limit !== 0xffffffff) {
     // Under a limit of 4 GiB an access wraps around instead: the manual leaves it open, processors do.
     return `offsets ${hex(offset)} to ${last > 0xffffffff ? `0x${last.toString(16)}` : hex(last)} go beyond the limit ${hex(limit)}`;

@@ -37,7 +37,8 @@ export class StackCursor {
     // As everywhere, a limit of 4 GiB wraps around.
     const beyond = offset + size - 1 > segment.limit && segment.limit !== 0xffffffff;
     const outside = down ? offset <= segment.limit || offset + size - 1 > top : beyond;
-    if (outside || segment.unusable) throw new GuestFault(Vector.ss, this.errorCode, `no room on the stack at offset 0x${offset.toString(16)}`);
+    if (outside || segment.unusable)
+      throw new GuestFault(Vector.ss, this.errorCode, `no room on the stack at offset 0x${offset.toString(16)}`);
     return ((segment.base + offset) >>> 0) as LinearAddress;
   }
 

@@ -106,7 +106,11 @@ export function switchTask(cpu: Cpu, task: TaskSwitch): void {
   const { descriptor } = task;
   const next = layoutOf(descriptor.type);
   if (descriptor.limit < next.minimumLimit) {
-    throw new GuestFault(Vector.ts, selectorCode(task.selector) + task.ext, `the TSS limit 0x${descriptor.limit.toString(16)} is too small`);
+    throw new GuestFault(
+      Vector.ts,
+      selectorCode(task.selector) + task.ext,
+      `the TSS limit 0x${descriptor.limit.toString(16)} is too small`,
+    );
   }
   const old = state.segment(Seg.tr);
   const oldLayout = layoutOf(old.attributes & 15);

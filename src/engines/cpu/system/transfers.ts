@@ -45,7 +45,11 @@ function origin(cpu: Cpu, kind: TransitionKind, causeName: string) {
 type Origin = ReturnType<typeof origin>;
 
 /** Logs a transfer if it changed the ring, the mode or the stack, or went through a gate. */
-function report(cpu: Cpu, from: Origin, facts: { gate?: Descriptor; target?: Descriptor; stackSwitched?: boolean; always?: boolean }): void {
+function report(
+  cpu: Cpu,
+  from: Origin,
+  facts: { gate?: Descriptor; target?: Descriptor; stackSwitched?: boolean; always?: boolean },
+): void {
   const { state } = cpu;
   const to = cpu.place();
   if (!facts.always && !facts.gate && to.ring === from.from.ring && to.mode === from.from.mode) return;
@@ -197,8 +201,7 @@ function checkDirect({ state }: Cpu, descriptor: Descriptor, selector: number): 
 function checkSystem({ state }: Cpu, descriptor: Descriptor, selector: number): 'call' | 'task' {
   const code = selectorCode(selector);
   const call = descriptor.type === SystemType.callGate16 || descriptor.type === SystemType.callGate32;
-  const task =
-    descriptor.type === SystemType.taskGate || descriptor.type === SystemType.tss16 || descriptor.type === SystemType.tss32;
+  const task = descriptor.type === SystemType.taskGate || descriptor.type === SystemType.tss16 || descriptor.type === SystemType.tss32;
   if (!call && !task) throw gp(code, 'the descriptor is neither code, gate nor available TSS');
   if (descriptor.dpl < state.cpl || descriptor.dpl < (selector & 3)) {
     throw gp(code, `CPL ${state.cpl} or RPL ${selector & 3} > DPL ${descriptor.dpl}`);

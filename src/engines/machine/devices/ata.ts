@@ -60,7 +60,11 @@ interface TransferKind {
   readonly multiple: boolean;
 }
 
-const transfer = (operation: TransferKind['operation'], extended: boolean, multiple = false): TransferKind => ({ operation, extended, multiple });
+const transfer = (operation: TransferKind['operation'], extended: boolean, multiple = false): TransferKind => ({
+  operation,
+  extended,
+  multiple,
+});
 
 const TRANSFERS: Readonly<Record<number, TransferKind>> = {
   0x20: transfer('read', false),
@@ -542,7 +546,11 @@ export class Ata implements Device {
     const { state, geometry } = this;
     const { cylinders, heads, sectors } = geometry;
     return [
-      { name: 'disk', value: `${this.disk.sectors} sectors`, meaning: `${cylinders} cylinders, ${heads} heads, ${sectors} sectors a track` },
+      {
+        name: 'disk',
+        value: `${this.disk.sectors} sectors`,
+        meaning: `${cylinders} cylinders, ${heads} heads, ${sectors} sectors a track`,
+      },
       { name: 'status', value: hex(this.alternateStatus), meaning: bits(this.alternateStatus, STATUS_NAMES) },
       { name: 'error', value: hex(state.error), meaning: state.status & STATUS.error ? bits(state.error, ERROR_NAMES) : 'no error' },
       { name: 'device', value: hex(state.device), meaning: `device ${(state.device >>> 4) & 1}, ${state.device & 0x40 ? 'LBA' : 'CHS'}` },

@@ -30,7 +30,8 @@ export function fromUnixTime(seconds: number): CalendarTime {
 }
 
 /** The chip knows no exception for centuries: every fourth year is a leap year (1900 and 2100 lie outside its life). */
-const daysIn = (month: number, year: number): number => [31, year % 4 === 0 ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31][month - 1] ?? 31;
+const daysIn = (month: number, year: number): number =>
+  [31, year % 4 === 0 ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31][month - 1] ?? 31;
 
 export function nextSecond(time: CalendarTime): void {
   if (++time.second < 60) return;
@@ -62,7 +63,9 @@ function decodeHour(value: number, b: number): number {
   return (decode(value & ~PM, b) % 12) + (value & PM ? 12 : 0);
 }
 
-const fields: Readonly<Record<number, readonly [get: (time: CalendarTime, b: number) => number, set: (time: CalendarTime, b: number, value: number) => void]>> = {
+const fields: Readonly<
+  Record<number, readonly [get: (time: CalendarTime, b: number) => number, set: (time: CalendarTime, b: number, value: number) => void]>
+> = {
   0x00: [(t, b) => encode(t.second, b), (t, b, v) => void (t.second = decode(v, b))],
   0x02: [(t, b) => encode(t.minute, b), (t, b, v) => void (t.minute = decode(v, b))],
   0x04: [(t, b) => encodeHour(t.hour, b), (t, b, v) => void (t.hour = decodeHour(v, b))],

@@ -106,7 +106,9 @@ export class BochsPower implements Device {
   }
 
   inspect(): readonly DeviceFact[] {
-    return [{ name: 'port', value: '0x8900', meaning: `"${POWER_OFF}" written here powers off; seen: "${POWER_OFF.slice(0, this.matched)}"` }];
+    return [
+      { name: 'port', value: '0x8900', meaning: `"${POWER_OFF}" written here powers off; seen: "${POWER_OFF.slice(0, this.matched)}"` },
+    ];
   }
 }
 

@@ -10,7 +10,14 @@ import type { Ps2Device } from './ps2';
 import { translateSet2 } from './scancodes';
 
 const STATUS = { outputFull: 0x01, system: 0x04, command: 0x08, unlocked: 0x10, auxOutput: 0x20 } as const;
-const MODE = { keyboardInterrupt: 0x01, auxInterrupt: 0x02, system: 0x04, keyboardDisabled: 0x10, auxDisabled: 0x20, translate: 0x40 } as const;
+const MODE = {
+  keyboardInterrupt: 0x01,
+  auxInterrupt: 0x02,
+  system: 0x04,
+  keyboardDisabled: 0x10,
+  auxDisabled: 0x20,
+  translate: 0x40,
+} as const;
 const OUTPUT = { notReset: 0x01, a20: 0x02, keyboardFull: 0x10, auxFull: 0x20 } as const;
 const NAMES = {
   status: ['OBF', 'IBF', 'SYS', 'command', 'unlocked', 'aux OBF', 'timeout', 'parity'],
@@ -89,7 +96,9 @@ export class KeyboardController implements Device {
 
   private updateIrqs(): void {
     const { state, options } = this;
-    options.irq1.set(state.full && !state.aux && (state.mode & (MODE.keyboardInterrupt | MODE.keyboardDisabled)) === MODE.keyboardInterrupt);
+    options.irq1.set(
+      state.full && !state.aux && (state.mode & (MODE.keyboardInterrupt | MODE.keyboardDisabled)) === MODE.keyboardInterrupt,
+    );
     options.irq12.set(state.full && state.aux && (state.mode & (MODE.auxInterrupt | MODE.auxDisabled)) === MODE.auxInterrupt);
   }
 
@@ -264,7 +273,11 @@ export class KeyboardController implements Device {
     return [
       { name: 'status', value: hex(status), meaning: bits(status, NAMES.status) },
       { name: 'command byte', value: hex(state.mode), meaning: bits(state.mode, NAMES.mode) },
-      { name: 'output buffer', value: hex(state.data), meaning: state.full ? (state.aux ? 'from the mouse' : 'waits to be read') : 'already read' },
+      {
+        name: 'output buffer',
+        value: hex(state.data),
+        meaning: state.full ? (state.aux ? 'from the mouse' : 'waits to be read') : 'already read',
+      },
       { name: 'output port', value: hex(this.outputPort), meaning: state.output & OUTPUT.a20 ? 'A20 opened here' : 'A20 closed here' },
     ];
   }

@@ -98,7 +98,8 @@ export class Keyboard implements Device, Ps2Device {
   }
 
   private enter(key: string, pressed: boolean): void {
-    if (!KEYS.includes(key)) throw new RangeError(`the keyboard has no key ${JSON.stringify(key)}; it has ${KEYS.slice(0, 4).join(', ')} …`);
+    if (!KEYS.includes(key))
+      throw new RangeError(`the keyboard has no key ${JSON.stringify(key)}; it has ${KEYS.slice(0, 4).join(', ')} …`);
     this.waiting.push({ key, pressed });
     this.feed();
   }

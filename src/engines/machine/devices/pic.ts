@@ -270,7 +270,11 @@ class Chip {
   facts(prefix: string, first: number): DeviceFact[] {
     const { state } = this;
     const modes = bits(
-      (state.autoEoi ? 1 : 0) | (state.specialMask ? 2 : 0) | (state.fullyNestedSpecial ? 4 : 0) | (state.poll ? 8 : 0) | (state.levelMode ? 16 : 0),
+      (state.autoEoi ? 1 : 0) |
+        (state.specialMask ? 2 : 0) |
+        (state.fullyNestedSpecial ? 4 : 0) |
+        (state.poll ? 8 : 0) |
+        (state.levelMode ? 16 : 0),
       ['AEOI', 'SMM', 'SFNM', 'poll', 'LTIM'],
     );
     return [

@@ -126,6 +126,9 @@ export class Pit implements Device {
         meaning: `OUT ${channel.out(this.now) ? 'high' : 'low'}, gate ${state.gate ? 'high' : 'low'}${state.armed ? rate : ', waits for a count'}`,
       };
     });
-    return [...facts, { name: 'port 0x61', value: hex(this.readControl()), meaning: (this.speaker & 3) === 3 ? 'speaker on' : 'speaker off' }];
+    return [
+      ...facts,
+      { name: 'port 0x61', value: hex(this.readControl()), meaning: (this.speaker & 3) === 3 ? 'speaker on' : 'speaker off' },
+    ];
   }
 }

@@ -192,7 +192,10 @@ export class Rtc implements Device {
     const { ram, time, index } = this.state;
     const pad = (value: number, digits = 2): string => String(value).padStart(digits, '0');
     return [
-      { name: 'time', value: `${pad(time.year, 4)}-${pad(time.month)}-${pad(time.day)} ${pad(time.hour)}:${pad(time.minute)}:${pad(time.second)}` },
+      {
+        name: 'time',
+        value: `${pad(time.year, 4)}-${pad(time.month)}-${pad(time.day)} ${pad(time.hour)}:${pad(time.minute)}:${pad(time.second)}`,
+      },
       { name: 'index', value: hex(index) },
       { name: 'A', value: hex(ram[0x0a]), meaning: this.period ? `periodic every ${this.period} / 32768 s` : 'no periodic flag' },
       { name: 'B', value: hex(ram[0x0b]), meaning: bits(ram[0x0b], ['DSE', '24 hours', 'binary', 'SQWE', 'UIE', 'AIE', 'PIE', 'SET']) },
@@ -201,4 +204,3 @@ export class Rtc implements Device {
     ];
   }
 }
-

@@ -307,7 +307,11 @@ export class Uart implements Device {
     const stop = state.lcr & 4 ? 2 : 1;
     const id = this.interruptId;
     return [
-      { name: 'line', value: `${Math.floor(115_200 / (state.divisor || 0x10000))} baud`, meaning: `${5 + (state.lcr & 3)} bits, parity ${parity}, ${stop} stop` },
+      {
+        name: 'line',
+        value: `${Math.floor(115_200 / (state.divisor || 0x10000))} baud`,
+        meaning: `${5 + (state.lcr & 3)} bits, parity ${parity}, ${stop} stop`,
+      },
       { name: 'IER', value: hex(state.ier), meaning: bits(state.ier, NAMES.ier) },
       { name: 'IIR', value: hex(id | (this.fifoEnabled ? 0xc0 : 0)), meaning: id === 1 ? 'no interrupt pending' : 'interrupt pending' },
       { name: 'LCR', value: hex(state.lcr), meaning: state.lcr & 0x80 ? 'divisor latch open' : 'divisor latch closed' },
@@ -315,7 +319,11 @@ export class Uart implements Device {
       { name: 'LSR', value: hex(this.lineStatus), meaning: bits(this.lineStatus, NAMES.lsr) },
       { name: 'MSR', value: hex(state.msr), meaning: bits(state.msr, NAMES.msr) },
       { name: 'SCR', value: hex(state.scratch) },
-      { name: 'receiver', value: `${state.received.length} of ${this.fifoEnabled ? FIFO_SIZE : 1}`, meaning: `${state.incoming.length} more waiting outside` },
+      {
+        name: 'receiver',
+        value: `${state.received.length} of ${this.fifoEnabled ? FIFO_SIZE : 1}`,
+        meaning: `${state.incoming.length} more waiting outside`,
+      },
     ];
   }
 }

@@ -33,7 +33,8 @@ export function linearKind({ misc, sequencer, graphics }: VgaState): LinearKind 
 }
 
 /** Place in the planes of byte `at` of a linear window. */
-const place = (kind: LinearKind, at: number): number => (kind === 'text' ? (at & 1) * PLANE_SIZE + (at & ~1) : (at & 3) * PLANE_SIZE + (at & ~3));
+const place = (kind: LinearKind, at: number): number =>
+  kind === 'text' ? (at & 1) * PLANE_SIZE + (at & ~1) : (at & 3) * PLANE_SIZE + (at & ~3);
 
 export class VgaMemory {
   readonly planes = new Uint8Array(4 * PLANE_SIZE);

@@ -130,6 +130,6 @@ export function timing({ crtc, misc, sequencer }: VgaState): Timing {
     verticalTotal: (crtc[6] | ((overflow & 0x01) << 8) | ((overflow & 0x20) << 4)) + 2,
     verticalDisplayed: (crtc[0x12] | ((overflow & 0x02) << 7) | ((overflow & 0x40) << 3)) + 1,
     retraceStart,
-    retraceLines: ((crtc[0x11] - retraceStart) & 15) || 16,
+    retraceLines: (crtc[0x11] - retraceStart) & 15 || 16,
   };
 }

@@ -271,8 +271,16 @@ export class Vga implements Device {
     const graphics = (state.attribute[0x10] & 1) !== 0;
     const group = (values: readonly number[]): string => values.map((value) => hex(value).slice(2)).join(' ');
     return [
-      { name: 'mode', value: graphics ? 'graphics' : 'text', meaning: `${t.horizontalDisplayed} characters, ${t.verticalDisplayed} lines, ${rate.toFixed(1)} Hz` },
-      { name: 'window', value: `${hex(base, 5)} to ${hex(base + length - 1, 5)}`, meaning: this.kind === 'none' ? 'through the planes' : 'plain RAM' },
+      {
+        name: 'mode',
+        value: graphics ? 'graphics' : 'text',
+        meaning: `${t.horizontalDisplayed} characters, ${t.verticalDisplayed} lines, ${rate.toFixed(1)} Hz`,
+      },
+      {
+        name: 'window',
+        value: `${hex(base, 5)} to ${hex(base + length - 1, 5)}`,
+        meaning: this.kind === 'none' ? 'through the planes' : 'plain RAM',
+      },
       { name: 'miscellaneous', value: hex(state.misc) },
       { name: 'sequencer', value: group(state.sequencer) },
       { name: 'CRT controller', value: group(state.crtc) },
