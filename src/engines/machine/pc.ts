@@ -1,4 +1,5 @@
 /** The whole machine around the processor: QEMU's `isapc`, a PC/AT without PCI. */
+import type { GuestPhysicalAddress } from '../../shared/addresses';
 import type { Clock } from './clock';
 import type { MachineControl } from './control';
 import type { Device, InterruptSource } from './device';
@@ -26,7 +27,7 @@ export interface PcOptions {
   control: MachineControl;
   /** Bytes of RAM, a multiple of 64 KiB from 1 MiB to 3 GiB; 384 KiB of it lie under the adapters' space and are lost. */
   memory: number;
-  /** BIOS image for the top of the first megabyte: a multiple of 64 KiB, at most 256 KiB above which nothing is shown there. */
+  /** BIOS image for the top of the first megabyte and of the fourth gigabyte: 64, 128, 192 or 256 KiB. */
   bios: Uint8Array;
   /**
    * The BIOS region below 1 MiB can be written, as on QEMU's isapc, which has no register to lock it; SeaBIOS needs it.
@@ -140,7 +141,7 @@ export class Pc {
     memory.addRam(OPTION_ROMS, MEBIBYTE - OPTION_ROMS);
     if (options.memory > MEBIBYTE) memory.addRam(MEBIBYTE, options.memory - MEBIBYTE);
     const { bios } = options;
-    const low = lowPart(bios);
+    const low = lowPart(options);
     // A copy of its own, so that a guest that scribbles over a writable BIOS can still be reset.
     memory.addRom(2 ** 32 - bios.length, bios);
     if (!options.biosWritable) memory.addRom(MEBIBYTE - low.length, low);
@@ -150,14 +151,15 @@ export class Pc {
   /** Puts the images back that lie in writable memory. */
   private restoreRoms(): void {
     const { memory, options } = this;
-    if (options.biosWritable) {
-      const low = lowPart(options.bios);
-      memory.writeBytes((MEBIBYTE - low.length) as never, low);
-    }
+    const low = lowPart(options);
+    const biosStart = MEBIBYTE - low.length;
+    if (options.biosWritable) memory.writeBytes(biosStart as GuestPhysicalAddress, low);
     let at = OPTION_ROMS;
     for (const rom of romsOf(options)) {
-      memory.writeBytes(at as never, rom);
-      at += Math.ceil(rom.length / (2 * KIBIBYTE)) * 2 * KIBIBYTE;
+      const next = at + Math.ceil(rom.length / (2 * KIBIBYTE)) * 2 * KIBIBYTE;
+      // A BIOS that needs this place itself finds the ROM through fw_cfg.
+      if (next <= biosStart) memory.writeBytes(at as GuestPhysicalAddress, rom);
+      at = next;
     }
   }
 
@@ -182,8 +184,11 @@ export class Pc {
   }
 }
 
-/** Only the last 128 KiB of an image are shown below 1 MiB. */
-const lowPart = (bios: Uint8Array): Uint8Array => bios.subarray(Math.max(0, bios.length - 256 * KIBIBYTE));
+/**
+ * The end of an image that is shown below 1 MiB: 128 KiB from ROM, as on QEMU; all of it in writable memory, where larger
+ * images expect to have been copied by a chipset's shadow RAM.
+ */
+const lowPart = ({ bios, biosWritable }: PcOptions): Uint8Array => bios.subarray(Math.max(0, bios.length - (biosWritable ? 256 : 128) * KIBIBYTE));
 
 const romsOf = ({ vgaBios, optionRoms }: PcOptions): Uint8Array[] => [...(vgaBios ? [vgaBios] : []), ...(optionRoms ?? [])];
 
