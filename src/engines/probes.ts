@@ -49,6 +49,7 @@ export interface ProbeHit {
 }
 
 const always: Decide = () => true;
+const NONE: readonly Probe[] = [];
 
 /** The probes of one session. */
 export class Probes {
@@ -90,7 +91,7 @@ export class Probes {
   }
 
   of(kind: ProbePlace['kind']): readonly Probe[] {
-    return this.byKind.get(kind) ?? [];
+    return this.byKind.get(kind) ?? NONE;
   }
 
   /** Whether any instruction anywhere may have to be looked at. */

@@ -268,16 +268,8 @@ export class Processor implements Cpu, Host {
     if (kind !== FrameKind.ram && kind !== FrameKind.rom) return undefined;
     const { hooks, debug } = this;
     const probed = debug.breaksOnPage(linear >>> 12) || (hooks !== undefined && (hooks.probesOpcodes || hooks.probedPage(linear >>> 12)));
-    const record = this.blocks.find({
-      frame,
-      offset: linear & 0xfff,
-      bits: state.codeBits,
-      probed,
-      probe: (distance, instruction) => {
-        const address = ((linear + distance) >>> 0) as LinearAddress;
-        return debug.breaksAt(address) || (hooks?.wants(address, instruction) ?? false);
-      },
-    });
+    const place = { frame, offset: linear & 0xfff, bits: state.codeBits, probed };
+    const record = this.blocks.find(place) ?? this.blocks.build(place, this.probeFrom(linear));
     if (record !== undefined) {
       const { u32 } = this.parts.host;
       const entry = (u32[JUMP_BASE >> 2] + jumpCacheOffset(linear)) >> 2;
@@ -285,6 +277,14 @@ export class Processor implements Cpu, Host {
       u32[entry + 1] = record;
     }
     return record;
+  }
+
+  /** Says which instructions of a block that starts at an address want a PROBE record in front. */
+  private probeFrom(start: LinearAddress) {
+    return (distance: number, instruction: Instruction): boolean => {
+      const address = ((start + distance) >>> 0) as LinearAddress;
+      return this.debug.breaksAt(address) || (this.hooks?.wants(address, instruction) ?? false);
+    };
   }
 
   /** Enters the handlers and settles accounts when they come back. */

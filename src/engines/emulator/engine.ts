@@ -100,6 +100,7 @@ export class EmulatorEngine implements Engine {
     this.prepare?.({ pc, cpu, transitions: this.transitions });
     this.transitions.clear();
     this.transitions.onTransition = (transition) => {
+      if (this.probes.of('transition').length === 0) return;
       if (this.hitAll(this.probes.of('transition'), { ...this.here(), transition })) this.machine.cpu.requestStop();
     };
     cpu.watchPages(this.probes.dataPages());
@@ -143,10 +144,12 @@ export class EmulatorEngine implements Engine {
       wants: (address, instruction) => probes.wants(address, instruction),
       probe: (address, instruction) => this.hitAll(probes.before(address, instruction), { cpu: 0, address, instruction }),
       exception: ({ vector, errorCode, reason }) => {
+        if (probes.of('exception').length === 0) return false;
         const wanted = probes.of('exception').filter(({ place }) => place.kind === 'exception' && (place.vector ?? vector) === vector);
         return this.hitAll(wanted, { ...this.here(), exception: { vector, errorCode, reason } });
       },
       port: (port, size, write, value) => {
+        if (probes.of('port').length === 0) return false;
         const wanted = probes.of('port').filter(({ place }) => place.kind === 'port' && (place.port ?? port) === port);
         return this.hitAll(wanted, { ...this.here(), port: { port, size, write, value } });
       },

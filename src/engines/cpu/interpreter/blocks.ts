@@ -27,16 +27,18 @@ interface Block {
   readonly incoming: number[];
 }
 
-/** What the processor says when it wants a block. */
-export interface BlockRequest {
+/** What tells blocks apart. */
+export interface BlockPlace {
   readonly frame: number;
   /** In the frame, bytes. */
   readonly offset: number;
   readonly bits: 16 | 32;
   /** Probes stand in this linear page: blocks with them are kept apart. */
   readonly probed: boolean;
-  /** Whether a PROBE record belongs in front of the instruction at a distance from `offset`. */
-  readonly probe: (distance: number, instruction: Instruction) => boolean;
+}
+
+function keyOf({ frame, offset, bits, probed }: BlockPlace): number {
+  return ((frame * FRAME_SIZE + offset) * 2 + (bits === 32 ? 1 : 0)) * 2 + (probed ? 1 : 0);
 }
 
 export class BlockCache {
@@ -70,16 +72,17 @@ export class BlockCache {
     return this.instructions[(record - RECORDS) / RECORD_SIZE];
   }
 
-  /**
-   * The ENTER record of the block that starts at a place.
-   * @returns undefined where no block can start: the instruction there crosses the frame's edge or is none
-   */
-  find(request: BlockRequest): number | undefined {
-    const key = ((request.frame * FRAME_SIZE + request.offset) * 2 + (request.bits === 32 ? 1 : 0)) * 2 + (request.probed ? 1 : 0);
-    return (this.blocks.get(key) ?? this.build(request, key))?.start;
+  /** The ENTER record of the block that starts at a place, if it has been built. */
+  find(place: BlockPlace): number | undefined {
+    return this.blocks.get(keyOf(place))?.start;
   }
 
-  private build(request: BlockRequest, key: number): Block | undefined {
+  /**
+   * Builds a block.
+   * @param probe whether a PROBE record belongs in front of the instruction at a distance from `offset`
+   * @returns its ENTER record; undefined where no block can start: the instruction there crosses the frame's edge or is none
+   */
+  build(request: BlockPlace, probe: (distance: number, instruction: Instruction) => boolean): number | undefined {
     const list = this.decodeRun(request);
     if (list.length === 0) return undefined;
     if (this.free + (list.length * 2 + 2) * RECORD_SIZE > RECORDS_END) this.flush();
@@ -89,7 +92,7 @@ export class BlockCache {
     let distance = 0;
     list.forEach((instruction, i) => {
       const rest = list.length - i;
-      if (request.probed && request.probe(distance, instruction)) {
+      if (request.probed && probe(distance, instruction)) {
         at = this.putSpecial(at, Special.probe, distance, rest);
       }
       writeRecord(this.host, at, this.handlers.indexOf(instruction), instruction, distance, rest);
@@ -108,13 +111,13 @@ export class BlockCache {
       frame: request.frame,
       from: request.offset,
       to: request.offset + distance,
-      key,
+      key: keyOf(request),
       incoming: [],
     };
     this.register(block);
     this.built++;
     this.decoded += list.length;
-    return block;
+    return start;
   }
 
   private putSpecial(at: number, handler: number, here: number, rest: number): number {
@@ -140,7 +143,7 @@ export class BlockCache {
   }
 
   /** Decodes up to the end of the block: a transfer of control, the frame's edge, or enough. */
-  private decodeRun({ frame, offset, bits }: BlockRequest): Instruction[] {
+  private decodeRun({ frame, offset, bits }: BlockPlace): Instruction[] {
     const base = this.memory.hostOffset(frame);
     const list: Instruction[] = [];
     for (let at = offset; at < FRAME_SIZE && list.length < MAX_INSTRUCTIONS; ) {
