@@ -97,8 +97,8 @@ const org: Directive = (assembly, cursor, at) => {
 
 /** Attributes that are words alone. */
 const FLAGS: Readonly<Record<string, SectionAttributes>> = {
-  progbits: { nobits: false },
-  nobits: { nobits: true },
+  progbits: { nobits: false, implied: false },
+  nobits: { nobits: true, implied: false },
 };
 
 const ELF_FLAGS: Readonly<Record<string, SectionAttributes>> = {

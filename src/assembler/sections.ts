@@ -69,6 +69,8 @@ export class ByteBuffer {
 /** Attributes that SECTION gives, as far as the source states them. */
 export interface SectionAttributes {
   nobits?: boolean;
+  /** The type comes from the section's name. */
+  implied?: boolean;
   align?: number;
   /** Flat images only. */
   start?: number;

@@ -27,97 +27,140 @@ const NOWHERE: Place = { line: { file: '', number: 1, text: '' }, column: 0, len
 
 class Layout {
   private readonly assembly: Assembly;
+  private readonly all: readonly Section[];
+  /** Sections with contents, in the order of the image. */
+  private readonly contents: readonly Section[];
   private readonly placed = new Map<Section, PlacedSection>();
-  readonly order: PlacedSection[] = [];
+  private readonly waiting = new Set<Section>();
+  /** Where each section with contents lies unless it says otherwise, and where the one before it ends. */
+  private readonly loaded = new Map<Section, { readonly at: number; readonly before: number; readonly position: number }>();
 
   constructor(assembly: Assembly) {
     this.assembly = assembly;
+    const [text, ...others] = assembly.sections.values();
+    this.all = [text, ...others.filter(({ rank }) => rank > 0).sort((a, b) => a.rank - b.rank)];
+    this.contents = this.ordered(this.all.filter((section) => !section.nobits));
+  }
+
+  run(): PlacedSection[] {
+    this.load();
+    for (const section of this.all) this.place(section);
+    return [...this.placed.values()];
   }
 
   private fail(section: Section, message: string): void {
     this.assembly.diagnostics.error(section.place ?? NOWHERE, message);
   }
 
-  run(): void {
-    const origin = Number(this.assembly.origin);
-    const all = [...this.assembly.sections.values()].filter((section) => section.name === '.text' || section.rank > 0);
-    const contents = this.ordered(all.filter((section) => !section.nobits));
-    this.placeContents(contents, origin);
-    this.placeRest(all.filter((section) => section.nobits), contents);
+  /**
+   * Source order, with exceptions: a section that follows another comes right behind it, one that states its start stands by address,
+   * and each takes along the sections behind it that say neither.
+   */
+  private ordered(sections: readonly Section[]): Section[] {
+    const chains: Section[][] = [];
+    for (const section of sections) {
+      const { start, follows } = section.attributes;
+      if (start !== undefined && follows !== undefined) this.fail(section, `section ${section.name} has both start and follows: expected one of them`);
+      if (start !== undefined || follows !== undefined || chains.length === 0) chains.push([section]);
+      else if (chains[chains.length - 1][0].attributes.follows === section.name) chains.push([section]);
+      else chains[chains.length - 1].push(section);
+    }
+    const startOf = ([head]: Section[]): number => head.attributes.start ?? Number(this.assembly.origin);
+    const order = chains
+      .filter(([head]) => head.attributes.follows === undefined)
+      .sort((a, b) => startOf(a) - startOf(b))
+      .flat();
+    return this.withFollowers(order, chains.filter(([head]) => head.attributes.follows !== undefined));
   }
 
-  /** Source order, but a section that follows another comes right behind it. */
-  private ordered(sections: readonly Section[]): Section[] {
-    const order = sections.filter((section) => section.attributes.follows === undefined);
-    const waiting = sections.filter((section) => section.attributes.follows !== undefined);
-    let progress = true;
-    while (waiting.length > 0 && progress) {
+  private withFollowers(order: Section[], chains: Section[][]): Section[] {
+    const waiting = [...chains];
+    for (let progress = true; progress; ) {
       progress = false;
       for (let i = 0; i < waiting.length; i++) {
-        const at = order.findIndex(({ name }) => name === waiting[i].attributes.follows);
+        const at = order.findIndex(({ name }) => name === waiting[i][0].attributes.follows);
         if (at < 0) continue;
-        order.splice(at + 1, 0, waiting[i]);
+        order.splice(at + 1, 0, ...waiting[i]);
         waiting.splice(i--, 1);
         progress = true;
       }
     }
-    for (const section of waiting) this.fail(section, `section ${section.name} follows ${section.attributes.follows}, which is no section with contents before it`);
-    return [...order, ...waiting];
+    for (const [head] of waiting) this.fail(head, `section ${head.name} follows ${head.attributes.follows}, which is no section with contents`);
+    return [...order, ...waiting.flat()];
   }
 
-  private placeContents(sections: readonly Section[], origin: number): void {
-    let load = origin;
-    let memory = origin;
-    for (const [i, section] of sections.entries()) {
-      const { attributes } = section;
-      const alignment = attributes.align ?? (i === 0 ? 1 : DEFAULT_ALIGNMENT);
-      if (attributes.start !== undefined) {
-        if (attributes.start < load && i > 0) this.fail(section, `section ${section.name} starts at ${attributes.start}, inside the section before it`);
-        if (i === 0 && !this.assembly.originSet) origin = attributes.start;
-        memory += attributes.start - load;
-        load = attributes.start;
-      } else {
-        const aligned = alignUp(load, alignment);
-        memory = alignUp(memory, attributes.valign ?? alignment);
-        load = aligned;
+  /** Gives each section with contents its place in the image. */
+  private load(): void {
+    let origin = Number(this.assembly.origin);
+    let end = origin;
+    for (const [i, section] of this.contents.entries()) {
+      const { start, align } = section.attributes;
+      if (i === 0 && start !== undefined) {
+        if (!this.assembly.originSet) origin = start;
+        end = start;
       }
-      if (attributes.vstart !== undefined) memory = attributes.vstart;
-      const placed = { section, address: memory, position: load - origin };
-      this.order.push(placed);
-      this.placed.set(section, placed);
-      load += sizeOf(section);
-      memory += sizeOf(section);
+      const at = start ?? alignUp(end, align ?? (i === 0 ? 1 : DEFAULT_ALIGNMENT));
+      if (at < end) this.fail(section, `section ${section.name} starts at ${at}, inside the section before it, which ends at ${end}`);
+      else if (at < origin) this.fail(section, `section ${section.name} starts at ${at}, before the origin of the image, ${origin}`);
+      this.loaded.set(section, { at, before: end, position: at - origin });
+      end = at + sizeOf(section);
     }
   }
 
-  private placeRest(sections: readonly Section[], contents: readonly Section[]): void {
-    let last = this.placed.get(contents[contents.length - 1]);
-    for (const section of sections) {
-      const { attributes } = section;
-      const followed = attributes.follows ?? attributes.vfollows;
-      if (followed !== undefined) {
-        const target = [...this.placed.values()].find((other) => other.section.name === followed);
-        if (!target) this.fail(section, `section ${section.name} follows ${followed}, which is not placed before it`);
-        else last = target;
-      }
-      let address = last ? last.address + sizeOf(last.section) : Number(this.assembly.origin);
-      address = alignUp(address, attributes.valign ?? attributes.align ?? DEFAULT_ALIGNMENT);
-      if (attributes.vstart !== undefined) address = attributes.vstart;
-      else if (attributes.start !== undefined) address = attributes.start;
-      const placed = { section, address, position: -1 };
-      this.order.push(placed);
-      this.placed.set(section, placed);
-      last = placed;
+  /** Gives a section its place in memory, after that of the section that it depends on. */
+  private place(section: Section): PlacedSection | undefined {
+    const before = this.placed.get(section);
+    if (before) return before;
+    if (this.waiting.has(section)) {
+      this.fail(section, `section ${section.name} follows itself`);
+      return undefined;
     }
+    this.waiting.add(section);
+    const loaded = this.loaded.get(section);
+    const placed = { section, address: loaded ? this.contentAddress(section, loaded) : this.emptyAddress(section), position: loaded?.position ?? -1 };
+    this.placed.set(section, placed);
+    return placed;
+  }
+
+  private contentAddress(section: Section, loaded: { readonly at: number; readonly before: number }): number {
+    const { vstart, valign, vfollows } = section.attributes;
+    if (vstart !== undefined) return vstart;
+    if (vfollows !== undefined) return alignUp(this.endOf(this.named(section, vfollows)), valign ?? DEFAULT_ALIGNMENT);
+    // In memory a section lies where it is loaded unless it says otherwise; what comes after it is not moved with it.
+    return valign ? alignUp(loaded.before, valign) : loaded.at;
+  }
+
+  /** Address of a section without contents: behind the one before it in the source, but .bss behind all contents. */
+  private emptyAddress(section: Section): number {
+    const { vstart, start, valign, align, follows, vfollows, implied } = section.attributes;
+    if ((vstart ?? valign ?? vfollows) !== undefined && (start ?? align ?? follows) !== undefined) {
+      this.fail(section, `section ${section.name} has no contents: expected either start, align and follows or vstart, valign and vfollows, not both`);
+    }
+    const address = vstart ?? start;
+    if (address !== undefined) return address;
+    const name = follows ?? vfollows;
+    const before = implied ? this.contents.at(-1) : this.all[this.all.indexOf(section) - 1];
+    return alignUp(this.endOf(name === undefined ? before : this.named(section, name)), valign ?? align ?? DEFAULT_ALIGNMENT);
+  }
+
+  private named(section: Section, name: string): Section | undefined {
+    const target = this.all.find((other) => other.name === name);
+    if (!target) this.fail(section, `section ${section.name} follows ${name}, which is no section`);
+    return target;
+  }
+
+  /** Where a section ends in memory; the origin where there is none. */
+  private endOf(section: Section | undefined): number {
+    const placed = section && this.place(section);
+    return placed ? placed.address + sizeOf(placed.section) : Number(this.assembly.origin);
   }
 }
 
 /** Places the sections of a flat image in memory and in the image. */
 export function layOut(assembly: Assembly): readonly PlacedSection[] {
-  const layout = new Layout(assembly);
-  layout.run();
-  for (const placed of layout.order) placed.section.address = placed.address;
-  return layout.order;
+  const order = new Layout(assembly).run();
+  for (const placed of order) placed.section.address = placed.address;
+  return order;
 }
 
 /** Address of a base in memory. */
@@ -149,6 +192,7 @@ function apply(assembly: Assembly, section: Section, fixup: SectionFixup, image:
 
 /** Bytes of the flat image. */
 export function writeImage(assembly: Assembly, order: readonly PlacedSection[]): Uint8Array {
+  if (assembly.diagnostics.hasErrors) return new Uint8Array(0);
   let length = 0;
   for (const { section, position } of order) {
     if (position >= 0 && (section.offset > 0 || position === 0)) length = Math.max(length, position + section.offset);
@@ -159,7 +203,7 @@ export function writeImage(assembly: Assembly, order: readonly PlacedSection[]):
   }
   const image = new Uint8Array(length);
   for (const { section, position } of order) {
-    if (position < 0) continue;
+    if (position < 0 || section.offset === 0) continue;
     image.set(section.data.view(), position);
     for (const fixup of section.fixups) apply(assembly, section, fixup, image, position);
   }

@@ -19,7 +19,7 @@ const FLAT_NOBITS: ReadonlySet<string> = new Set(['.bss']);
 const FLAT: Format = {
   name: 'bin',
   defaultBits: 16,
-  attributesOf: (section) => (FLAT_NOBITS.has(section) ? { nobits: true } : {}),
+  attributesOf: (section) => (FLAT_NOBITS.has(section) ? { nobits: true, implied: true } : {}),
   specials: new Set(),
 };
 
