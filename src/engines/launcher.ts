@@ -4,9 +4,11 @@ import { assemblyDebugInfo } from '../symbols/assembly-info';
 import type { DebugInfo } from '../symbols/debug-info';
 import { elfDebugInfo } from '../symbols/elf-info';
 import bios from './emulator/bios/bios.asm';
+import vgaBios from './emulator/bios/vga-bios.asm';
 import { EmulatorEngine, type Prepare } from './emulator/engine';
 import { LaunchError, type LaunchOptions, type LaunchProblem, type Launched, type ReadFile } from './launch';
 import { MemoryBlockDevice } from './machine/devices/block';
+import { sealOptionRom } from './machine/option-rom';
 import { detectProgram, hasBootSignature } from './program/detect';
 import { bootThroughFirmware } from './program/firmware';
 import { enterMultiboot, loadMultiboot, type MultibootModule, readMultibootImage } from './program/multiboot';
@@ -48,7 +50,13 @@ export function launch(options: LaunchOptions, read: ReadFile): Launched {
   const extra = (options.symbolFiles ?? []).map((path) => elfDebugInfo(path, open(path)));
   try {
     const engine = new EmulatorEngine(
-      { memory, bios: firmware, biosWritable: options.bios !== undefined, disk: diskImage && new MemoryBlockDevice(diskImage) },
+      {
+        memory,
+        bios: firmware,
+        biosWritable: options.bios !== undefined,
+        vgaBios: options.bios === undefined ? undefined : sealOptionRom(vgaBios),
+        disk: diskImage && new MemoryBlockDevice(diskImage),
+      },
       plan.prepare,
     );
     const entry = options.bios !== undefined && !plan.prepare ? RESET_VECTOR : plan.entry;

@@ -22,6 +22,7 @@ import { Clock } from '../machine/clock';
 import type { DeviceFact } from '../machine/device';
 import { HostMemory } from '../machine/host-memory';
 import { Pc, type PcOptions } from '../machine/pc';
+import { screenImage } from '../machine/screen-image';
 import { type Probe, type ProbeEvent, type ProbeHit, Probes } from '../probes';
 import { TransitionLog } from '../transitions';
 
@@ -296,7 +297,7 @@ export class EmulatorEngine implements Engine {
   }
 
   screen(): ScreenImage | undefined {
-    return undefined;
+    return screenImage(this.machine.pc.vga.screen());
   }
 
   devices(): readonly { name: string; facts: readonly DeviceFact[] }[] {
