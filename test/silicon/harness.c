@@ -59,7 +59,7 @@ static void finish(void) {
 static void next(ucontext_t *context) {
   struct test test;
   if (fread(&test, sizeof test, 1, stdin) != 1) finish();
-  memset(CODE + START, 0xcc, 64);
+  memset(CODE, 0xcc, CODE_SIZE);
   memcpy(CODE + START, test.code, test.length);
   for (int i = 0; i < 8; i++) context->uc_mcontext.gregs[indexes[i]] = test.registers[i];
   context->uc_mcontext.gregs[REG_UESP] = test.registers[4];

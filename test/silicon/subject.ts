@@ -88,9 +88,9 @@ export class Subject {
     state.eflags = test.eflags;
     state.ip = CODE + START;
     state.refresh();
-    const code = new Uint8Array(64).fill(0xcc);
-    code.set(test.code);
-    memory.writeBytes((CODE + START) as GuestPhysicalAddress, code);
+    const code = new Uint8Array(CODE_SIZE).fill(0xcc);
+    code.set(test.code, START);
+    memory.writeBytes(CODE as GuestPhysicalAddress, code);
     cpu.mmu.flush();
 
     let steps = 0;
