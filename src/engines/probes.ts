@@ -28,8 +28,8 @@ export type ProbePlace =
   | { readonly kind: 'code'; readonly address: LinearAddress }
   /** After the instruction that touched a byte of the range. */
   | { readonly kind: 'data'; readonly address: LinearAddress; readonly length: number; readonly access: 'read' | 'write' | 'readWrite' }
-  /** Before every instruction of some mnemonics (lower case). */
-  | { readonly kind: 'opcode'; readonly mnemonics: ReadonlySet<string> }
+  /** Before every instruction of some mnemonics (lower case); `matches` narrows it down when the instruction is decoded. */
+  | { readonly kind: 'opcode'; readonly mnemonics: ReadonlySet<string>; readonly matches?: (instruction: Instruction) => boolean }
   /** Before an exception is delivered; without a vector, any. */
   | { readonly kind: 'exception'; readonly vector?: number }
   /** After a transition that `Decide` lets through. */
@@ -49,6 +49,11 @@ export interface ProbeHit {
 }
 
 const always: Decide = () => true;
+
+/** Whether an opcode probe stands before an instruction. */
+function isAt(place: ProbePlace, instruction: Instruction): boolean {
+  return place.kind === 'opcode' && place.mnemonics.has(instruction.row.mnemonic) && (place.matches?.(instruction) ?? true);
+}
 const NONE: readonly Probe[] = [];
 
 /** The probes of one session. */
@@ -107,15 +112,13 @@ export class Probes {
   wants(address: LinearAddress, instruction: Instruction): boolean {
     return (
       this.codeByAddress.has(address) ||
-      this.opcodeProbes.some((probe) => probe.place.kind === 'opcode' && probe.place.mnemonics.has(instruction.row.mnemonic))
+      this.opcodeProbes.some(({ place }) => isAt(place, instruction))
     );
   }
 
   /** The probes that stand before an instruction. */
   before(address: LinearAddress, instruction: Instruction | undefined): readonly Probe[] {
-    const opcodes = this.opcodeProbes.filter(
-      (probe) => instruction && probe.place.kind === 'opcode' && probe.place.mnemonics.has(instruction.row.mnemonic),
-    );
+    const opcodes = this.opcodeProbes.filter(({ place }) => instruction && isAt(place, instruction));
     return [...(this.codeByAddress.get(address) ?? []), ...opcodes];
   }
 
