@@ -1,4 +1,8 @@
-import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import bios from '../../src/engines/emulator/bios/bios.asm';
 import vgaBios from '../../src/engines/emulator/bios/vga-bios.asm';
@@ -12,6 +16,7 @@ import services from './guests/services.asm';
 const SEABIOS = '/usr/share/seabios/bios.bin';
 const SEABIOS_LARGE = '/usr/share/seabios/bios-256k.bin';
 const seabiosMissing = missing({ [SEABIOS]: 'seabios', [SEABIOS_LARGE]: 'seabios' });
+const nasmMissing = missing({ nasm: 'nasm' });
 const MINUTE = 60_000;
 
 /** The guest on a disk of 20 × 16 × 63 sectors that are full of numbers. */
@@ -36,6 +41,20 @@ describe('our BIOS', () => {
     expect(String.fromCharCode(...bios.subarray(0xfff5, 0xfffd))).toMatch(/^\d\d\/\d\d\/\d\d$/);
     expect(bios[0xfffe]).toBe(0xfc);
     expect(vgaBios.length).toBe(0x4000);
+  });
+
+  it.skipIf(nasmMissing)(`is what NASM makes of it, and so is the video ROM${nasmMissing ? ` (${nasmMissing})` : ''}`, () => {
+    for (const [name, image] of [
+      ['bios.asm', bios],
+      ['vga-bios.asm', vgaBios],
+    ] as const) {
+      const folder = fileURLToPath(new URL('../../src/engines/emulator/bios', import.meta.url));
+      const output = join(tmpdir(), `ringside-${process.pid}-${name}.bin`);
+      execFileSync('nasm', ['-f', 'bin', '-o', output, name], { cwd: folder });
+      const theirs = readFileSync(output);
+      rmSync(output);
+      expect([name, Buffer.compare(theirs, image)]).toEqual([name, 0]);
+    }
   });
 
   it.skipIf(qemuMissing)(`answers as SeaBIOS does, on QEMU${qemuMissing ? ` (${qemuMissing})` : ''}`, async () => {

@@ -55,7 +55,7 @@ describe('ATA disk', () => {
     expect(ports.read(0x1f1, 1)).toBe(1);
     expect(registers().slice(0, 4)).toEqual([1, 1, 0, 0]);
     out(0x1f6, 0xb0);
-    expect([status(), ports.read(0x1f2, 1)]).toEqual([0, 0]);
+    expect([status(), ports.read(0x1f1, 1), ports.read(0x1f2, 1)]).toEqual([0, 0, 1]);
     out(0x1f7, 0xec);
     clock.run(1e6);
     expect(irq.rises).toBe(0);

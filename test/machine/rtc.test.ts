@@ -52,6 +52,18 @@ describe('MC146818', () => {
     expect(read(4)).toBe(0x00);
   });
 
+  it('holds plain bytes while SET is on and reads them in the mode in which it starts', () => {
+    write(0x0b, 0x82);
+    expect(read(4)).toBe(0x23);
+    write(0x0b, 0x86);
+    expect(read(4)).toBe(0x23);
+    write(4, 0x11);
+    write(0x0b, 0x06);
+    expect(read(4)).toBe(17);
+    write(0x0b, 0x02);
+    expect(read(4)).toBe(0x17);
+  });
+
   it('stops while SET is on and takes a new time', () => {
     write(0x0b, 0x82);
     write(0, 0x30);

@@ -175,7 +175,7 @@ export class Ata implements Device {
     };
   }
 
-  /** Device 1 is selected and is not there: QEMU reads as 0 then, and so does this. */
+  /** Device 1 is selected and is not there: device 0 answers in its place, with a status and error of 0. */
   private get absent(): boolean {
     return (this.state.device & 0x10) !== 0;
   }
@@ -192,7 +192,7 @@ export class Ata implements Device {
   /** @param register 1 to 7 */
   private read(register: number): number {
     const { state } = this;
-    if (this.absent) return register === 6 ? state.device : 0;
+    if (this.absent && (register === 1 || register === 7)) return 0;
     if (register === 7) {
       this.setInterrupt(false);
       return state.status;

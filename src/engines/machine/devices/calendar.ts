@@ -77,6 +77,9 @@ const fields: Readonly<
   0x37: [(t, b) => encode(Math.floor(t.year / 100), b), (t, b, v) => void (t.year = decode(v, b) * 100 + (t.year % 100))],
 };
 
+/** The registers that hold the time; 0x37 is the PS/2's place for the century. */
+export const TIME_INDEXES: readonly number[] = Object.keys(fields).map(Number);
+
 /** A time register's value under register B's data mode; undefined for other indexes. */
 export const readField = (time: CalendarTime, index: number, b: number): number | undefined => fields[index]?.[0](time, b);
 

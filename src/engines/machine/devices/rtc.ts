@@ -7,7 +7,7 @@ import type { Clock, Timer } from '../clock';
 import type { Device, DeviceFact, InterruptLine } from '../device';
 import { Frequency } from '../frequency';
 import type { PortBus } from '../ports';
-import { type CalendarTime, alarmMatches, fromUnixTime, nextSecond, readField, writeField } from './calendar';
+import { alarmMatches, type CalendarTime, fromUnixTime, nextSecond, readField, TIME_INDEXES, writeField } from './calendar';
 import { bits, hex } from './notation';
 
 const B = { set: 0x80, periodic: 0x40, alarm: 0x20, update: 0x10, binary: 0x04, hours24: 0x02 } as const;
@@ -18,7 +18,7 @@ const UPDATE_CYCLES = 73;
 
 interface RtcState {
   index: number;
-  /** 128 bytes; time registers hold their value of the last access only. */
+  /** 128 bytes. The time registers hold the time while SET is on, as plain bytes; else `time` is what counts. */
   ram: number[];
   time: CalendarTime;
   /** Crystal cycle at which the second in `time` began; -1 while the divider is held in reset. */
@@ -136,7 +136,7 @@ export class Rtc implements Device {
     }
     // VRT: the battery is good.
     if (index === 0x0d) return 0x80;
-    return readField(time, index, ram[0x0b]) ?? ram[index];
+    return ram[0x0b] & B.set ? ram[index] : (readField(time, index, ram[0x0b]) ?? ram[index]);
   }
 
   private write(index: number, value: number): void {
@@ -144,13 +144,25 @@ export class Rtc implements Device {
     const { state } = this;
     const { ram } = state;
     if (index === 0x0a) this.writeDivider(value);
-    // Setting SET also clears UIE.
-    else if (index === 0x0b) ram[0x0b] = value & B.set ? value & ~B.update : value;
+    else if (index === 0x0b) this.writeModes(value);
     else if (index !== 0x0c && index !== 0x0d) {
-      writeField(state.time, index, ram[0x0b], value);
+      if (!(ram[0x0b] & B.set)) writeField(state.time, index, ram[0x0b], value);
       ram[index] = value;
     }
     this.update();
+  }
+
+  /** Register B. SET stops the time as the bytes that it is, whatever mode they are then read in, and clears UIE. */
+  private writeModes(value: number): void {
+    const { time, ram } = this.state;
+    const stopped = (ram[0x0b] & B.set) !== 0;
+    if (value & B.set) {
+      if (!stopped) for (const index of TIME_INDEXES) ram[index] = readField(time, index, ram[0x0b]) ?? 0;
+      ram[0x0b] = value & ~B.update;
+      return;
+    }
+    if (stopped) for (const index of TIME_INDEXES) writeField(time, index, value, ram[index]);
+    ram[0x0b] = value;
   }
 
   /** DV bits 11x hold the divider in reset; the first update comes half a second after they are changed. */
@@ -161,13 +173,13 @@ export class Rtc implements Device {
     else if (state.second < 0) state.second = this.now - CRYSTAL.hertz / 2;
   }
 
-  /** Sets a byte of the CMOS RAM as the factory would: no flags, no time. @param index 0x0e to 0x7f */
+  /** Sets a byte of the CMOS RAM as a set-up program leaves it. @param index 0x0e to 0x7f, no part of the time */
   setByte(index: number, value: number): void {
     this.state.ram[index] = value & 0xff;
   }
 
   byte(index: number): number {
-    return readField(this.state.time, index, this.state.ram[0x0b]) ?? this.state.ram[index];
+    return this.state.ram[index];
   }
 
   /** RESET# clears the interrupt enables and flags; time and RAM live on the battery. */
