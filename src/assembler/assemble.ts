@@ -53,7 +53,7 @@ export interface LineEntry {
   /** Bytes. */
   readonly length: number;
   readonly file: string;
-  /** From 1: the user's own line, where macros wrote the bytes. */
+  /** From 1. Where a macro wrote the bytes, the line in its body; for macros that hide themselves (.nolist) the line of the call. */
   readonly line: number;
   /** Code size of the instructions; undefined for data. */
   readonly bits: Bits | undefined;
@@ -147,7 +147,7 @@ class Runner {
       }
     }
     this.runPass(true);
-    if (assembly.changes > 0) this.unstable();
+    if (assembly.changes > 0 && !assembly.diagnostics.hasErrors && !this.fixed.hasErrors) this.unstable();
   }
 
   private unstable(): void {

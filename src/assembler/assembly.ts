@@ -156,6 +156,11 @@ export class Assembly {
     throw new SourceError(this.place(token), message);
   }
 
+  /** An error that does not stop the statement; told in the last pass. */
+  report(token: Token, message: string): void {
+    if (this.final) this.diagnostics.error(this.place(token), message);
+  }
+
   /** Warnings are told once, in the last pass. */
   warn(token: Token, code: string, message: string): void {
     if (this.final && !this.silenced.has(code) && !this.silenced.has('all')) this.diagnostics.warning(this.place(token), code, message);

@@ -131,9 +131,8 @@ function encodeBody(assembly: Assembly, body: InstructionBody, operands: readonl
     return assembly.fail(operand?.token ?? body.token, result.error);
   }
   for (const { code, message } of result.warnings) {
-    if (code === 'short-range') {
-      if (assembly.final) assembly.fail(operands[0]?.token ?? body.token, message);
-    } else assembly.warn(body.token, code, message);
+    if (code === 'short-range') assembly.report(operands[0]?.token ?? body.token, message);
+    else assembly.warn(body.token, code, message);
   }
   return result;
 }

@@ -8,6 +8,8 @@ export const MAX_LINES = 4_000_000;
 export const MAX_LINE_TOKENS = 200_000;
 /** Tokens that macros may write out in one assembly. */
 export const MAX_EXPANDED_TOKENS = 60_000_000;
+/** Single-line macros within the text of single-line macros. */
+export const MAX_SINGLE_DEPTH = 800;
 /** Macro calls within macro calls. */
 export const MAX_MACRO_DEPTH = 5_000;
 export const MAX_INCLUDE_DEPTH = 64;

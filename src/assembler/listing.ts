@@ -69,7 +69,8 @@ export class Listing {
     const length = same ? assembly.location.offset - before.offset : 0;
     const code = length > 0 ? this.code(assembly, statement.body, before, length, statement.times !== undefined) : [];
     const offset = length > 0 ? before.offset : undefined;
-    this.entries.push({ file: source.line.file, line: source.line.number, level: source.level, text: source.line.text, offset, code });
+    const { file, number, text } = source.shown;
+    this.entries.push({ file, line: number, level: source.level, text, offset, code });
   }
 
   private code(

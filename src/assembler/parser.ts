@@ -149,8 +149,9 @@ class LineParser {
     const { cursor } = this;
     const { token } = cursor;
     if (cursor.done) {
+      if (this.prefixes !== NO_PREFIXES) return { kind: 'prefixes', prefixes: this.prefixes };
       if (this.times) cursor.fail('expected an instruction after TIMES and its count');
-      return this.prefixes === NO_PREFIXES ? { kind: 'none' } : { kind: 'prefixes', prefixes: this.prefixes };
+      return { kind: 'none' };
     }
     if (token.kind === TokenKind.Identifier) {
       const keyword = keywordOf(token.text);

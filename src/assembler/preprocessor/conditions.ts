@@ -62,9 +62,11 @@ function macro(tokens: readonly Token[], at: Token, host: ConditionHost): boolea
 /** Whether two texts are the same; white space counts only as such. */
 function identical(ignoreCase: boolean): Test {
   return (tokens, at, host) => {
-    const [left, right, ...more] = splitArguments(host.expand(tokens));
+    const expanded = host.expand(tokens);
+    const [left, right, ...more] = splitArguments(expanded);
     if (right === undefined || more.length > 0) fail(at, host, `expected two texts with a comma between them after ${at.text}`);
-    if (left.length !== right.length) return false;
+    // White space before the comma belongs to the first text.
+    if (left.length !== right.length || expanded.find((token) => isOperator(token, ','))?.space) return false;
     return left.every((token, i) => sameToken(token, right[i], ignoreCase) && (i === 0 || token.space === right[i].space));
   };
 }

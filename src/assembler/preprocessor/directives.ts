@@ -231,9 +231,8 @@ const line: Directive = (pp: Preprocessor, tokens: readonly Token[], at: Token) 
   const step = stepped ? Number(rest[1]?.text) : 1;
   if (!Number.isInteger(step)) pp.fail(at, 'expected a number after the plus sign of %line');
   const name = stepped ? rest.slice(2) : rest;
-  const next = at.line.number + 1;
   const file = name.length > 0 ? pp.textOf(name) : (pp.override?.file ?? pp.frame.file);
-  pp.override = { file, offset: number - next * step, step };
+  pp.override = { file, offset: number - at.line.number * step, step };
 };
 
 const use: Directive = (pp: Preprocessor, tokens: readonly Token[], at: Token) => {

@@ -107,7 +107,11 @@ export function match(macros: readonly MultiMacro[], tokens: readonly Token[]): 
   const values = splitArguments(tokens);
   for (const macro of macros) {
     if (values.length < macro.minimum || (values.length > macro.maximum && !macro.greedy)) continue;
-    return { macro, values: macro.greedy && values.length > macro.maximum ? regrouped(tokens, values, macro.maximum) : values };
+    // An empty last argument counts for the choice of the macro, but is then as if left out.
+    const dropped = isOperator(tokens.at(-1), ',') ? 1 : 0;
+    const kept = dropped ? values.slice(0, -1) : values;
+    if (!macro.greedy || kept.length <= macro.maximum) return { macro, values: kept };
+    return { macro, values: regrouped(dropped ? tokens.slice(0, -1) : tokens, kept, macro.maximum) };
   }
   // A comma at the line's end is forgiven where the macro does not take one argument more.
   if (values.length > 1 && values.at(-1)?.length === 0) {

@@ -20,6 +20,8 @@ import { PACKAGES, STANDARD_MACROS, standardDefinitions } from './standard';
 export interface LogicalLine {
   readonly tokens: readonly Token[];
   readonly line: SourceLine;
+  /** The line that line tables and listings name: the call's where a macro is hidden, else the same as `line`. */
+  readonly shown: SourceLine;
   readonly expansion: Expansion | undefined;
   /** Depth of macro calls that the listing shows; 0 for lines of files. */
   readonly level: number;
@@ -49,7 +51,8 @@ export interface Frame {
   readonly file: string;
   readonly expansion: Expansion | undefined;
   readonly level: number;
-  readonly hidden: boolean;
+  /** In hidden macros, the line of the call. */
+  readonly shown: SourceLine | undefined;
   /** The macro call whose parameters count here. */
   readonly call: MacroCall | undefined;
   readonly conditions: Condition[];
@@ -176,15 +179,12 @@ export class Preprocessor {
     define('BITS', (call) => writtenText(String(this.host.bits()), call));
   }
 
-  /** File and line as the program sees them: of the user's own line, as %line has changed it. */
+  /** File and line as the program sees them, as %line has changed them. */
   get position(): { file: string; line: number } {
-    const frame = this.frames.findLast(({ kind }) => kind === 'file');
-    const repetition = this.frames.at(-1);
-    const source = repetition?.kind === 'repetition' && !repetition.expansion ? repetition : frame;
-    if (!source) return { file: '', line: 0 };
-    const line = source.lines[Math.max(0, source.next - 1)]?.line.number ?? 0;
-    const { override } = this;
-    return override ? { file: override.file, line: line * override.step + override.offset } : { file: source.file, line };
+    const { frame, override } = this;
+    const line = frame.shown ?? frame.lines[Math.max(0, frame.next - 1)]?.line;
+    if (!line) return { file: frame.file, line: 0 };
+    return override ? { file: override.file, line: line.number * override.step + override.offset } : { file: line.file, line: line.number };
   }
 
   get expansion(): Expansion | undefined {
@@ -229,7 +229,7 @@ export class Preprocessor {
   }
 
   pushFile(file: string, lines: readonly TokenLine[]): void {
-    this.push({ kind: 'file', lines, file, expansion: undefined, level: 0, hidden: false, call: undefined, remaining: 0 });
+    this.push({ kind: 'file', lines, file, expansion: undefined, level: 0, shown: undefined, call: undefined, remaining: 0 });
   }
 
   push(frame: Omit<Frame, 'next' | 'conditions' | 'left'>): void {
@@ -370,7 +370,7 @@ export class Preprocessor {
     const { expansion, level } = this.frame;
     if (expanded.length === 0) return undefined;
     if (this.callMacro(expanded, line)) return this.labelLine;
-    return { tokens: expanded, line, expansion, level };
+    return { tokens: expanded, line, shown: this.frame.shown ?? line, expansion, level };
   }
 
   /** A label before a macro call, as a line of its own. */
@@ -430,20 +430,22 @@ export class Preprocessor {
     if (label.length > 0 && !macro.takesLabel) {
       // A label before a macro call needs no colon.
       const colon = written(TokenKind.Operator, ':', label[0], false);
-      this.labelLine = { tokens: [label[0], colon], line, expansion: frame.expansion, level: frame.level };
+      const { expansion, level, shown = line } = frame;
+      this.labelLine = { tokens: [label[0], colon], line, shown, expansion, level };
     }
     const place = this.place(name);
     const expansion: Expansion = { macro: macro.name, line: place.line, column: place.column, length: place.length, parent: place.expansion };
     macro.inProgress++;
     const level = frame.level + (macro.hidden ? 0 : 1);
-    this.push({ kind: 'macro', lines: macro.body, file: frame.file, expansion, level, hidden: macro.hidden, call, remaining: 0 });
+    const shown = macro.hidden ? (frame.shown ?? line) : frame.shown;
+    this.push({ kind: 'macro', lines: macro.body, file: frame.file, expansion, level, shown, call, remaining: 0 });
   }
 
   /** Begins a %rep whose lines are known. */
   repeat(lines: readonly TokenLine[], count: number): void {
     const { frame } = this;
-    const { file, expansion, hidden, call } = frame;
-    this.push({ kind: 'repetition', lines, file, expansion, level: frame.level + 1, hidden, call, remaining: count - 1 });
+    const { file, expansion, shown, call } = frame;
+    this.push({ kind: 'repetition', lines, file, expansion, level: frame.level + 1, shown, call, remaining: count - 1 });
   }
 
   private leave(frame: Frame): void {

@@ -2,7 +2,7 @@
 
 import { placeOf } from '../cursor';
 import { detokenize, type Token, TokenKind, tokenize } from '../lexer';
-import { MAX_LINE_TOKENS } from '../limits';
+import { MAX_LINE_TOKENS, MAX_SINGLE_DEPTH } from '../limits';
 import { type Expansion, FatalSourceError, SourceError } from '../source';
 import { quoteText } from '../strings';
 
@@ -88,12 +88,6 @@ export interface ExpansionHost {
   readonly expansion: Expansion | undefined;
 }
 
-interface EndMarker {
-  readonly macro: SingleMacro;
-}
-type Item = Token | EndMarker;
-const isMarker = (item: Item): item is EndMarker => 'macro' in item;
-
 export const isOperator = (token: Token | undefined, text: string): boolean =>
   token !== undefined && token.kind === TokenKind.Operator && token.text === text;
 
@@ -114,104 +108,101 @@ export function joined(left: Token, right: Token): Token[] {
   return writtenText(left.text + right.text, left);
 }
 
-/** One line's expansion. */
+/**
+ * One line's expansion, in NASM's order: the line is read once from left to right; what a macro stands for is put before the rest of
+ * the line token by token from its end, and each of these tokens may be a call again, with the text behind it as arguments. So calls
+ * inside a macro's text are expanded before those around them, and nothing is read a second time.
+ */
 class Expander {
   private readonly host: ExpansionHost;
-  private readonly output: Token[] = [];
-  /** What is still to be looked at, last first. */
-  private readonly pending: Item[];
+  /** The rest of the line, last token first. */
+  private readonly rest: Token[];
+  /** Height of `rest` below which nothing was written by the call that is being expanded. */
+  private floor = 0;
+  private depth = 0;
 
   constructor(host: ExpansionHost, tokens: readonly Token[]) {
     this.host = host;
-    this.pending = [];
-    for (let i = tokens.length - 1; i >= 0; i--) this.pending.push(tokens[i]);
+    this.rest = [...tokens].reverse();
   }
 
   run(): Token[] {
-    try {
-      for (;;) {
-        const item = this.pending.pop();
-        if (item === undefined) return this.output;
-        if (isMarker(item)) item.macro.inProgress--;
-        else this.step(item);
-      }
-    } finally {
-      // After an error no macro may stay marked as being expanded.
-      for (const item of this.pending) if (isMarker(item)) item.macro.inProgress--;
+    const output: Token[] = [];
+    for (;;) {
+      const token = this.rest.pop();
+      if (token === undefined) return output;
+      this.floor = this.rest.length;
+      if (this.expand(token)) while (this.rest.length > this.floor) output.push(this.rest.pop() as Token);
+      else output.push(token);
     }
   }
 
-  private step(token: Token): void {
-    if (this.output.length + this.pending.length > MAX_LINE_TOKENS) {
-      throw new FatalSourceError(placeOf(token, this.host.expansion), `macros make this line longer than ${MAX_LINE_TOKENS} tokens`);
-    }
+  private fatal(token: Token, message: string): never {
+    throw new FatalSourceError(placeOf(token, this.host.expansion), message);
+  }
+
+  /** Puts what the token stands for before the rest of the line. @returns false where it stands for itself */
+  private expand(token: Token): boolean {
     if (token.kind === TokenKind.Identifier) {
       const macros = this.host.find(token.text);
-      if (macros && this.call(token, macros)) return;
-    } else if (token.kind === TokenKind.Preprocessor && token.text.startsWith('%$')) {
-      const { table, name, label } = this.host.contextMacros(token);
-      const macros = table?.find(name);
-      if (macros && this.call(token, macros)) return;
-      this.output.push(written(TokenKind.Identifier, label, token));
-      return;
+      return macros !== undefined && this.call(token, macros);
     }
-    this.output.push(token);
-  }
-
-  /** Index in `pending` of the next token that is no marker, or -1. */
-  private ahead(): number {
-    let at = this.pending.length - 1;
-    while (at >= 0 && isMarker(this.pending[at])) at--;
-    return at;
-  }
-
-  private call(token: Token, macros: readonly SingleMacro[]): boolean {
-    const first = macros[0];
-    if (first.alias !== undefined) {
-      if (first.inProgress > 0) return false;
-      this.enter(first, [written(TokenKind.Identifier, first.alias, token)], token);
-      return true;
-    }
-    const plain = macros.find((macro) => macro.parameters === undefined);
-    if (plain) {
-      if (plain.inProgress > 0) return false;
-      this.enter(plain, plain.builtin ? plain.builtin(token) : this.substitute(plain, [], token), token);
-      return true;
-    }
-    const open = this.ahead();
-    if (open < 0 || !isOperator(this.pending[open] as Token, '(')) return false;
-    const parsed = this.arguments(open, token);
-    const macro = macros.find((candidate) => accepts(candidate, parsed.values.length));
-    if (!macro) {
-      const count = parsed.values.length;
-      this.host.warn(
-        token,
-        'pp-macro-params-single',
-        `single-line macro '${token.text}' exists, but not taking ${count} parameter${count === 1 ? '' : 's'}`,
-      );
-      return false;
-    }
-    if (macro.inProgress > 0) return false;
-    // The call is used up, and with it the ends of macros that lie inside it.
-    for (const item of this.pending.splice(parsed.end)) if (isMarker(item)) item.macro.inProgress--;
-    const values = gather(macro, parsed.values, parsed.commas);
-    macro.inProgress++;
-    const expanded = values.map((value, i) => this.argument(macro.parameters?.[i], value, token));
-    macro.inProgress--;
-    this.enter(macro, this.substitute(macro, expanded, token), token);
+    if (token.kind !== TokenKind.Preprocessor || !token.text.startsWith('%$')) return false;
+    const { table, name, label } = this.host.contextMacros(token);
+    const macros = table?.find(name);
+    if (!macros || !this.call(token, macros)) this.rest.push(written(TokenKind.Identifier, label, token));
     return true;
   }
 
-  private enter(macro: SingleMacro, tokens: readonly Token[], call: Token): void {
-    this.host.spend(tokens.length + 1, call);
-    macro.inProgress++;
-    this.pending.push({ macro });
-    for (let i = tokens.length - 1; i >= 0; i--) {
-      this.pending.push(i === 0 && tokens[i].space !== call.space ? { ...tokens[i], space: call.space } : tokens[i]);
+  private call(token: Token, macros: readonly SingleMacro[]): boolean {
+    const { alias } = macros[0];
+    const plain = alias === undefined ? macros.find((macro) => macro.parameters === undefined) : macros[0];
+    if (plain) {
+      if (plain.inProgress > 0) return false;
+      if (alias !== undefined) this.write(plain, [written(TokenKind.Identifier, alias, token)], token);
+      else this.write(plain, plain.builtin ? plain.builtin(token) : this.substitute(plain, [], token), token);
+      return true;
     }
+    const open = this.rest.length - 1;
+    if (!isOperator(this.rest[open], '(')) return false;
+    const { values, commas, end } = this.arguments(open, token);
+    const macro = macros.find((candidate) => accepts(candidate, values.length));
+    if (!macro) {
+      const count = `${values.length} parameter${values.length === 1 ? '' : 's'}`;
+      this.host.warn(token, 'pp-macro-params-single', `single-line macro '${token.text}' exists, but not taking ${count}`);
+      return false;
+    }
+    if (macro.inProgress > 0) return false;
+    this.rest.length = end;
+    this.floor = Math.min(this.floor, end);
+    macro.inProgress++;
+    try {
+      const all = gather(macro, values, commas).map((value, i) => this.argument(macro.parameters?.[i], value, token));
+      this.write(macro, this.substitute(macro, all, token), token);
+    } finally {
+      macro.inProgress--;
+    }
+    return true;
   }
 
-  /** Arguments of a call whose parenthesis is at `open` of `pending`; `end` is where the tokens behind it begin (from the end). */
+  /** Puts tokens before the rest of the line, expanding each. */
+  private write(macro: SingleMacro, tokens: readonly Token[], call: Token): void {
+    this.host.spend(tokens.length + 1, call);
+    if (this.rest.length + tokens.length > MAX_LINE_TOKENS) this.fatal(call, `macros make this line longer than ${MAX_LINE_TOKENS} tokens`);
+    if (++this.depth > MAX_SINGLE_DEPTH) this.fatal(call, `single-line macros are nested more than ${MAX_SINGLE_DEPTH} deep`);
+    macro.inProgress++;
+    try {
+      for (let i = tokens.length - 1; i >= 0; i--) {
+        const token = i === 0 && tokens[0].space !== call.space ? { ...tokens[0], space: call.space } : tokens[i];
+        if (!this.expand(token)) this.rest.push(token);
+      }
+    } finally {
+      macro.inProgress--;
+    }
+    this.depth--;
+  }
+
+  /** Arguments of a call whose parenthesis is at `open` of `rest`; `end` is the height of what is left behind them. */
   private arguments(open: number, call: Token): { values: Token[][]; commas: Token[]; end: number } {
     const values: Token[][] = [];
     const commas: Token[] = [];
@@ -219,8 +210,7 @@ class Expander {
     let depth = 0;
     let braces = 0;
     for (let at = open - 1; at >= 0; at--) {
-      const item = this.pending[at];
-      if (isMarker(item)) continue;
+      const item = this.rest[at];
       const text = item.kind === TokenKind.Operator ? item.text : '';
       if (braces === 0 && text === '(') depth++;
       else if (braces === 0 && text === ')') {
@@ -242,10 +232,12 @@ class Expander {
   }
 
   private argument(parameter: Parameter | undefined, value: Token[], call: Token): Token[] {
-    const expanded = expandTokens(value, this.host);
-    if (parameter?.evaluate) return writtenText(this.host.evaluate(expanded, call), expanded[0] ?? call);
-    if (parameter?.quote) return [written(TokenKind.String, quoteText(detokenize(expanded)), expanded[0] ?? call)];
-    return expanded;
+    if (parameter?.evaluate) {
+      const expanded = expandTokens(value, this.host);
+      return writtenText(this.host.evaluate(expanded, call), expanded[0] ?? call);
+    }
+    if (parameter?.quote) return [written(TokenKind.String, quoteText(detokenize(value)), value[0] ?? call)];
+    return value;
   }
 
   private substitute(macro: SingleMacro, values: readonly (readonly Token[])[], call: Token): Token[] {
