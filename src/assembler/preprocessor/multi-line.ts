@@ -138,7 +138,8 @@ function regrouped(tokens: readonly Token[], values: Token[][], count: number): 
 /** Puts defaults in the place of arguments that the call leaves out. */
 export function withDefaults(macro: MultiMacro, values: readonly Token[][]): Token[][] {
   const all = [...values];
-  for (let i = values.length; i < macro.minimum + macro.defaults.length; i++) all.push([...macro.defaults[i - macro.minimum]]);
+  if (macro.defaults.length === 0) return all;
+  for (let i = values.length; i < macro.minimum + macro.defaults.length; i++) all.push([...(macro.defaults[i - macro.minimum] ?? [])]);
   return all;
 }
 
