@@ -1,0 +1,47 @@
+/** The palette's commands. */
+import * as vscode from 'vscode';
+import { configurationFor } from './configurations';
+import type { PanelHost } from './panel-host';
+import type { SerialTerminals } from './serial-terminal';
+import type { SessionWatcher } from './session-watcher';
+
+export function registerCommands(watcher: SessionWatcher, panels: PanelHost, terminals: SerialTerminals): vscode.Disposable[] {
+  const commands: Readonly<Record<string, (argument?: unknown) => unknown>> = {
+    'ringside.debugFile': debugFile,
+    'ringside.exportTrapLog': () => exportTrapLog(watcher),
+    'ringside.showSerial': () => terminals.reveal(),
+    'ringside.showTransition': (sequence) => (typeof sequence === 'number' ? panels.showTransition(sequence) : undefined),
+  };
+  return Object.entries(commands).map(([name, action]) => vscode.commands.registerCommand(name, action));
+}
+
+async function debugFile(argument: unknown): Promise<void> {
+  const uri = argument instanceof vscode.Uri ? argument : vscode.window.activeTextEditor?.document.uri;
+  if (!uri) {
+    void vscode.window.showErrorMessage('Open the program that is to be debugged first.');
+    return;
+  }
+  await vscode.debug.startDebugging(vscode.workspace.getWorkspaceFolder(uri), configurationFor(uri.fsPath));
+}
+
+/** Writes the whole log, a JSON object a line. */
+async function exportTrapLog(watcher: SessionWatcher): Promise<void> {
+  if (!watcher.session) {
+    void vscode.window.showErrorMessage('No guest is being debugged, so there is no trap log to export.');
+    return;
+  }
+  const folder = vscode.workspace.workspaceFolders?.[0]?.uri;
+  const target = await vscode.window.showSaveDialog({
+    defaultUri: folder && vscode.Uri.joinPath(folder, 'trap-log.jsonl'),
+    filters: { 'JSON Lines': ['jsonl'] },
+  });
+  if (!target) return;
+  const chunks: Uint8Array[] = [];
+  let start: number | undefined;
+  do {
+    const body = await watcher.request('ringside/exportTransitions', { start });
+    chunks.push(Buffer.from(body.lines, 'utf8'));
+    start = body.next;
+  } while (start !== undefined);
+  await vscode.workspace.fs.writeFile(target, Buffer.concat(chunks));
+}

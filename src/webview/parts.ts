@@ -1,0 +1,61 @@
+/** Pieces that several pages show in the same way. */
+import { html, nothing, type TemplateResult } from 'lit';
+import type { PlaceInCode } from '../shared/panel-protocol';
+import type { Place, TransitionCheck, TransitionDetail } from '../shared/transition';
+import type { Connection } from './connection';
+
+export const hex = (value: number, digits = 8): string => `0x${value.toString(16).padStart(digits, '0')}`;
+
+/** `ring 3`, with mode and what the guest believes where that differs. */
+export function placeText({ ring, guestRing, mode, vmx, domain }: Place): string {
+  const parts = [mode === 'real' ? 'real mode' : mode === 'virtual-8086' ? 'virtual-8086 mode' : `ring ${ring}`];
+  if (guestRing !== ring) parts.push(`guest believes ring ${guestRing}`);
+  if (vmx !== 'off') parts.push(`VMX ${vmx}`);
+  if (domain) parts.push(domain);
+  return parts.join(', ');
+}
+
+/** A small mark for a ring, R in real mode and V in virtual-8086 mode. */
+export function ringMark(place: Place): TemplateResult {
+  const letter = place.mode === 'real' ? 'R' : place.mode === 'virtual-8086' ? 'V' : String(place.ring);
+  return html`<span class="mark ring-${letter}" title=${placeText(place)} aria-label=${placeText(place)}>${letter}</span>`;
+}
+
+/** An address that leads to its source, or to its instructions. */
+export function codeLink(connection: Connection, at: PlaceInCode): TemplateResult {
+  const follow = (event: Event): void => {
+    event.stopPropagation();
+    if (at.path !== undefined && at.line !== undefined) connection.open({ kind: 'source', path: at.path, line: at.line });
+    else connection.open({ kind: 'disassembly', address: at.address });
+  };
+  const file = at.path?.replace(/^.*[/\\]/, '');
+  const title = file === undefined ? `Show the instructions at ${hex(at.address)}` : `${file}:${at.line}`;
+  return html`<button class="link" title=${title} @click=${follow}>${hex(at.address)}${at.symbol ? html` <span class="symbol">${at.symbol}</span>` : nothing}</button>`;
+}
+
+export function memoryLink(connection: Connection, memoryReference: string, text: string): TemplateResult {
+  return html`<button class="link" title="Show the memory" @click=${() => connection.open({ kind: 'memory', memoryReference })}>${text}</button>`;
+}
+
+export function detailTable(connection: Connection, details: readonly TransitionDetail[]): TemplateResult | typeof nothing {
+  if (details.length === 0) return nothing;
+  return html`<table class="details"><tbody>${details.map(
+    ({ name, value, meaning, address }) =>
+      html`<tr><th scope="row">${name}</th><td class="number">${
+        address === undefined ? value : memoryLink(connection, `linear:${hex(address)}`, value)
+      }</td><td>${meaning ?? nothing}</td></tr>`,
+  )}</tbody></table>`;
+}
+
+export function checkList(checks: readonly TransitionCheck[]): TemplateResult | typeof nothing {
+  if (checks.length === 0) return nothing;
+  return html`<ul class="checks">${checks.map(
+    ({ passed, text, manual }) =>
+      html`<li class=${passed ? 'passed' : 'failed'}><span class="sign" aria-label=${passed ? 'passed' : 'failed'}>${
+        passed ? '✓' : '✗'
+      }</span> ${text} <span class="manual" title="Section of the manual">${manual}</span></li>`,
+  )}</ul>`;
+}
+
+/** One sentence on what the panel will show. */
+export const emptyState = (text: string): TemplateResult => html`<p class="empty">${text}</p>`;
