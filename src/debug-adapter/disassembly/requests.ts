@@ -1,0 +1,101 @@
+/** The disassemble request. */
+import type { DebugProtocol as P } from '@vscode/debugprotocol';
+import { format } from '../../isa/formatter';
+import type { Guest } from '../guest';
+import { parseReference } from '../memory/reference';
+import { UserError } from '../protocol/errors';
+import type { Handlers } from '../protocol/requests';
+import type { Session } from '../session';
+import { baseName } from '../sources/paths';
+import { codeBase } from '../state/cpu-facts';
+import { Disassembler } from './disassembler';
+import type { Line } from './sweep';
+
+/** More than any view shows at once. */
+const MOST = 20_000;
+
+export function disassemblyRequests(session: Session): Handlers {
+  return {
+    disassemble: ({ memoryReference, offset = 0, instructionOffset = 0, instructionCount }) => {
+      const { guest } = session;
+      if (instructionCount > MOST) throw new UserError(`${instructionCount} instructions are too many at once; at most ${MOST}`);
+      if (Math.abs(instructionOffset) > MOST) throw new UserError(`an instruction offset of ${instructionOffset} is too far; at most ${MOST}`);
+      const { space, address } = parseReference(memoryReference);
+      const cpu = guest.cpuOfFrame(undefined);
+      const lines = new Disassembler(guest.engine, cpu, guest.program, space).lines(address + offset, instructionOffset, instructionCount);
+      const show = new Shower(guest, session, space);
+      return { instructions: show.all(lines, address + offset) };
+    },
+  };
+}
+
+/** Lines as DAP shows them: each with its source position where that changes. */
+class Shower {
+  private readonly guest: Guest;
+  private readonly session: Session;
+  private readonly space: 'linear' | 'physical';
+  private readonly base: number;
+  private lastPosition = '';
+
+  constructor(guest: Guest, session: Session, space: 'linear' | 'physical') {
+    this.guest = guest;
+    this.session = session;
+    this.space = space;
+    this.base = space === 'linear' ? codeBase(guest.cpuOfFrame(undefined)) : 0;
+  }
+
+  /** @param fallback an address for lines that lie outside memory */
+  all(lines: readonly (Line | undefined)[], fallback: number): P.DisassembledInstruction[] {
+    const first = lines.findIndex((line) => line !== undefined);
+    return lines.map((line, i) => (line ? this.show(line) : this.outside(lines, i, first, fallback)));
+  }
+
+  /** What is not there counts down before memory and up behind it, so that every line has an address of its own. */
+  private outside(lines: readonly (Line | undefined)[], i: number, first: number, fallback: number): P.DisassembledInstruction {
+    let address = fallback + i;
+    if (first >= 0 && i < first) address = (lines[first] as Line).address - (first - i);
+    else if (first >= 0) {
+      let known = i;
+      while (lines[known] === undefined) known--;
+      const line = lines[known] as Line;
+      address = line.address + line.bytes.length + (i - known - 1);
+    }
+    return { address: hexAddress(address), instruction: 'invalid', presentationHint: 'invalid' };
+  }
+
+  private show({ address, bytes, instruction }: Line): P.DisassembledInstruction {
+    const text = instruction
+      ? format(instruction, { address: address - this.base, symbols: (target) => this.symbolAt(target + this.base) })
+      : `db ${[...bytes].map((byte) => `0x${byte.toString(16).padStart(2, '0')}`).join(', ')}`;
+    return {
+      address: hexAddress(address),
+      instructionBytes: [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(' '),
+      instruction: text,
+      ...this.symbolAndSource(address),
+    };
+  }
+
+  private symbolAt(address: number): string | undefined {
+    const found = this.guest.program.symbolAt(address);
+    return found?.offset === 0 ? found.symbol.name : undefined;
+  }
+
+  private symbolAndSource(address: number): Partial<P.DisassembledInstruction> {
+    if (this.space !== 'linear') return {};
+    const { positions } = this.session;
+    const symbol = this.symbolAt(address);
+    const position = this.guest.program.positionAt(address);
+    const key = position ? `${position.path}:${position.line}` : '';
+    const changed = position !== undefined && key !== this.lastPosition;
+    this.lastPosition = key;
+    return {
+      ...(symbol !== undefined && { symbol }),
+      ...(changed && { location: { name: baseName(position.path), path: position.path }, line: positions.toClientLine(position.line) }),
+    };
+  }
+}
+
+/** Negative addresses lie before memory; clients take them as they are. */
+function hexAddress(address: number): string {
+  return address < 0 && address > -(2 ** 32) ? `-0x${(-address).toString(16)}` : `0x${BigInt.asUintN(64, BigInt(address)).toString(16).padStart(8, '0')}`;
+}

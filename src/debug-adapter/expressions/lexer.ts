@@ -1,0 +1,79 @@
+/** Cuts expressions into tokens. Numbers are written as NASM takes them. */
+import { ExpressionError } from './syntax';
+
+export type Token =
+  | { readonly kind: 'number'; readonly value: bigint; readonly text: string; readonly at: number }
+  | { readonly kind: 'name' | 'operator'; readonly text: string; readonly at: number }
+  | { readonly kind: 'end'; readonly text: ''; readonly at: number };
+
+const NAME = /[A-Za-z_.?@$][\w.$?@#~]*/y;
+const NUMBER = /\d\w*/y;
+const CHARACTERS = /'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"/y;
+const OPERATORS = /<<=|>>=|\|\||&&|==|!=|<>|<=|>=|<<|>>|\+=|-=|\*=|\/=|%=|&=|\|=|\^=|[-+*/%&|^~!<>=()[\]:,]/y;
+const SPACES = /\s+/y;
+
+/** @throws ExpressionError where a character begins no token */
+export function tokenize(text: string): Token[] {
+  const tokens: Token[] = [];
+  let at = 0;
+  const match = (pattern: RegExp): RegExpExecArray | null => {
+    pattern.lastIndex = at;
+    return pattern.exec(text);
+  };
+  while (at < text.length) {
+    const spaces = match(SPACES);
+    if (spaces) {
+      at += spaces[0].length;
+      continue;
+    }
+    const start = at;
+    const number = match(NUMBER);
+    const name = number ? null : match(NAME);
+    const characters = number || name ? null : match(CHARACTERS);
+    const operator = number || name || characters ? null : match(OPERATORS);
+    if (number) tokens.push({ kind: 'number', value: parseNumber(number[0], start), text: number[0], at: start });
+    else if (name) tokens.push({ kind: 'name', text: name[0], at: start });
+    else if (characters) tokens.push({ kind: 'number', value: packCharacters(characters, start), text: characters[0], at: start });
+    else if (operator) tokens.push({ kind: 'operator', text: operator[0], at: start });
+    else throw new ExpressionError(`the character '${text[at]}' has no meaning here`, at);
+    at += (number ?? name ?? characters ?? (operator as RegExpExecArray))[0].length;
+  }
+  tokens.push({ kind: 'end', text: '', at: text.length });
+  return tokens;
+}
+
+/** Each with its digits in the first group. */
+const NUMBER_FORMS: readonly (readonly [form: RegExp, prefix: string])[] = [
+  [/^0x([\da-f]+)$/i, '0x'],
+  [/^0h([\da-f]+)$/i, '0x'],
+  [/^0[by]([01]+)$/i, '0b'],
+  [/^0[oq]([0-7]+)$/i, '0o'],
+  [/^0[dt](\d+)$/i, ''],
+  [/^(\d[\da-f]*)[hx]$/i, '0x'],
+  [/^([01]+)[by]$/i, '0b'],
+  [/^([0-7]+)[oq]$/i, '0o'],
+  [/^(\d+)[dt]?$/i, ''],
+];
+
+/** @throws ExpressionError for what is no number */
+export function parseNumber(text: string, at = 0): bigint {
+  const plain = text.replaceAll('_', '');
+  for (const [form, prefix] of NUMBER_FORMS) {
+    const digits = form.exec(plain)?.[1];
+    if (digits === undefined) continue;
+    const value = BigInt(prefix + digits);
+    if (value >> 64n) throw new ExpressionError(`the number ${text} does not fit 64 bits`, at);
+    return value;
+  }
+  throw new ExpressionError(`'${text}' is no number`, at);
+}
+
+const ESCAPES: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', 0: '\0', e: '\x1b' };
+
+/** As in NASM: the first character is the lowest byte. */
+function packCharacters(match: RegExpExecArray, at: number): bigint {
+  const text = (match[1] ?? match[2]).replace(/\\(.)/g, (_, letter: string) => ESCAPES[letter] ?? letter);
+  const bytes = new TextEncoder().encode(text);
+  if (bytes.length > 8) throw new ExpressionError('a character constant holds at most 8 bytes', at);
+  return bytes.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
+}

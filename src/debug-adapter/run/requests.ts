@@ -1,0 +1,113 @@
+/** The requests that let the guest run, step and stop. */
+import type { DebugProtocol as P } from '@vscode/debugprotocol';
+import { nearestCodeLine } from '../breakpoints/resolve';
+import { pathOf } from '../breakpoints/requests';
+import type { Guest } from '../guest';
+import { isTerminated, UserError } from '../protocol/errors';
+import type { Handlers, RequestContext } from '../protocol/requests';
+import type { Session } from '../session';
+import { formatReference, parseReference } from '../memory/reference';
+import { isAssembly } from '../sources/paths';
+import { setInstructionAddress } from '../state/cpu-facts';
+import { LineStep } from './line-step';
+import { type Motion, RunOn } from './motion';
+import { StepIn, StepOver, type StepParts } from './steps';
+import { StepOut } from './step-out';
+
+export function runRequests(session: Session): Handlers {
+  const go = (guest: Guest, context: RequestContext, motion: Motion): void => {
+    context.afterResponse(() => {
+      session.resumed();
+      guest.runner.start(motion);
+    });
+  };
+  const partsOf = (guest: Guest, threadId: number): StepParts => ({
+    engine: guest.engine,
+    owners: guest.owners,
+    cpu: guest.cpuOfThread(threadId).index,
+  });
+  return {
+    continue: ({ threadId }, context) => {
+      const guest = session.stopped;
+      guest.cpuOfThread(threadId);
+      go(guest, context, new RunOn());
+      return { allThreadsContinued: true };
+    },
+
+    pause: ({ threadId }, context) => {
+      const { guest } = session;
+      guest.cpuOfThread(threadId);
+      if (guest.runner.state === 'ended') throw isTerminated();
+      context.afterResponse(() => guest.runner.pause());
+    },
+
+    next: ({ threadId, granularity }, context) => {
+      const guest = session.stopped;
+      const parts = partsOf(guest, threadId);
+      go(guest, context, byLine(guest, parts, granularity) ? new LineStep(parts, guest.program, false) : new StepOver(parts));
+    },
+
+    stepIn: ({ threadId, granularity }, context) => {
+      const guest = session.stopped;
+      const parts = partsOf(guest, threadId);
+      if (byLine(guest, parts, granularity)) go(guest, context, new LineStep(parts, guest.program, true));
+      // A repetition goes by iterations only where single instructions are asked for.
+      else go(guest, context, granularity === 'instruction' ? new StepIn() : new StepOver(parts, true));
+    },
+
+    stepOut: ({ threadId }, context) => {
+      const guest = session.stopped;
+      const parts = partsOf(guest, threadId);
+      go(guest, context, new StepOut(parts, returnTarget(guest, parts.cpu)));
+    },
+
+    gotoTargets: ({ source, line }) => {
+      const { guest, positions } = session;
+      const found = nearestCodeLine(guest.program, pathOf(source), positions.fromClientLine(line));
+      return {
+        targets: (found?.ranges ?? []).map(({ address, line: at }) => ({
+          id: address,
+          label: `${guest.program.nameOf(address) ?? 'line'} at linear 0x${address.toString(16)}`,
+          line: positions.toClientLine(at),
+          instructionPointerReference: formatReference({ space: 'linear', address }),
+        })),
+      };
+    },
+
+    goto: ({ threadId, targetId }, context) => {
+      const guest = session.stopped;
+      const cpu = guest.cpuOfThread(threadId);
+      try {
+        setInstructionAddress(cpu, parseReference(String(targetId)).address);
+      } catch (error) {
+        throw new UserError((error as Error).message);
+      }
+      context.afterResponse(() => {
+        guest.moved();
+        guest.lastStop = { vcpu: cpu.index, reason: 'goto' };
+        session.dispatcher.event('stopped', { reason: 'goto', threadId, allThreadsStopped: true });
+        session.reporter.stopped(guest.lastStop);
+      });
+    },
+  };
+}
+
+/**
+ * Whether a step goes by source lines. In assembly a statement is an instruction; a line may be several, where a macro
+ * or TIMES wrote it.
+ */
+function byLine(guest: Guest, { cpu }: StepParts, granularity: P.SteppingGranularity | undefined): boolean {
+  if (granularity === 'instruction') return false;
+  const position = guest.program.positionAt(guest.engine.cpus[cpu].address);
+  if (!position) return false;
+  return granularity === 'line' || !isAssembly(position.path);
+}
+
+/** Where the innermost frame goes back to. @throws UserError where nobody is known */
+function returnTarget(guest: Guest, vcpu: number) {
+  const frames = guest.stacks.of(guest.engine.cpus[vcpu]);
+  const [, second, third] = frames;
+  const outer = second?.kind === 'label' ? third : second;
+  if (outer?.kind !== 'code') throw new UserError('no return address is known here: the stack shows no caller and no interrupted code');
+  return { address: outer.address, stack: outer.stack, ring: outer.ring, boundary: second?.kind === 'label' };
+}

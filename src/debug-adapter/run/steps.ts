@@ -1,0 +1,175 @@
+/** Steps of one instruction: into what it calls, or over it. */
+import type { Engine, EngineStop, RunRequest, VirtualCpu } from '../../engines/engine';
+import type { Probe } from '../../engines/probes';
+import type { Instruction } from '../../isa/types';
+import type { LinearAddress } from '../../shared/addresses';
+import { linear, stackTop, wrapAddress } from '../state/cpu-facts';
+import type { Motion } from './motion';
+import type { ProbeOwners } from './probe-owners';
+
+export interface StepParts {
+  readonly engine: Engine;
+  readonly owners: ProbeOwners;
+  readonly cpu: number;
+}
+
+const ONE: RunRequest = { instructions: 1, step: true, returnWhenIdle: true };
+
+/** One instruction, or one delivery of an interrupt or exception. */
+export class StepIn implements Motion {
+  readonly reason = 'step';
+
+  begin(): void {}
+
+  next(): RunRequest {
+    return ONE;
+  }
+
+  arrived(stop: EngineStop): boolean {
+    return stop.reason === 'slice';
+  }
+
+  end(): void {}
+}
+
+/** A place to come back to: an address, with the stack no deeper than now and in the same ring. */
+export class ReturnPoint {
+  private readonly parts: StepParts;
+  private probe: Probe | undefined;
+
+  constructor(parts: StepParts) {
+    this.parts = parts;
+  }
+
+  private get cpu(): VirtualCpu {
+    return this.parts.engine.cpus[this.parts.cpu];
+  }
+
+  /** @param stack linear address that the stack must have come back to; left out to take any */
+  set(address: LinearAddress, stack: number | undefined, ring = this.cpu.place.ring): void {
+    this.clear();
+    this.probe = this.parts.owners.add(
+      { kind: 'code', address },
+      { kind: 'motion' },
+      ({ cpu }) => cpu === this.parts.cpu && this.cpu.place.ring === ring && (stack === undefined || stackTop(this.cpu) >= stack),
+    );
+  }
+
+  isHit({ hits }: EngineStop): boolean {
+    return hits.some(({ probe }) => probe === this.probe);
+  }
+
+  clear(): void {
+    if (this.probe) this.parts.owners.remove(this.probe);
+    this.probe = undefined;
+  }
+}
+
+const SOFTWARE_INTERRUPTS: ReadonlySet<string> = new Set(['int', 'int1', 'int3', 'into']);
+
+/** Whether an instruction comes back behind itself after having run others, or repeats itself. */
+export function isStepOver({ row, prefixes }: Instruction): boolean {
+  if (row.repeat !== 'none' && prefixes.repeat !== 'none') return true;
+  return row.flow === 'call' || row.semantics === 'callFar' || SOFTWARE_INTERRUPTS.has(row.semantics);
+}
+
+const isRepeated = ({ row, prefixes }: Instruction): boolean => row.repeat !== 'none' && prefixes.repeat !== 'none';
+
+/**
+ * One instruction, with what it calls run to its end. An interrupt from outside that comes in between is run to its end
+ * too; a fault of the instruction itself is not: its handler is where the step leads.
+ */
+export class StepOver implements Motion {
+  readonly reason = 'step';
+  private readonly parts: StepParts;
+  private readonly point: ReturnPoint;
+  /** Only a repetition is run to its end, not what is called. */
+  private readonly repetitionsOnly: boolean;
+  private phase: 'step' | 'over' | 'interrupted' = 'step';
+  private logged = 0;
+
+  constructor(parts: StepParts, repetitionsOnly = false) {
+    this.parts = parts;
+    this.repetitionsOnly = repetitionsOnly;
+    this.point = new ReturnPoint(parts);
+  }
+
+  private get cpu(): VirtualCpu {
+    return this.parts.engine.cpus[this.parts.cpu];
+  }
+
+  begin(): void {
+    const { cpu } = this;
+    const instruction = cpu.heldException || cpu.halted ? undefined : cpu.decode(cpu.address);
+    this.logged = this.parts.engine.transitions.total;
+    const over = instruction !== undefined && (this.repetitionsOnly ? isRepeated(instruction) : isStepOver(instruction));
+    this.phase = over ? 'over' : 'step';
+    if (over) {
+      const stack = isRepeated(instruction) ? undefined : stackTop(cpu);
+      this.point.set(linear(wrapAddress(cpu, cpu.address + instruction.length)), stack);
+    }
+  }
+
+  next(instructions: number): RunRequest {
+    return this.phase === 'step' ? ONE : { instructions, returnWhenIdle: true };
+  }
+
+  arrived(stop: EngineStop): boolean {
+    if (this.phase === 'step') {
+      if (stop.reason !== 'slice') return false;
+      return this.repetitionsOnly || !this.skipInterrupt();
+    }
+    if (!this.point.isHit(stop)) return false;
+    if (this.phase === 'over') return true;
+    // The interrupt is over: now the instruction itself.
+    this.point.clear();
+    this.parts.engine.passProbes(this.parts.cpu);
+    this.begin();
+    return false;
+  }
+
+  /** If the step delivered an interrupt from outside: waits for its end. */
+  private skipInterrupt(): boolean {
+    const { transitions } = this.parts.engine;
+    if (transitions.total === this.logged) return false;
+    const last = transitions.raw(transitions.total - 1);
+    if (last?.kind !== 'interrupt' || last.vcpu !== this.parts.cpu) return false;
+    this.phase = 'interrupted';
+    const stack = last.toStackSelector < 0 && last.from.ring === last.to.ring ? stackTop(this.cpu) : undefined;
+    this.point.set(linear(last.address), stack, last.from.ring);
+    return true;
+  }
+
+  end(): void {
+    this.point.clear();
+  }
+}
+
+/** Until a given place is reached, whatever comes in between. */
+export class RunTo implements Motion {
+  readonly reason: 'step' | 'entry';
+  private readonly point: ReturnPoint;
+  private readonly place: () => void;
+
+  constructor(parts: StepParts, reason: 'step' | 'entry', place: (point: ReturnPoint) => void) {
+    this.reason = reason;
+    this.point = new ReturnPoint(parts);
+    this.place = () => place(this.point);
+  }
+
+  begin(): void {
+    this.place();
+  }
+
+  next(instructions: number): RunRequest {
+    return { instructions, returnWhenIdle: true };
+  }
+
+  arrived(stop: EngineStop): boolean {
+    return this.point.isHit(stop);
+  }
+
+  end(): void {
+    this.point.clear();
+  }
+}

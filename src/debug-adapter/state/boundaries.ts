@@ -1,0 +1,158 @@
+/**
+ * Where a ring, mode or interrupt boundary lies in the call stack: the transitions that are still open, each with the
+ * frame that the processor pushed for it, found on the stack again.
+ */
+import type { Engine, VirtualCpu } from '../../engines/engine';
+import type { LoggedTransition } from '../../engines/transitions';
+import type { Place, ProcessorMode, Ring } from '../../shared/transition';
+import type { GuestEnvironment } from '../expressions/guest-environment';
+import { readNumber, stackTop } from './cpu-facts';
+
+/** Where execution stands in one stretch of a stack. */
+export interface StackContext {
+  /** Linear address of the next instruction. */
+  readonly address: number;
+  /** Linear base of its code segment. */
+  readonly codeBase: number;
+  /** Linear address of the stack's top; undefined where it is not known. */
+  readonly stack: number | undefined;
+  readonly ring: Ring;
+  readonly mode: ProcessorMode;
+}
+
+export interface Boundary {
+  readonly label: string;
+  /** Address on the handler's stack at which its own part ends; undefined where it has a stack of its own that is not known. */
+  readonly end: number | undefined;
+  /** Who was interrupted. */
+  readonly outer: StackContext;
+  /** The instruction that caused it: what the outer frame shows as its line. */
+  readonly cause: number;
+}
+
+/** How far up the stack a pushed frame is looked for, in words. */
+const SEARCH = 1024;
+const MAX_INSTRUCTION = 15;
+/** Bit 3 of a gate's type: 32-bit. */
+const WIDE_GATE = 0x800;
+
+export class Boundaries {
+  private readonly engine: Engine;
+  private readonly environment: GuestEnvironment;
+
+  constructor(engine: Engine, environment: GuestEnvironment) {
+    this.engine = engine;
+    this.environment = environment;
+  }
+
+  /** Those whose frames are still there. @param open innermost first */
+  find(cpu: VirtualCpu, open: readonly LoggedTransition[]): Boundary[] {
+    this.environment.vcpu = cpu.index;
+    const found: Boundary[] = [];
+    let floor = stackTop(cpu);
+    for (const entry of open) {
+      const boundary = this.locate(cpu, entry, floor);
+      if (!boundary) continue;
+      found.push(boundary);
+      const { stack } = boundary.outer;
+      if (stack === undefined) break;
+      floor = stack;
+    }
+    return found;
+  }
+
+  private locate(cpu: VirtualCpu, entry: LoggedTransition, floor: number): Boundary | undefined {
+    if (entry.kind === 'syscall' || entry.kind === 'task-switch') return this.withoutFrame(cpu, entry);
+    const width = isReal(entry.to.mode) || entry.gateHigh < 0 || !(entry.gateHigh & WIDE_GATE) ? 2 : 4;
+    const at = entry.toStackSelector >= 0 ? this.switchedFrame(entry, width) : this.pushedFrame(cpu, entry, width, floor);
+    if (at === undefined) return undefined;
+    const ip = readNumber(this.engine, cpu.index, 'linear', at, width) ?? 0;
+    const codeBase = this.baseOf(entry.fromSelector, entry.from.mode);
+    if (codeBase === undefined) return undefined;
+    const isCall = entry.kind === 'gate' && entry.causeName === 'CALL';
+    const switched = entry.fromStackSelector >= 0 ? this.outerStack(entry) : undefined;
+    const outer: StackContext = {
+      address: codeBase + ip,
+      codeBase,
+      stack: entry.toStackSelector >= 0 ? switched : at + (isCall ? 2 : 3) * width,
+      ring: entry.from.ring,
+      mode: entry.from.mode,
+    };
+    return { label: labelOf(entry), end: at, outer, cause: entry.address };
+  }
+
+  /** The frame on the stack that the transition switched to, if it still holds the return address. */
+  private switchedFrame(entry: LoggedTransition, width: 2 | 4): number | undefined {
+    const base = this.baseOf(entry.toStackSelector, entry.to.mode);
+    if (base === undefined) return undefined;
+    const hasCode = entry.kind === 'exception' && entry.errorCode >= 0;
+    const at = base + entry.toStackOffset + (hasCode ? width : 0);
+    return this.isFrame(entry, at, width) ? at : undefined;
+  }
+
+  /** The frame on the same stack, somewhere above its top. */
+  private pushedFrame(cpu: VirtualCpu, entry: LoggedTransition, width: 2 | 4, floor: number): number | undefined {
+    const bytes = this.engine.readMemory(cpu.index, 'linear', floor, SEARCH * width);
+    const word = (at: number): number => (width === 2 ? bytes[at] | (bytes[at + 1] << 8) : readU32(bytes, at));
+    for (let at = 0; at + 2 * width <= bytes.length; at += width) {
+      if ((word(at + width) & 0xffff) === entry.fromSelector && returnsTo(entry, word(at))) return floor + at;
+    }
+    return undefined;
+  }
+
+  private isFrame(entry: LoggedTransition, at: number, width: 2 | 4): boolean {
+    const ip = readNumber(this.engine, entry.vcpu, 'linear', at, width);
+    const cs = readNumber(this.engine, entry.vcpu, 'linear', at + width, width);
+    return ip !== undefined && cs !== undefined && (cs & 0xffff) === entry.fromSelector && returnsTo(entry, ip);
+  }
+
+  /** SYSENTER saves nothing, and a task switch saves into the TSS: the log alone tells of these. */
+  private withoutFrame(cpu: VirtualCpu, entry: LoggedTransition): Boundary | undefined {
+    if (entry.kind === 'task-switch' && this.environment.register('nt')?.value !== 1n) return undefined;
+    if (entry.kind === 'syscall' && cpu.place.ring === 3) return undefined;
+    const codeBase = this.baseOf(entry.fromSelector, entry.from.mode);
+    if (codeBase === undefined) return undefined;
+    const outer = { address: entry.address, codeBase, stack: this.outerStack(entry), ring: entry.from.ring, mode: entry.from.mode };
+    return { label: labelOf(entry), end: undefined, outer, cause: entry.address };
+  }
+
+  private outerStack(entry: LoggedTransition): number | undefined {
+    if (entry.fromStackSelector < 0) return undefined;
+    const base = this.baseOf(entry.fromStackSelector, entry.from.mode);
+    if (base === undefined) return undefined;
+    const narrow = isReal(entry.from.mode) || entry.from.mode === 'protected-16';
+    return base + (narrow ? entry.fromStackOffset & 0xffff : entry.fromStackOffset);
+  }
+
+  private baseOf(selector: number, mode: ProcessorMode): number | undefined {
+    if (isReal(mode)) return selector << 4;
+    try {
+      return this.environment.selectorBase(selector);
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+const isReal = (mode: ProcessorMode): boolean => mode === 'real' || mode === 'virtual-8086';
+
+const readU32 = (bytes: Uint8Array, at: number): number => (bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24)) >>> 0;
+
+/** Whether a saved instruction pointer is that of this transition: behind a software interrupt, else at the instruction. */
+function returnsTo({ kind, fromOffset }: LoggedTransition, ip: number): boolean {
+  const behind = ip - fromOffset;
+  return kind === 'gate' ? behind > 0 && behind <= MAX_INSTRUCTION : behind >= 0 && behind <= (kind === 'exception' ? MAX_INSTRUCTION : 0);
+}
+
+/** `ring 3 → ring 0 by INT 0x80`. */
+export function labelOf({ from, to, causeName, kind }: LoggedTransition): string {
+  const cause = kind === 'gate' && causeName === 'CALL' ? 'CALL through a gate' : kind === 'task-switch' ? `task switch, ${causeName}` : causeName;
+  const modes = from.mode !== to.mode;
+  if (!modes && from.ring === to.ring) return `${placeText(from, false)} by ${cause}`;
+  return `${placeText(from, modes)} → ${placeText(to, modes)} by ${cause}`;
+}
+
+function placeText({ ring, mode }: Place, withMode: boolean): string {
+  if (mode === 'real') return 'real mode';
+  return withMode ? `ring ${ring} (${mode})` : `ring ${ring}`;
+}

@@ -1,0 +1,73 @@
+/** The requests that look at threads, stacks and variables, and change them. */
+import type { DebugProtocol as P } from '@vscode/debugprotocol';
+import { assignText } from '../console/assign';
+import type { Guest } from '../guest';
+import { unknownReference, UserError } from '../protocol/errors';
+import type { Handlers } from '../protocol/requests';
+import type { Session } from '../session';
+import { showFrame } from './stack-frames';
+import { type Container, entriesOf, SCOPES, stripMeaning, toVariable } from './variables';
+
+export function stateRequests(session: Session): Handlers {
+  return {
+    threads: () => ({ threads: session.guest.engine.cpus.map(({ index, name }) => ({ id: index + 1, name })) }),
+
+    stackTrace: ({ threadId, startFrame = 0, levels = 0 }) => {
+      const guest = session.stopped;
+      const cpu = guest.cpuOfThread(threadId);
+      const frames = guest.stacks.of(cpu);
+      const shown = frames.slice(startFrame, levels > 0 ? startFrame + levels : undefined);
+      return {
+        stackFrames: shown.map((frame, i) =>
+          showFrame(frame, guest.frames.add({ vcpu: cpu.index, frame, level: startFrame + i }), guest.program, session.positions),
+        ),
+        totalFrames: frames.length,
+      };
+    },
+
+    scopes: ({ frameId }) => {
+      const guest = session.stopped;
+      const shown = guest.frames.get(frameId);
+      if (!shown) throw unknownReference('frame', frameId);
+      if (shown.frame.kind === 'label') return { scopes: [] };
+      const registers = guest.engine.cpus[shown.vcpu].registers();
+      const present = SCOPES.filter(({ group }) => registers.some((register) => register.group === group));
+      return { scopes: present.map((scope) => showScope(scope, guest, shown)) };
+    },
+
+    variables: ({ variablesReference, start, count, format }) => {
+      const guest = session.stopped;
+      const container = guest.containers.get(variablesReference);
+      if (!container) throw unknownReference('variables reference', variablesReference);
+      const entries = entriesOf(container, guest.engine.cpus[container.vcpu], format?.hex === true);
+      const from = start ?? 0;
+      const page = entries.slice(from, count ? from + count : undefined);
+      return { variables: page.map((entry) => toVariable(entry, entry.children ? guest.containers.add(entry.children) : 0)) };
+    },
+
+    setVariable: ({ variablesReference, name, value, format }) => {
+      const guest = session.stopped;
+      const container = guest.containers.get(variablesReference);
+      if (!container) throw unknownReference('variables reference', variablesReference);
+      const cpu = guest.engine.cpus[container.vcpu];
+      const entry = entriesOf(container, cpu).find((each) => each.name === name);
+      if (!entry) throw new UserError(`there is no '${name}' in here`);
+      if (entry.readOnly) throw new UserError(`${name} is a hidden part: load the segment register to change it`);
+      assignText(session, guest, container.vcpu, entry.expression, stripMeaning(value));
+      const changed = entriesOf(container, cpu, format?.hex === true).find((each) => each.name === name) ?? entry;
+      const variable = toVariable(changed, changed.children ? guest.containers.add(changed.children) : 0);
+      return { value: variable.value, type: variable.type, variablesReference: variable.variablesReference, memoryReference: variable.memoryReference };
+    },
+  };
+}
+
+function showScope(scope: (typeof SCOPES)[number], guest: Guest, { vcpu, level }: { vcpu: number; level: number }): P.Scope {
+  const container: Container = { kind: 'group', vcpu, group: scope.group };
+  return {
+    // Outer frames have no registers of their own that are known.
+    name: level === 0 ? scope.name : `${scope.name} (now)`,
+    variablesReference: guest.containers.add(container),
+    expensive: false,
+    ...(scope.group === 'general' && { presentationHint: 'registers' }),
+  };
+}

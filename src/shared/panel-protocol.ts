@@ -1,0 +1,271 @@
+/**
+ * What the panels and the terminal know of a session: requests and events that the debug adapter adds to DAP, and which the
+ * extension hands through to the webviews. A panel is a pure view of these.
+ *
+ * Numbers of up to 64 bits are hex strings with the register's full width (`0x00007c00`); addresses that a panel computes
+ * with are numbers. Bytes are base64.
+ */
+import type { Screen } from './screen';
+import type { Technique } from './technique';
+import type { Place, ProcessorMode, Ring, Transition, TransitionKind } from './transition';
+
+/** An address as panels show it and link to it. */
+export interface PlaceInCode {
+  /** Linear. */
+  readonly address: number;
+  /** For readMemory and disassemble: `linear:0x7c00`. */
+  readonly memoryReference: string;
+  /** `kmain+0x12`; absent where no symbol is near. */
+  readonly symbol?: string;
+  /** Source position, lines from 1. */
+  readonly path?: string;
+  readonly line?: number;
+}
+
+// --- ringside/state: after every stop, and at most ten times a second while the guest runs
+
+export interface StateEvent {
+  readonly running: boolean;
+  /** Why it stopped, as in DAP's stopped event; absent while running and at the end. */
+  readonly reason?: string;
+  /** One line for people. */
+  readonly text?: string;
+  readonly terminated: boolean;
+  readonly technique: Technique;
+  readonly instructionCount: number;
+  /** Virtual nanoseconds since power-on. */
+  readonly virtualTime: number;
+  readonly transitions: LogExtent;
+  readonly vcpus: readonly VcpuState[];
+  /** Named counters of the engine. */
+  readonly stats: Readonly<Record<string, number>>;
+}
+
+export interface VcpuState {
+  readonly index: number;
+  readonly name: string;
+  readonly threadId: number;
+  readonly place: Place;
+  readonly at: PlaceInCode;
+  readonly bits: 16 | 32 | 64;
+  /** Waits in HLT. */
+  readonly halted: boolean;
+  /** Registers whose value differs from that at the last stop; empty while running. */
+  readonly changed: readonly ChangedRegister[];
+  /** Absent while running: it takes reading the guest's tables. */
+  readonly rings?: RingsView;
+  /** The latest transition of this vCPU; absent before the first. */
+  readonly lastTransition?: TransitionView;
+}
+
+export interface ChangedRegister {
+  readonly name: string;
+  readonly value: string;
+  readonly previous: string;
+}
+
+// --- the Rings panel
+
+/** What lives in each ring, read from the guest's own tables. */
+export interface RingsView {
+  readonly mode: ProcessorMode;
+  /** CPL, and the ring that the guest believes in. */
+  readonly ring: Ring;
+  readonly guestRing: Ring;
+  readonly iopl: number;
+  readonly interruptsEnabled: boolean;
+  readonly paging: boolean;
+  /** Index is the ring. In real mode everything is in ring 0, in virtual-8086 mode in ring 3. */
+  readonly rings: readonly [RingContents, RingContents, RingContents, RingContents];
+  readonly tables: readonly TableView[];
+  /** TR's selector; absent where no task register is loaded. */
+  readonly task?: { readonly selector: number; readonly type: string; readonly base: string; readonly limit: string };
+}
+
+export interface RingContents {
+  readonly ring: Ring;
+  /** Code and data segments with this DPL. */
+  readonly segments: readonly DescriptorView[];
+  /** Call, task, interrupt and trap gates that this ring and the inner ones may use: those whose DPL is this ring. */
+  readonly gates: readonly DescriptorView[];
+  /** Gates beyond those listed. */
+  readonly moreGates: number;
+  /** Where the processor takes, has or will have this ring's stack. */
+  readonly stack?: RingStack;
+  /** Execution in this ring: where it is, or where it was left, innermost first. */
+  readonly code: readonly RingCode[];
+}
+
+export interface RingStack {
+  readonly selector: string;
+  readonly pointer: string;
+  readonly memoryReference: string;
+  /** `current` is SS:ESP; `tss` is what the next transition into the ring loads; `saved` lies in an interrupt frame. */
+  readonly source: 'current' | 'tss' | 'saved';
+}
+
+export interface RingCode {
+  readonly state: 'current' | 'interrupted';
+  readonly at: PlaceInCode;
+  /** Name of the stack frame. */
+  readonly frame: string;
+}
+
+export interface TableView {
+  readonly name: 'GDT' | 'LDT' | 'IDT' | 'IVT';
+  readonly base: string;
+  readonly limit: string;
+  readonly memoryReference: string;
+  /** Entries that the limit allows. */
+  readonly entries: number;
+}
+
+export interface DescriptorView {
+  readonly table: 'GDT' | 'LDT' | 'IDT';
+  readonly index: number;
+  /** For the GDT and the LDT: as a program loads it, RPL 0. For the IDT: the vector. */
+  readonly selector: number;
+  /** `32-bit code, execute/read`, `32-bit interrupt gate`. */
+  readonly type: string;
+  readonly dpl: Ring;
+  readonly present: boolean;
+  /** The eight bytes, highest first. */
+  readonly raw: string;
+  readonly memoryReference: string;
+  /** Segments. */
+  readonly base?: string;
+  readonly limit?: string;
+  readonly conforming?: boolean;
+  /** Segment registers that hold it now: `cs`, `ss`. */
+  readonly heldBy: readonly string[];
+  /** Gates. */
+  readonly target?: { readonly selector: number; readonly ring: Ring; readonly at: PlaceInCode };
+}
+
+// --- the Trap Log
+
+export interface LogExtent {
+  /** Sequence number of the oldest entry that is kept. */
+  readonly first: number;
+  /** Entries since the start: the next one's sequence number. */
+  readonly total: number;
+}
+
+/** All given parts must match; an empty list matches nothing. */
+export interface TransitionFilter {
+  readonly kinds?: readonly TransitionKind[];
+  /** By the cause's name, as `#GP` or `INT 0x80`. */
+  readonly causes?: readonly string[];
+  /** Rings that it left or entered. */
+  readonly rings?: readonly Ring[];
+  readonly vcpus?: readonly number[];
+  /** Only those that changed the ring or the mode. */
+  readonly changesOnly?: boolean;
+}
+
+/** One row of the list. */
+export interface TransitionRow {
+  readonly sequence: number;
+  readonly count: number;
+  readonly vcpu: number;
+  readonly kind: TransitionKind;
+  readonly cause: string;
+  readonly from: Place;
+  readonly to: Place;
+  readonly at: PlaceInCode;
+}
+
+/** One transition unfolded. */
+export interface TransitionView extends Transition {
+  readonly at: PlaceInCode;
+  /** Where execution went; absent where its linear address is not known any more. */
+  readonly targetAt?: PlaceInCode;
+}
+
+export interface TransitionsArguments {
+  /** Index of the first row among those that the filter lets through, the oldest kept being 0. */
+  readonly start: number;
+  /** At most 1,000. */
+  readonly count: number;
+  readonly filter?: TransitionFilter;
+}
+
+export interface TransitionsBody extends LogExtent {
+  readonly start: number;
+  readonly rows: readonly TransitionRow[];
+  /** Rows that the filter lets through now. */
+  readonly matching: number;
+  /** Since the start, for the filters' chips. */
+  readonly byKind: Readonly<Record<string, number>>;
+  readonly byCause: Readonly<Record<string, number>>;
+}
+
+export interface ExportArguments {
+  readonly filter?: TransitionFilter;
+  /** Sequence number to go on from. */
+  readonly start?: number;
+  /** Rows in one answer, at most 10,000. */
+  readonly count?: number;
+}
+
+export interface ExportBody {
+  /** One JSON object a line: `TransitionView`s. */
+  readonly lines: string;
+  /** Where to go on; absent when the log's end is reached. */
+  readonly next?: number;
+}
+
+// --- Screen, Devices, terminal
+
+export interface ScreenArguments {
+  /** The `id` of the image that the panel has. */
+  readonly since?: string;
+}
+
+/** Byte arrays as base64. */
+export type Encoded<T> = T extends Uint8Array | Uint8ClampedArray ? string : T extends object ? { readonly [K in keyof T]: Encoded<T[K]> } : T;
+
+export type ScreenBody =
+  /** The guest has no display. */
+  | { readonly kind: 'none' }
+  /** It shows what the panel has. */
+  | { readonly kind: 'unchanged'; readonly id: string }
+  | (Encoded<Screen> & { readonly id: string });
+
+export type InputArguments =
+  /** The first serial port is 0. */
+  | { readonly kind: 'serial'; readonly port: number; readonly bytes: string }
+  /** A key by its KeyboardEvent.code. */
+  | { readonly kind: 'key'; readonly code: string; readonly pressed: boolean };
+
+/** Bytes that came out of the guest, gathered for some milliseconds. */
+export interface SerialEvent {
+  readonly channel: 'serial0' | 'serial1' | 'console';
+  readonly bytes: string;
+}
+
+export interface DevicesBody {
+  readonly devices: readonly {
+    readonly name: string;
+    readonly facts: readonly { readonly name: string; readonly value: string; readonly meaning?: string }[];
+  }[];
+}
+
+/** The requests, by command. */
+export interface PanelRequests {
+  'ringside/state': { arguments: undefined; body: StateEvent };
+  'ringside/transitions': { arguments: TransitionsArguments; body: TransitionsBody };
+  'ringside/transition': { arguments: { readonly sequence: number }; body: TransitionView };
+  'ringside/exportTransitions': { arguments: ExportArguments; body: ExportBody };
+  'ringside/screen': { arguments: ScreenArguments; body: ScreenBody };
+  'ringside/input': { arguments: InputArguments; body: void };
+  'ringside/devices': { arguments: undefined; body: DevicesBody };
+}
+
+/** The events, by name. */
+export interface PanelEvents {
+  'ringside/state': StateEvent;
+  /** The log grew; at most ten times a second. */
+  'ringside/transitions': LogExtent;
+  'ringside/serial': SerialEvent;
+}
