@@ -1,9 +1,21 @@
 /** `ringside dap`: the debug adapter on stdio or TCP. */
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { serveStdio, serveTcp } from '../debug-adapter/server';
 import { parseNumber, parseOptions, UsageError } from './options';
 
-export function dap(args: readonly string[]): Promise<number> {
+/** On stdio until the client leaves; on a loopback port until the process is ended. */
+export async function dap(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseOptions(args, { port: { type: 'string' } });
   if (positionals.length > 0) throw new UsageError(`dap takes no "${positionals[0]}"`);
-  const port = values.port === undefined ? undefined : parseNumber(values.port as string, 'port');
-  throw new UsageError(`not implemented: the debug adapter ${port === undefined ? 'on stdio' : `on port ${port}`}`);
+  if (values.port === undefined) {
+    await serveStdio();
+    return 0;
+  }
+  const port = parseNumber(values.port as string, 'port');
+  if (port > 65_535) throw new UsageError(`--port: ${port} is no port`);
+  const server = await serveTcp(port);
+  process.stderr.write(`ringside: listening on 127.0.0.1:${(server.address() as AddressInfo).port}\n`);
+  await once(server, 'close');
+  return 0;
 }

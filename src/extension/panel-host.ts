@@ -1,6 +1,5 @@
 /** The extension's side of the panels: hands messages through between their pages and the watched session. */
 import * as vscode from 'vscode';
-import type { PanelRequests } from '../shared/panel-protocol';
 import type { FromPage, PanelRequestName, ToPage } from '../shared/webview-messages';
 import { openDestination } from './destinations';
 import type { SessionWatcher } from './session-watcher';
@@ -99,12 +98,12 @@ export class PanelHost implements vscode.Disposable {
   }
 
   private async answer({ id, command, arguments: args }: Extract<FromPage, { type: 'request' }>): Promise<ToPage> {
-    if (!ALLOWED.has(command)) return { type: 'response', id, error: `a panel may not ask for ${String(command)}` };
+    if (!ALLOWED.has(command)) return { type: 'response', id, error: `a panel may not ask for ${command}` };
     try {
       return {
         type: 'response',
         id,
-        body: await this.watcher.request(command, args as PanelRequests[typeof command]['arguments'] as never),
+        body: await this.watcher.request(command, args as never),
       };
     } catch (error) {
       return { type: 'response', id, error: error instanceof Error ? error.message : String(error) };

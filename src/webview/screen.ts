@@ -1,5 +1,5 @@
 /** The guest's screen: text cells or a picture; keys go to its keyboard while the picture has the focus. */
-import { html, render, type TemplateResult } from 'lit';
+import { html, nothing, render, type TemplateResult } from 'lit';
 import type { ScreenBody, StateEvent } from '../shared/panel-protocol';
 import { codePage437 } from './code-page';
 import { Connection } from './connection';
@@ -51,15 +51,29 @@ async function look(): Promise<void> {
 function show(): void {
   render(page(), root);
   if (screen?.kind === 'text') drawText(screen);
-  else if (screen?.kind === 'graphics') drawPixels(screen);
+  else if (screen?.kind === 'graphics') drawGraphics(screen);
 }
 
 function page(): TemplateResult {
   if (!active) return emptyState("While a guest is being debugged, this shows its screen. Click it to type on the guest's keyboard.");
-  if (!screen || screen.kind === 'none') return emptyState('The guest has no screen.');
+  if (!screen || screen.kind === 'none') return emptyState('The guest has no display.');
+  if (screen.kind === 'blank') return emptyState('The display is blank: the guest has switched it off.');
   const size = screen.kind === 'text' ? `${screen.columns} × ${screen.rows} characters` : `${screen.width} × ${screen.height} pixels`;
   return html`<canvas class="screen" tabindex="0" role="img" aria-label="guest screen, ${size}" @keydown=${key} @keyup=${key}></canvas>
-    <p class="note">${size}. With the focus on the picture, keys go to the guest; Shift+Escape gives them back.</p>`;
+    <p class="note">${size}. With the focus on the picture, keys go to the guest; Shift+Escape gives them back.
+      ${screen.kind === 'text' ? html`<button class="link" @click=${copyText}>copy as text</button>` : nothing}</p>`;
+}
+
+function copyText(): void {
+  if (screen?.kind !== 'text') return;
+  const codes = bytesOf(screen.characters);
+  const lines = Array.from({ length: screen.rows }, (_, row) => {
+    const { columns } = screen as TextImage;
+    return Array.from(codes.subarray(row * columns, (row + 1) * columns), codePage437)
+      .join('')
+      .trimEnd();
+  });
+  connection.copy(lines.join('\n'));
 }
 
 function key(event: KeyboardEvent): void {
@@ -75,46 +89,69 @@ function key(event: KeyboardEvent): void {
   });
 }
 
-/** The sixteen colours of text mode. */
-const COLOURS = [
-  ...['#000000', '#0000aa', '#00aa00', '#00aaaa', '#aa0000', '#aa00aa', '#aa5500', '#aaaaaa'],
-  ...['#555555', '#5555ff', '#55ff55', '#55ffff', '#ff5555', '#ff55ff', '#ffff55', '#ffffff'],
-];
-const CELL = { width: 9, height: 16 };
-
 const bytesOf = (text: string): Uint8Array => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 
-function context(width: number, height: number): CanvasRenderingContext2D | undefined {
+/** A canvas of a size in guest pixels, with its picture. */
+function canvasOf(width: number, height: number): { context: CanvasRenderingContext2D; image: ImageData } | undefined {
   const canvas = root.querySelector('canvas');
-  if (!canvas) return undefined;
+  const context = canvas?.getContext('2d');
+  if (!canvas || !context) return undefined;
   if (canvas.width !== width) canvas.width = width;
   if (canvas.height !== height) canvas.height = height;
-  return canvas.getContext('2d') ?? undefined;
+  return { context, image: context.createImageData(width, height) };
 }
 
-function drawText({ columns, rows, cells, cursor }: Extract<ScreenBody, { kind: 'text' }>): void {
-  const c = context(columns * CELL.width, rows * CELL.height);
-  if (!c) return;
-  const bytes = bytesOf(cells);
-  c.font = `${CELL.height - 2}px monospace`;
-  c.textBaseline = 'middle';
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++) {
-      const at = (row * columns + column) * 2;
-      const x = column * CELL.width;
-      const y = row * CELL.height;
-      c.fillStyle = COLOURS[(bytes[at + 1] >> 4) & 7];
-      c.fillRect(x, y, CELL.width, CELL.height);
-      c.fillStyle = COLOURS[bytes[at + 1] & 15];
-      const character = codePage437(bytes[at]);
-      if (character !== ' ') c.fillText(character, x, y + CELL.height / 2, CELL.width);
+/** RGBA words of a palette of red, green and blue bytes. */
+function wordsOf(palette: string): Uint32Array {
+  const bytes = bytesOf(palette);
+  return Uint32Array.from(
+    { length: bytes.length / 3 },
+    (_, i) => (0xff << 24) | (bytes[i * 3 + 2] << 16) | (bytes[i * 3 + 1] << 8) | bytes[i * 3],
+  );
+}
+
+type TextImage = Extract<ScreenBody, { kind: 'text' }>;
+type GraphicsImage = Extract<ScreenBody, { kind: 'graphics' }>;
+
+/** Draws characters with the guest's own font, dot for dot. */
+function drawText(text: TextImage): void {
+  const { columns, rows, cellWidth, cellHeight, cursor } = text;
+  const canvas = canvasOf(columns * cellWidth, rows * cellHeight);
+  if (!canvas) return;
+  const dots = new Uint32Array(canvas.image.data.buffer);
+  const colours = wordsOf(text.palette);
+  const characters = bytesOf(text.characters);
+  const attributes = bytesOf(text.attributes);
+  const fonts = [bytesOf(text.font), text.secondFont === undefined ? undefined : bytesOf(text.secondFont)];
+  const width = columns * cellWidth;
+  for (let cell = 0; cell < columns * rows; cell++) {
+    const code = characters[cell];
+    const attribute = attributes[cell];
+    const ink = colours[attribute & 15];
+    const paper = colours[(attribute >> 4) & (text.blink ? 7 : 15)];
+    const font = (attribute & 8 && fonts[1]) || (fonts[0] as Uint8Array);
+    const column = cell % columns;
+    const row = Math.floor(cell / columns);
+    const repeated = text.lineGraphics && code >= 0xc0 && code <= 0xdf;
+    for (let y = 0; y < cellHeight; y++) {
+      const inCursor = cursor?.column === column && cursor.row === row && y >= cursor.first && y <= cursor.last;
+      const line = inCursor ? 0xff : font[code * 32 + y];
+      const at = (row * cellHeight + y) * width + column * cellWidth;
+      for (let x = 0; x < cellWidth; x++) {
+        const lit = x < 8 ? (line >> (7 - x)) & 1 : inCursor || (repeated && line & 1);
+        dots[at + x] = lit ? ink : paper;
+      }
     }
   }
-  if (cursor) c.fillRect(cursor.column * CELL.width, cursor.row * CELL.height + CELL.height - 3, CELL.width, 2);
+  canvas.context.putImageData(canvas.image, 0, 0);
 }
 
-function drawPixels({ width, height, pixels }: Extract<ScreenBody, { kind: 'graphics' }>): void {
-  context(width, height)?.putImageData(new ImageData(Uint8ClampedArray.from(bytesOf(pixels)), width, height), 0, 0);
+function drawGraphics({ width, height, pixels, palette }: GraphicsImage): void {
+  const canvas = canvasOf(width, height);
+  if (!canvas) return;
+  const colours = wordsOf(palette);
+  new Uint32Array(canvas.image.data.buffer).set(Uint32Array.from(bytesOf(pixels), (index) => colours[index]));
+  canvas.context.putImageData(canvas.image, 0, 0);
 }
 
 show();
