@@ -132,14 +132,11 @@ no_floppy:
     cmp ah, 0x15
     je no_type
     cmp ah, 0x08
-    jne .timeout
+    jne disk_invalid
     mov word [bp + r_ecx], 0
     mov word [bp + r_edx], 0
     mov byte [bp + r_bl], 0
     jmp disk_invalid
-.timeout:
-    mov ah, 0x80
-    jmp disk_end
 
 no_disk:
     cmp ah, 0x15

@@ -189,10 +189,15 @@ take_scan_code:
 .alt:
     cmp bl, 0x47                        ; Alt and the keypad's digits type a number
     jb .alt_key
-    cmp bl, 0x52
+    cmp bl, 0x53
     ja .alt_key
+    mov ah, bl                          ; Alt and a grey key: scan code + 0x50, ASCII 0
+    add ah, 0x50
+    xor al, al
     test dl, STATE_E0
-    jnz .alt_key
+    jnz put_key
+    cmp bl, 0x53
+    je .alt_key
     push bx
     movzx bx, byte [cs:keypad_digits + bx - 0x47]
     cmp bl, 10
@@ -224,16 +229,6 @@ take_scan_code:
     je .grey_enter
     cmp bl, 0x35
     je .grey_enter
-    test al, al
-    jnz .done_digit
-    mov al, 0xe0
-    test cl, SHIFT_ALT
-    jz put_key
-    mov ah, bl                          ; Alt and a grey key: scan code + 0x50, ASCII 0
-    add ah, 0x50
-    xor al, al
-    jmp put_key
-.done_digit:
     mov al, 0xe0
     jmp put_key
 .grey_enter:
@@ -540,7 +535,6 @@ key_read:
     call key_wait
     call key_drop
     call key_to_83
-    jc key_read
     mov [bp + r_eax], ax
     ret
 
@@ -559,10 +553,6 @@ key_peek:
     call key_look
     jz key_peek_extended.none
     call key_to_83
-    jnc .there
-    call key_drop                       ; the 83 keys do not have it
-    jmp key_peek
-.there:
     mov [bp + r_eax], ax
     and byte [bp + r_flags], ~FLAG_ZERO & 0xff
     ret
@@ -586,34 +576,22 @@ key_old_grey:
 .done:
     ret
 
-; AX as a keyboard of 83 keys would give it; CF when it has no such key.
+; AX as a keyboard of 83 keys would give it, where that has the key. The others (F11 …) are given as they are.
 key_to_83:
     cmp ah, 0xe0
     jne .not_keypad
     mov ah, 0x1c                        ; Enter or / of the keypad
     cmp al, '/'
-    jne .fine
+    jne .done
     mov ah, 0x35
-    jmp .fine
+    ret
 .not_keypad:
     cmp al, 0xe0
-    jne .not_grey
+    jne key_old_grey
     test ah, ah
-    jz .fine
+    jz .done
     xor al, al
-    jmp .fine
-.not_grey:
-    cmp al, 0xf0
-    je .missing
-    cmp ah, 0x84                        ; F11 and what follows
-    ja .missing
-.fine:
-    clc
-    ret
-.missing:
-    test ah, ah
-    jz .fine
-    stc
+.done:
     ret
 
 key_flags:

@@ -69,6 +69,8 @@ int_serial:
     jz .unknown
     cmp ah, 3
     ja .unknown
+    succeed
+    cmp ah, 3
     je serial_status
     cmp ah, 1
     jb serial_initialize

@@ -25,6 +25,15 @@ const APERTURE_SIZE = 0x20000;
 /** The largest linear window, mode 13h's. */
 const LINEAR_SIZE = 0x10000;
 
+/** What the processor sees of the memory: where, how much, how. */
+interface Mapping {
+  readonly base: number;
+  readonly length: number;
+  readonly kind: LinearKind;
+}
+
+const NOTHING: Mapping = { base: APERTURE, length: 0, kind: 'none' };
+
 export class Vga implements Device {
   readonly name = 'vga';
   private readonly host: HostMemory;
@@ -34,8 +43,7 @@ export class Vga implements Device {
   private state = resetState();
   /** Host offset of the linear window's bytes, and what is in it now. */
   private readonly linear: number;
-  private kind: LinearKind = 'none';
-  private mapped = '';
+  private mapped: Mapping = NOTHING;
   private readonly handlers = new Map<number, MmioHandler>();
 
   constructor(options: { host: HostMemory; memory: PhysicalMemory; clock: Clock }) {
@@ -69,26 +77,30 @@ export class Vga implements Device {
   }
 
   private get window(): Uint8Array {
-    return this.host.u8.subarray(this.linear, this.linear + windowOf(this.state).length);
+    return this.host.u8.subarray(this.linear, this.linear + this.mapped.length);
   }
 
   /** Brings the planes up to date with what the processor wrote to the linear window. */
   private flush(): void {
-    if (this.kind !== 'none') this.planes.fromLinear(this.kind, this.window);
+    if (this.mapped.kind !== 'none') this.planes.fromLinear(this.mapped.kind, this.window);
   }
 
   /** Shows the memory to the processor as the registers say. Called after each register that may change that. */
   private remap(): void {
-    const { state } = this;
-    const { base, length } = windowOf(state);
+    const { state, mapped } = this;
     const enabled = (state.misc & 2) !== 0;
+    const { base, length } = enabled ? windowOf(state) : NOTHING;
     const kind = linearKind(state);
-    const wanted = enabled ? `${base} ${length} ${kind}` : '';
-    if (wanted === this.mapped && enabled) return;
-    this.mapped = wanted;
-    this.kind = kind;
+    if (base === mapped.base && length === mapped.length && kind === mapped.kind) return;
+    this.flush();
+    this.show({ base, length, kind });
+  }
+
+  private show(mapped: Mapping): void {
+    this.mapped = mapped;
+    const { base, length, kind } = mapped;
     this.memory.unmap(APERTURE, APERTURE_SIZE);
-    if (!enabled) return;
+    if (length === 0) return;
     if (kind === 'none') {
       this.memory.addMmio(base, length, this.handlerAt(base));
     } else {
@@ -114,13 +126,6 @@ export class Vga implements Device {
       this.handlers.set(base, handler);
     }
     return handler;
-  }
-
-  /** Changes registers that decide how memory is seen. */
-  private change(action: () => void): void {
-    this.flush();
-    action();
-    this.remap();
   }
 
   /** CRT controller and status are at 0x3b0 for monochrome, 0x3d0 for colour displays. */
@@ -199,9 +204,8 @@ export class Vga implements Device {
         writeAttribute(state, value);
         break;
       case 0x3c2:
-        this.change(() => {
-          state.misc = value & 0xef;
-        });
+        state.misc = value & 0xef;
+        this.remap();
         break;
       case 0x3c3:
         state.enable = value & 1;
@@ -210,7 +214,8 @@ export class Vga implements Device {
         state.sequencerIndex = value & 7;
         break;
       case 0x3c5:
-        this.change(() => writeSequencer(state, value));
+        writeSequencer(state, value);
+        this.remap();
         break;
       case 0x3c6:
         state.dacMask = value;
@@ -228,7 +233,8 @@ export class Vga implements Device {
         state.graphicsIndex = value & 15;
         break;
       case 0x3cf:
-        this.change(() => writeGraphics(state, value));
+        writeGraphics(state, value);
+        this.remap();
         break;
     }
   }
@@ -246,9 +252,8 @@ export class Vga implements Device {
   }
 
   reset(): void {
-    this.change(() => {
-      this.state = resetState();
-    });
+    this.state = resetState();
+    this.remap();
   }
 
   save(): { state: VgaState; memory: ReturnType<VgaMemory['save']> } {
@@ -259,8 +264,8 @@ export class Vga implements Device {
   load(saved: { state: VgaState; memory: ReturnType<VgaMemory['save']> }): void {
     this.state = structuredClone(saved.state);
     this.planes.load(saved.memory);
-    this.mapped = 'stale';
-    this.remap();
+    const { base, length } = this.state.misc & 2 ? windowOf(this.state) : NOTHING;
+    this.show({ base, length, kind: linearKind(this.state) });
   }
 
   inspect(): readonly DeviceFact[] {
@@ -279,7 +284,7 @@ export class Vga implements Device {
       {
         name: 'window',
         value: `${hex(base, 5)} to ${hex(base + length - 1, 5)}`,
-        meaning: this.kind === 'none' ? 'through the planes' : 'plain RAM',
+        meaning: this.mapped.kind === 'none' ? 'through the planes' : 'plain RAM',
       },
       { name: 'miscellaneous', value: hex(state.misc) },
       { name: 'sequencer', value: group(state.sequencer) },
