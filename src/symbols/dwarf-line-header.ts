@@ -28,8 +28,11 @@ export interface StringSections {
 const MAX_FILES = 1 << 20;
 const DWARF64 = 0xffffffff;
 
-/** Reads the header and leaves the reader at the program's first opcode. */
-export function readLineHeader(reader: ByteReader, strings: StringSections, targetAddressSize: number): LineHeader {
+/**
+ * Reads the header and leaves the reader at the program's first opcode.
+ * @param directory that the compiler ran in, for versions whose header does not have it
+ */
+export function readLineHeader(reader: ByteReader, strings: StringSections, targetAddressSize: number, directory = ''): LineHeader {
   const first = reader.u32();
   const offsetSize = first === DWARF64 ? 8 : 4;
   if (first >= 0xfffffff0 && first !== DWARF64) reader.fail('a reserved unit length');
@@ -56,7 +59,7 @@ export function readLineHeader(reader: ByteReader, strings: StringSections, targ
   if (lineRange === 0) reader.fail('a line range of 0');
   if (opcodeBase === 0) reader.fail('an opcode base of 0');
   const operandCounts = [0, ...Array.from({ length: opcodeBase - 1 }, () => reader.u8())];
-  const tables = version === 5 ? readTables5(reader, strings, offsetSize) : readTables(reader);
+  const tables = version === 5 ? readTables5(reader, strings, offsetSize) : readTables(reader, directory);
   reader.position = program;
   return {
     version,
@@ -79,9 +82,9 @@ interface Tables {
 }
 
 /** Up to version 4: lists that end with an empty name. Directory 0 is the compilation's, which is not in here. */
-function readTables(reader: ByteReader): Tables {
-  const directories = [''];
-  for (let name = reader.text(); name !== ''; name = reader.text()) directories.push(name);
+function readTables(reader: ByteReader, directory: string): Tables {
+  const directories = [directory];
+  for (let name = reader.text(); name !== ''; name = reader.text()) directories.push(joinPath(directory, name));
   const files = [''];
   for (let name = reader.text(); name !== ''; name = reader.text()) {
     files.push(joinPath(directories[reader.uleb()] ?? '', name));

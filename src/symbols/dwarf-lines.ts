@@ -2,6 +2,7 @@
 import { ByteReader } from './byte-reader';
 import { readLineHeader } from './dwarf-line-header';
 import { runLineProgram } from './dwarf-line-program';
+import { compilationDirectories } from './dwarf-units';
 import type { ElfFile } from './elf';
 import { SectionFlag } from './elf';
 import { type LineTable, LineTableBuilder } from './line-table';
@@ -18,10 +19,11 @@ export function readDwarfLines(elf: ElfFile): LineTable {
   const reader = new ByteReader(elf.contents(section), '.debug_line');
   if (section.flags & SectionFlag.compressed) reader.fail('not implemented: compressed debug sections');
   const strings = { line: sectionReader(elf, '.debug_line_str'), plain: sectionReader(elf, '.debug_str') };
+  const directories = compilationDirectories(elf);
   let units = 0;
   while (!reader.done) {
     try {
-      const header = readLineHeader(reader, strings, elf.wordSize);
+      const header = readLineHeader(reader, strings, elf.wordSize, directories.get(reader.position));
       runLineProgram(reader, header, builder);
       reader.position = header.end;
       units++;
