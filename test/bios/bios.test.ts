@@ -6,6 +6,9 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import bios from '../../src/engines/emulator/bios/bios.asm';
 import vgaBios from '../../src/engines/emulator/bios/vga-bios.asm';
+import type { ScreenImage } from '../../src/engines/engine';
+import { EmulatorEngine } from '../../src/engines/emulator/engine';
+import { MemoryBlockDevice } from '../../src/engines/machine/devices/block';
 import { sealOptionRom } from '../../src/engines/machine/option-rom';
 import { grubMissing, makeGrubDisk } from '../support/grub';
 import { runMachine } from '../support/machine';
@@ -34,6 +37,12 @@ function differences(ours: string, theirs: string): [string, string][] {
   return left.map((line, i): [string, string] => [line, right[i] ?? '']).filter(([a, b]) => a !== b);
 }
 
+/** The characters of a text screen, row after row. */
+function textOf(screen: ScreenImage | undefined): string {
+  if (screen?.kind !== 'text') throw new Error('expected a text screen');
+  return String.fromCharCode(...screen.cells.filter((_, i) => i % 2 === 0));
+}
+
 describe('our BIOS', () => {
   it('is 64 KiB with its entry, date and model where programs look for them', () => {
     expect(bios.length).toBe(0x10000);
@@ -57,31 +66,47 @@ describe('our BIOS', () => {
     }
   });
 
-  it.skipIf(qemuMissing)(`answers as SeaBIOS does, on QEMU${qemuMissing ? ` (${qemuMissing})` : ''}`, async () => {
-    const disk = servicesDisk();
-    const ours = await runQemu({ disk, bios });
-    const theirs = await runQemu({ disk });
-    expect(ours.console.endsWith('tick\n')).toBe(true);
-    expect(ours.status).toBe(1);
-    const known = differences(ours.console, theirs.console).map(([line]) => line.split(' ax=')[0]);
-    // Each is a choice that the interface leaves open: no APM and no PCI here, registers that are undefined on return.
-    expect(known).toEqual(['13/41 check', '13/15 second drive', '15/53 no APM', '15/87 up', '17/02 no printer', '15/86', '1a/05', '1a/b101 no PCI']);
-  }, MINUTE);
+  it.skipIf(qemuMissing)(
+    `answers as SeaBIOS does, on QEMU${qemuMissing ? ` (${qemuMissing})` : ''}`,
+    async () => {
+      const disk = servicesDisk();
+      const ours = await runQemu({ disk, bios });
+      const theirs = await runQemu({ disk });
+      expect(ours.console.endsWith('tick\n')).toBe(true);
+      expect(ours.status).toBe(1);
+      const known = differences(ours.console, theirs.console).map(([line]) => line.split(' ax=')[0]);
+      // Each is a choice that the interface leaves open: no APM and no PCI here, registers that are undefined on return.
+      expect(known).toEqual([
+        '13/41 check',
+        '13/15 second drive',
+        '15/53 no APM',
+        '15/87 up',
+        '17/02 no printer',
+        '15/86',
+        '1a/05',
+        '1a/b101 no PCI',
+      ]);
+    },
+    MINUTE,
+  );
 
-  it.skipIf(qemuMissing)(`answers the same on our machine as on QEMU${qemuMissing ? ` (${qemuMissing})` : ''}`, async () => {
-    const disk = servicesDisk();
-    const ours = runMachine({ disk, bios });
-    const theirs = await runQemu({ disk, bios });
-    expect(ours.stop).toMatchObject({ reason: 'exited', code: 1 });
-    // Only the equipment differs: two serial ports here.
-    expect(differences(ours.console, theirs.console).map(([line]) => line.slice(0, 6))).toEqual(['int 11']);
-  }, MINUTE);
+  it.skipIf(qemuMissing)(
+    `answers the same on our machine as on QEMU${qemuMissing ? ` (${qemuMissing})` : ''}`,
+    async () => {
+      const disk = servicesDisk();
+      const ours = runMachine({ disk, bios });
+      const theirs = await runQemu({ disk, bios });
+      expect(ours.stop).toMatchObject({ reason: 'exited', code: 1 });
+      // Only the equipment differs: two serial ports here.
+      expect(differences(ours.console, theirs.console).map(([line]) => line.slice(0, 6))).toEqual(['int 11']);
+    },
+    MINUTE,
+  );
 
   it('says what is wrong with a disk that it cannot boot, and halts', () => {
     const { stop, screen } = runMachine({ disk: new Uint8Array(1 << 20), bios });
     expect(stop.reason).toBe('halted');
-    if (screen?.kind !== 'text') throw new Error('expected a text screen');
-    const text = String.fromCharCode(...screen.cells.filter((_, i) => i % 2 === 0));
+    const text = textOf(screen);
     expect(text).toContain('The disk has no boot sector (its last two bytes are not 55 AA).');
     expect(text).toContain('The machine is halted.');
   });
@@ -102,11 +127,21 @@ function expectGrub(serial: string): void {
   expect(serial).toContain('\rforty-two');
 }
 
+it.skipIf(seabiosMissing)(
+  `SeaBIOS' image of 256 KiB, which stops on QEMU's isapc, runs too${seabiosMissing ? ` (${seabiosMissing})` : ''}`,
+  () => {
+    const image = new Uint8Array(readFileSync(SEABIOS_LARGE));
+    const { console, stop } = runMachine({ disk: servicesDisk(), bios: image, biosWritable: true, vgaBios: sealOptionRom(vgaBios) });
+    expect(stop.reason).toBe('exited');
+    expect(console.endsWith('tick\n')).toBe(true);
+  },
+);
+
 describe('GRUB 2', () => {
   const disk = (): Uint8Array => makeGrubDisk({ files: { '/hello.txt': 'hello from the partition\n' } });
 
   it.skipIf(grubMissing ?? qemuMissing)(
-    `reaches its prompt under our BIOS on QEMU and answers${grubMissing ?? qemuMissing ? ` (${grubMissing ?? qemuMissing})` : ''}`,
+    `reaches its prompt under our BIOS on QEMU and answers${(grubMissing ?? qemuMissing) ? ` (${grubMissing ?? qemuMissing})` : ''}`,
     async () => {
       const { serial } = await runQemu({ disk: disk(), bios, script: COMMANDS, until: 'grub> ' });
       expectGrub(serial);
@@ -123,17 +158,52 @@ describe('GRUB 2', () => {
     2 * MINUTE,
   );
 
-  for (const path of [SEABIOS, SEABIOS_LARGE]) {
-    it.skipIf(grubMissing ?? seabiosMissing)(
-      `reaches its prompt under ${path} on our machine${grubMissing ?? seabiosMissing ? ` (${grubMissing ?? seabiosMissing})` : ''}`,
-      () => {
-        const image = new Uint8Array(readFileSync(path));
-        const result = runMachine({ disk: disk(), bios: image, biosWritable: true, vgaBios: sealOptionRom(vgaBios), script: COMMANDS, until: 'grub> ' });
-        expectGrub(result.serial);
-        if (result.screen?.kind !== 'text') throw new Error('expected a text screen');
-        expect(String.fromCharCode(...result.screen.cells.filter((_, i) => i % 2 === 0))).toContain('SeaBIOS (version');
-      },
-      2 * MINUTE,
-    );
-  }
+  it.skipIf(grubMissing ?? seabiosMissing)(
+    `reaches its prompt under SeaBIOS on our machine and answers${(grubMissing ?? seabiosMissing) ? ` (${grubMissing ?? seabiosMissing})` : ''}`,
+    () => {
+      const image = new Uint8Array(readFileSync(SEABIOS));
+      const result = runMachine({
+        disk: disk(),
+        bios: image,
+        biosWritable: true,
+        vgaBios: sealOptionRom(vgaBios),
+        script: COMMANDS,
+        until: 'grub> ',
+      });
+      expectGrub(result.serial);
+      expect(textOf(result.screen)).toContain('SeaBIOS (version');
+    },
+    2 * MINUTE,
+  );
+
+  it.skipIf(grubMissing)(
+    `speaks through the screen and the keyboard, and boots again when told${grubMissing ? ` (${grubMissing})` : ''}`,
+    () => {
+      const engine = new EmulatorEngine({ memory: 32 << 20, bios, disk: new MemoryBlockDevice(makeGrubDisk({ terminal: 'console' })) });
+      const lines = (): string[] => {
+        const screen = engine.screen();
+        if (screen?.kind !== 'text') return [];
+        const text = String.fromCharCode(...screen.cells.filter((_, i) => i % 2 === 0));
+        return Array.from({ length: screen.rows }, (_, row) => text.slice(row * screen.columns, (row + 1) * screen.columns).trimEnd());
+      };
+      const runUntil = (condition: () => boolean): void => {
+        for (const end = engine.instructionCount + 200e6; engine.instructionCount < end; ) {
+          if (engine.run({ instructions: 1e6 }).reason !== 'slice' || condition()) break;
+        }
+        expect(condition(), lines().join('\n')).toBe(true);
+      };
+      const press = (...codes: string[]): void => {
+        for (const code of codes) for (const pressed of [true, false]) engine.input({ kind: 'key', code, pressed });
+      };
+      const prompt = (): boolean => lines().findLast((line) => line !== '') === 'grub>';
+      runUntil(prompt);
+      press('KeyL', 'KeyS', 'Enter');
+      runUntil(() => lines().includes('(hd0) (hd0,msdos1)') && prompt());
+      press('KeyR', 'KeyE', 'KeyB', 'KeyO', 'KeyO', 'KeyT', 'Enter');
+      runUntil(() => !lines().some((line) => line.startsWith('grub>')));
+      runUntil(prompt);
+      expect(lines()).not.toContain('(hd0) (hd0,msdos1)');
+    },
+    2 * MINUTE,
+  );
 });

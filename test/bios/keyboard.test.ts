@@ -46,7 +46,9 @@ const known = (modifier: string, key: string): boolean =>
 /** All keys alone and with each modifier, then under the locks. */
 const round = [
   ...plain.map((key) => [key]),
-  ...['ShiftLeft', 'ControlLeft', 'AltLeft'].flatMap((modifier) => plain.filter((key) => !known(modifier, key)).map((key) => [modifier, key])),
+  ...['ShiftLeft', 'ControlLeft', 'AltLeft'].flatMap((modifier) =>
+    plain.filter((key) => !known(modifier, key)).map((key) => [modifier, key]),
+  ),
   ['CapsLock'],
   ...plain.map((key) => [key]),
   ['ShiftRight', 'KeyA'],
@@ -58,8 +60,12 @@ const round = [
 ];
 const chords = [...round, ...round];
 
-it.skipIf(seabiosMissing)(`keys come out of our INT 16h as out of SeaBIOS'${seabiosMissing ? ` (${seabiosMissing})` : ''}`, () => {
-  const ours = type(bios, false, chords).split('>')[1];
-  const theirs = type(new Uint8Array(readFileSync(SEABIOS)), true, chords).split('>')[1];
-  expect(ours.split('\n')).toEqual(theirs.split('\n'));
-}, 120_000);
+it.skipIf(seabiosMissing)(
+  `keys come out of our INT 16h as out of SeaBIOS'${seabiosMissing ? ` (${seabiosMissing})` : ''}`,
+  () => {
+    const ours = type(bios, false, chords).split('>')[1];
+    const theirs = type(new Uint8Array(readFileSync(SEABIOS)), true, chords).split('>')[1];
+    expect(ours.split('\n')).toEqual(theirs.split('\n'));
+  },
+  120_000,
+);

@@ -63,7 +63,14 @@ describe('isapc machine', () => {
 
   it('takes timer interrupts through both controllers', () => {
     const { ports, interrupts } = machine;
-    for (const [port, value] of [[0x20, 0x11], [0x21, 0x08], [0x21, 0x04], [0x21, 0x01], [0x21, 0xfe]]) ports.write(port, 1, value);
+    for (const [port, value] of [
+      [0x20, 0x11],
+      [0x21, 0x08],
+      [0x21, 0x04],
+      [0x21, 0x01],
+      [0x21, 0xfe],
+    ])
+      ports.write(port, 1, value);
     clock.run(60e6);
     expect(interrupts.pending).toBe(true);
     expect(interrupts.acknowledge()).toBe(0x08);

@@ -133,7 +133,10 @@ describe('16550A', () => {
   it('holds 16 characters and is emptied by FCR', () => {
     write(2, 0xc7);
     uart.receive(new Array(20).fill(0x2a));
-    expect(uart.inspect().find((fact) => fact.name === 'receiver')).toMatchObject({ value: '16 of 16', meaning: expect.stringContaining('4 ') });
+    expect(uart.inspect().find((fact) => fact.name === 'receiver')).toMatchObject({
+      value: '16 of 16',
+      meaning: expect.stringContaining('4 '),
+    });
     write(2, 0xc3);
     let left = 0;
     while (read(5) & 1) {

@@ -45,6 +45,8 @@ export interface GrubDiskOptions {
   /** Files of the FAT partition, `(hd0,msdos1)`, by path. Their folders must be in the list of `folders`. */
   files?: Readonly<Record<string, Uint8Array | string>>;
   folders?: readonly string[];
+  /** Where GRUB speaks and listens: COM1 (the default), or the BIOS's screen and keyboard. */
+  terminal?: 'serial' | 'console';
   /** `/grub.cfg`; without it GRUB stops at its prompt. */
   config?: string;
   /** Size of the disk in MiB, at least 4. */
@@ -60,10 +62,9 @@ export function makeGrubDisk(options: GrubDiskOptions = {}): Uint8Array {
   try {
     const early = join(folder, 'early.cfg');
     const core = join(folder, 'core.img');
-    writeFileSync(
-      early,
-      ['serial --unit=0 --speed=115200', 'terminal_input serial', 'terminal_output serial', 'normal (hd0,msdos1)/grub.cfg', ''].join('\n'),
-    );
+    const terminal =
+      options.terminal === 'console' ? [] : ['serial --unit=0 --speed=115200', 'terminal_input serial', 'terminal_output serial'];
+    writeFileSync(early, [...terminal, 'normal (hd0,msdos1)/grub.cfg', ''].join('\n'));
     execFileSync('grub-mkimage', ['-O', 'i386-pc', '-o', core, '-c', early, '-p', '(hd0,msdos1)/', ...MODULES]);
     const disk = new Uint8Array((options.megabytes ?? 16) << 20);
     const boot = readFileSync(BOOT_IMAGE);

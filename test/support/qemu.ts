@@ -39,14 +39,18 @@ export async function runQemu(run: QemuRun): Promise<QemuResult> {
   const console = join(folder, 'console.txt');
   writeFileSync(disk, run.disk);
   if (run.bios) writeFileSync(bios, run.bios);
-  const child = spawn('qemu-system-i386', [
-    ...['-M', 'isapc', '-m', run.memory ?? '32', '-display', 'none', '-no-reboot', '-monitor', 'none'],
-    ...['-drive', `file=${disk},format=raw,if=ide,snapshot=on`, '-nodefaults', '-vga', 'std'],
-    ...(run.bios ? ['-bios', bios] : []),
-    ...['-chardev', 'stdio,id=com1,signal=off', '-serial', 'chardev:com1'],
-    ...['-chardev', `file,id=e9,path=${console}`, '-device', 'isa-debugcon,iobase=0xe9,chardev=e9'],
-    ...['-device', 'isa-debug-exit,iobase=0xf4,iosize=4', '-rtc', 'base=2026-01-01T12:00:00'],
-  ], { stdio: 'pipe' });
+  const child = spawn(
+    'qemu-system-i386',
+    [
+      ['-M', 'isapc', '-m', run.memory ?? '32', '-display', 'none', '-no-reboot', '-monitor', 'none'],
+      ['-drive', `file=${disk},format=raw,if=ide,snapshot=on`, '-nodefaults', '-vga', 'std'],
+      run.bios ? ['-bios', bios] : [],
+      ['-chardev', 'stdio,id=com1,signal=off', '-serial', 'chardev:com1'],
+      ['-chardev', `file,id=e9,path=${console}`, '-device', 'isa-debugcon,iobase=0xe9,chardev=e9'],
+      ['-device', 'isa-debug-exit,iobase=0xf4,iosize=4', '-rtc', 'base=2026-01-01T12:00:00'],
+    ].flat(),
+    { stdio: 'pipe' },
+  );
   let serial = '';
   let errors = '';
   const script = [...(run.script ?? [])];

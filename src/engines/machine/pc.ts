@@ -188,7 +188,8 @@ export class Pc {
  * The end of an image that is shown below 1 MiB: 128 KiB from ROM, as on QEMU; all of it in writable memory, where larger
  * images expect to have been copied by a chipset's shadow RAM.
  */
-const lowPart = ({ bios, biosWritable }: PcOptions): Uint8Array => bios.subarray(Math.max(0, bios.length - (biosWritable ? 256 : 128) * KIBIBYTE));
+const lowPart = ({ bios, biosWritable }: PcOptions): Uint8Array =>
+  bios.subarray(Math.max(0, bios.length - (biosWritable ? 256 : 128) * KIBIBYTE));
 
 const romsOf = ({ vgaBios, optionRoms }: PcOptions): Uint8Array[] => [...(vgaBios ? [vgaBios] : []), ...(optionRoms ?? [])];
 

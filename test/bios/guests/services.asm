@@ -64,6 +64,25 @@ more:
     mov dword [packet + 8], 0x00ffffff
     ask 0x13, 0x4200, 0, 0, 0x80, '13/42 beyond the end'
     mov dword [packet + 8], 100
+    mov si, large_packet
+    ask 0x13, 0x4200, 0, 0, 0x80, '13/42 100 sectors'
+    push word 0x1ff0
+    pop ds
+    xor dx, dx
+    xor si, si
+    mov cx, 100 * 256
+.large:
+    lodsw
+    rol dx, 1
+    add dx, ax
+    loop .large
+    push word 0
+    pop ds
+    print 'sum '
+    mov ax, dx
+    call print_hex16
+    print 10
+    mov si, packet
     ; Write, read back, restore.
     mov di, 0x9000
     mov cx, 3 * 256
@@ -272,6 +291,12 @@ packet:
     dw 3
     dw 0x9000, 0
     dq 100
+
+large_packet:                           ; across a boundary of 64 KiB
+    db 16, 0
+    dw 100
+    dw 0x0100, 0x1fe0
+    dq 50
 
 descriptors:
     times 16 db 0
