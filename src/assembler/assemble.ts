@@ -131,12 +131,20 @@ class Runner {
   run(): void {
     const { assembly } = this;
     let stalled = 0;
+    let patient = limits.PATIENT_PASSES;
     let fewest = Number.POSITIVE_INFINITY;
     for (;;) {
+      assembly.hasty = patient <= 0;
       this.runPass(false);
       if (this.fixed.full) return;
       const { changes } = assembly;
-      if (changes === 0) break;
+      patient--;
+      if (changes === 0) {
+        if (!assembly.hasty) break;
+        // What the estimates have settled on is checked without them.
+        patient = limits.PATIENT_PASSES;
+        continue;
+      }
       if (changes < fewest) {
         fewest = changes;
         stalled = 0;

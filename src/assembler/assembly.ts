@@ -44,6 +44,11 @@ export class Assembly {
   pass = 0;
   /** The pass that writes the output. */
   final = false;
+  /**
+   * Labels further on are taken to move as far as those before. Jumps over code that grows then settle in few passes where they would
+   * take hundreds; they grow no more than they must either way.
+   */
+  hasty = false;
   /** Symbols whose value changed in this pass. */
   changes = 0;
   /** A value was not known yet. */
@@ -183,10 +188,19 @@ export class Assembly {
 
   private symbolValue(name: string, token: Token): Value {
     const entry = this.symbols.find(name);
-    if (entry && (entry.definedIn > 0 || entry.kind === 'external' || entry.kind === 'common')) return entry.value;
+    if (entry && (entry.definedIn > 0 || entry.kind === 'external' || entry.kind === 'common')) {
+      return this.hasty && entry.definedIn < this.pass && entry.kind === 'label' ? this.drifted(entry.value) : entry.value;
+    }
     this.unresolved = true;
     if (this.final) this.fail(token, this.undefinedMessage(name));
     return UNKNOWN;
+  }
+
+  /** A label further on, moved as far as the labels before this place have moved already. */
+  private drifted(value: Value): Value {
+    const { current } = this;
+    if (!current || current.drift === 0 || isInt(value) || value.terms.length !== 1 || value.terms[0].of !== current) return value;
+    return relative(current, int64.add(value.constant, current.drift));
   }
 
   private undefinedMessage(name: string): string {
@@ -245,12 +259,20 @@ export class Assembly {
       this.warn(token, 'label-redef', `symbol '${name}' is defined again with the same value`);
       return;
     }
-    if (entry.definedIn === 0 || !sameValue(entry.value, value)) this.changes++;
+    if (entry.definedIn === 0 || !sameValue(entry.value, value)) {
+      this.changes++;
+      if (kind === 'label' && entry.definedIn > 0) this.noteDrift(entry.value, value);
+    }
     entry.kind = kind;
     entry.value = value;
     entry.definedIn = this.pass;
     this.symbols.number(entry);
     entry.place = this.place(token);
+  }
+
+  private noteDrift(before: Value, now: Value): void {
+    const { current } = this;
+    if (current && !isInt(before) && !isInt(now)) current.drift = Number(int64.subtract(now.constant, before.constant));
   }
 
   private checkRoom(count: number, token: Token): void {

@@ -20,6 +20,8 @@ export const MAX_EXPRESSION_DEPTH = 400;
 /** Instructions or data items that one TIMES may repeat when they cannot be copied. */
 export const MAX_TIMES_EVALUATED = 4_000_000;
 export const MAX_PASSES = 1000;
+/** Passes after which forward references are estimated, so that programs with long chains of jumps settle. */
+export const PATIENT_PASSES = 10;
 /** Passes without progress towards a fixed point. */
 export const MAX_STALLED_PASSES = 100;
 export const MAX_DIAGNOSTICS = 1000;

@@ -109,6 +109,8 @@ export class Section implements Base {
   rank = 0;
   /** Where the next byte goes in the current pass. */
   offset = 0;
+  /** How far the last label of this pass has moved from where it was in the pass before. */
+  drift = 0;
   readonly data = new ByteBuffer();
   readonly fixups: SectionFixup[] = [];
   readonly lines: LineRow[] = [];
@@ -127,6 +129,7 @@ export class Section implements Base {
 
   startPass(): void {
     this.offset = 0;
+    this.drift = 0;
   }
 
   /** Whether so many bytes more are within the limit. */
