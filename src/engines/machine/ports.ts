@@ -41,7 +41,7 @@ export class PortBus {
   write(port: number, size: AccessSize, value: number): void {
     const found = this.ports[port];
     if (found && size <= found.width) {
-      found.handler.write(port, size, value >>> 0);
+      found.handler.write(port, size, size === 4 ? value >>> 0 : value & (size === 1 ? 0xff : 0xffff));
     } else if (size > 1) {
       const half = (size >> 1) as AccessSize;
       this.write(port, half, value & (half === 1 ? 0xff : 0xffff));
