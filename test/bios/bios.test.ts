@@ -104,11 +104,16 @@ describe('our BIOS', () => {
   );
 
   it('says what is wrong with a disk that it cannot boot, and halts', () => {
-    const { stop, screen } = runMachine({ disk: new Uint8Array(1 << 20), bios });
-    expect(stop.reason).toBe('halted');
-    const text = textOf(screen);
-    expect(text).toContain('The disk has no boot sector (its last two bytes are not 55 AA).');
-    expect(text).toContain('The machine is halted.');
+    for (const [size, message] of [
+      [1 << 20, 'The disk has no boot sector (its last two bytes are not 55 AA).'],
+      [1, 'The disk has no boot sector (its last two bytes are not 55 AA).'],
+      [0, 'The boot sector of the disk cannot be read.'],
+    ] as const) {
+      const { stop, screen } = runMachine({ disk: new Uint8Array(size), bios });
+      expect([size, stop.reason]).toEqual([size, 'halted']);
+      expect(textOf(screen)).toContain(message);
+      expect(textOf(screen)).toContain('The machine is halted.');
+    }
   });
 });
 
