@@ -59,6 +59,14 @@ const SETTINGS = {
   'update.mode': 'none',
 };
 
+/** code-server would otherwise read, and make, a configuration in the user's home. */
+function emptyConfig(data) {
+  const path = join(data, 'config.yaml');
+  mkdirSync(data, { recursive: true });
+  writeFileSync(path, '{}\n');
+  return path;
+}
+
 /**
  * Serves a workbench with a private home, a fresh data folder and a free port.
  * @param options.smoke enables the URL's extension-development keys and `window.driver`
@@ -80,7 +88,7 @@ export async function startWorkbench({
   for (const name of ['home', 'tmp']) mkdirSync(join(data, name), { recursive: true });
   const args = [
     join(modules, 'code-server/out/node/entry.js'),
-    ...['--config', '/dev/null', '--auth', 'none', '--bind-addr', `127.0.0.1:${port}`],
+    ...['--config', emptyConfig(data), '--auth', 'none', '--bind-addr', `127.0.0.1:${port}`],
     ...['--user-data-dir', userData, '--extensions-dir', join(data, 'extensions')],
     ...[
       '--disable-telemetry',
@@ -130,7 +138,7 @@ async function healthy(origin) {
 
 /** Installs a .vsix into a workbench's extensions folder. */
 export function installExtension(vsix, { data }) {
-  const args = [join(modules, 'code-server/out/node/entry.js'), '--config', '/dev/null'];
+  const args = [join(modules, 'code-server/out/node/entry.js'), '--config', emptyConfig(data)];
   const folders = ['--user-data-dir', join(data, 'user'), '--extensions-dir', join(data, 'extensions')];
   const home = join(data, 'home');
   mkdirSync(home, { recursive: true });

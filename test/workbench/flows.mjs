@@ -1,0 +1,118 @@
+/** What a user does at the screen. Each flow has a workbench of its own, with rings.asm open. */
+import assert from 'node:assert/strict';
+
+const STEP = 30_000;
+
+/** Polls until a value is there. */
+async function eventually(what, get) {
+  const end = Date.now() + STEP;
+  for (;;) {
+    const value = await get().catch(() => undefined);
+    if (value) return value;
+    if (Date.now() > end) throw new Error(`${what} did not come`);
+    await new Promise((resume) => setTimeout(resume, 100));
+  }
+}
+
+/** Runs a command by its title from the palette. */
+async function command(page, title) {
+  const row = page.locator('.quick-input-list .monaco-list-row').filter({ hasText: title }).first();
+  for (let tries = 0; tries < 5; tries++) {
+    await page.keyboard.press('F1');
+    await page.locator('.quick-input-widget input').waitFor({ state: 'visible', timeout: STEP });
+    await page.keyboard.type(title);
+    try {
+      await row.waitFor({ state: 'visible', timeout: 4000 });
+      await row.click();
+      return;
+    } catch {
+      await page.keyboard.press('Escape');
+    }
+  }
+  throw new Error(`the palette has no ${title}`);
+}
+
+async function goToLine(page, line) {
+  await page.keyboard.press('Control+g');
+  await page.locator('.quick-input-widget input').waitFor({ state: 'visible', timeout: STEP });
+  await page.keyboard.type(String(line));
+  await page.keyboard.press('Enter');
+  await page.locator('.quick-input-widget').waitFor({ state: 'hidden', timeout: STEP });
+}
+
+/** Waits for the stop and gives the call stack's texts. */
+async function stopped(page, line) {
+  const frames = page.locator('.debug-call-stack .stack-frame');
+  return eventually(`the stop at line ${line}`, async () => {
+    const texts = await frames.allTextContents();
+    return line === undefined || texts[0]?.includes(`${line}:`) ? texts.length > 0 && texts : undefined;
+  });
+}
+
+/** The document inside the panel whose text matches. */
+function panelFrame(page, text) {
+  return eventually(`the panel with ${text}`, async () => {
+    for (const frame of page.frames()) {
+      if (!frame.url().includes('fake.html')) continue;
+      if (text.test((await frame.locator('body').textContent({ timeout: 1000 }).catch(() => '')) ?? '')) return frame;
+    }
+    return undefined;
+  });
+}
+
+/** Line, from 1, in rings.asm. */
+async function lineOf(folder, text) {
+  const { readFileSync } = await import('node:fs');
+  return readFileSync(`${folder}/rings/rings.asm`, 'utf8').split('\n').findIndex((line) => line.includes(text)) + 1;
+}
+
+async function startInRing3({ page, folder }) {
+  const line = (await lineOf(folder, 'program:')) + 1;
+  await page.locator('.monaco-editor .view-line').first().waitFor({ timeout: STEP });
+  await page.keyboard.press('Control+1');
+  await goToLine(page, line);
+  await page.keyboard.press('F9');
+  await page.locator('.codicon-debug-breakpoint, .codicon-debug-breakpoint-unverified').first().waitFor({ timeout: STEP });
+  await page.keyboard.press('F5');
+  await stopped(page, (await lineOf(folder, 'boot:')) + 1);
+  await page.keyboard.press('F5');
+  await stopped(page, line);
+  return line;
+}
+
+async function panels(label, { page, folder, shot }) {
+  await startInRing3({ page, folder });
+  await command(page, 'Ringside: Focus on Rings View');
+  const rings = await panelFrame(page, /last transition/);
+  assert.match(await rings.locator('.summary').textContent(), /ring 3/);
+  assert.match(await rings.locator('.last').textContent(), /IRET/);
+  await shot(`${label}-rings`);
+  await command(page, 'Ringside: Focus on Trap Log View');
+  const log = await panelFrame(page, /changes only/);
+  await eventually('rows in the trap log', async () => (await log.locator('.rows .row').count()) > 3);
+  await log.locator('.rows .row').last().click();
+  await eventually('an unfolded transition', async () => (await log.locator('.unfolded').count()) === 1);
+  await shot(`${label}-trap-log`);
+}
+
+export const flows = [
+  {
+    name: 'F5 without a launch.json, a gutter breakpoint, steps from ring 3 to ring 0',
+    async run({ page, folder, shot }) {
+      const line = await startInRing3({ page, folder });
+      for (const step of [1, 2]) {
+        await page.keyboard.press('F10');
+        await stopped(page, line + step);
+      }
+      await page.keyboard.press('F11');
+      const frames = await stopped(page, (await lineOf(folder, 'system_call:')) + 1);
+      assert.ok(frames.some((text) => text.includes('ring 3 → ring 0')), frames.join('\n'));
+      const registers = page.locator('.debug-variables .monaco-list-row').filter({ hasText: /^eip/ });
+      assert.match(await eventually('eip in the variables view', () => registers.first().textContent()), /0x0000/);
+      await shot('stepping');
+    },
+  },
+  { name: 'the panels in the dark theme', theme: 'Default Dark Modern', run: (context) => panels('dark', context) },
+  { name: 'the panels in the light theme', theme: 'Default Light Modern', run: (context) => panels('light', context) },
+  { name: 'the panels in high contrast', theme: 'Default High Contrast', run: (context) => panels('high-contrast', context) },
+];
