@@ -12,6 +12,8 @@ interface Entry {
   readonly file: string;
   readonly line: number;
   readonly level: number;
+  /** Last line of the main file that was read before. */
+  readonly read: number;
   readonly text: string;
   readonly offset: number | undefined;
   /** Marked bytes: hex with brackets around fields that are still to be filled in. */
@@ -20,17 +22,22 @@ interface Entry {
 
 const hex = (byte: number): string => byte.toString(16).toUpperCase().padStart(2, '0');
 
-/** Bytes in hex, relocatable fields (with what is to be added to their base) in brackets, relative ones in parentheses. */
+/** Bytes in hex; a relocatable field (with what is to be added to its base) is one piece in brackets, a relative one in parentheses. */
 function marked(code: Uint8Array, start: number, fixups: readonly SectionFixup[]): string[] {
   const bytes = code.slice();
-  for (const { offset, size, addend } of fixups) if (offset - start + size <= bytes.length) store(bytes, offset - start, addend, size);
-  const pieces = Array.from(bytes, hex);
-  for (const { offset, size, relative } of fixups) {
-    const first = offset - start;
-    const last = first + size - 1;
-    if (first < 0 || last >= pieces.length) continue;
-    pieces[first] = (relative ? '(' : '[') + pieces[first];
-    pieces[last] += relative ? ')' : ']';
+  const fields = new Map<number, SectionFixup>();
+  for (const fixup of fixups) {
+    const at = fixup.offset - start;
+    if (at + fixup.size > bytes.length) continue;
+    store(bytes, at, fixup.addend, fixup.size);
+    fields.set(at, fixup);
+  }
+  const pieces: string[] = [];
+  for (let i = 0; i < bytes.length; ) {
+    const { size = 1, relative = false } = fields.get(i) ?? {};
+    const text = Array.from(bytes.subarray(i, i + size), hex).join('');
+    pieces.push(fields.has(i) ? (relative ? `(${text})` : `[${text}]`) : text);
+    i += size;
   }
   return pieces;
 }
@@ -69,8 +76,10 @@ export class Listing {
     const length = same ? assembly.location.offset - before.offset : 0;
     const code = length > 0 ? this.code(assembly, statement.body, before, length, statement.times !== undefined) : [];
     const offset = length > 0 ? before.offset : undefined;
+    // The line of the call stands for what a hidden macro does, once.
+    if (source.shown !== source.line && length === 0) return;
     const { file, number, text } = source.shown;
-    this.entries.push({ file, line: number, level: source.level, text, offset, code });
+    this.entries.push({ file, line: number, level: source.level, read: source.read, text, offset, code });
   }
 
   private code(
@@ -97,17 +106,17 @@ export class Listing {
   text(mainFile: string, lines: readonly string[]): string {
     const output: string[] = [];
     let next = 1;
-    const plain = (number: number): void => {
-      output.push(`${String(number).padStart(6)} ${' '.repeat(31)}   ${lines[number - 1] ?? ''}`.trimEnd());
+    const plain = (upTo: number): void => {
+      for (; next <= upTo; next++) output.push(row(next, undefined, '', 0, lines[next - 1] ?? ''));
     };
     for (const entry of this.entries) {
-      if (entry.file === mainFile && entry.level === 0) {
-        while (next < entry.line) plain(next++);
-        if (next === entry.line) next++;
-      }
-      output.push(...format(entry));
+      const own = entry.file === mainFile && entry.level === 0;
+      plain(own ? entry.line - 1 : entry.read);
+      if (own && next === entry.line) next++;
+      // Lines of macros that write nothing are not worth a row.
+      if (own || entry.offset !== undefined) output.push(...format(entry));
     }
-    while (next <= lines.length) plain(next++);
+    plain(lines.at(-1) === '' ? lines.length - 1 : lines.length);
     return `${output.join('\n')}\n`;
   }
 }
@@ -123,15 +132,22 @@ function repetition(bytes: Uint8Array): number {
   return bytes.length;
 }
 
+/** One row: line number in 6 columns, offset in 8, bytes in 19, level in 5, text. */
+function row(line: number, offset: number | undefined, code: string, level: number, text: string | undefined): string {
+  const position = offset === undefined ? '        ' : offset.toString(16).toUpperCase().padStart(8, '0');
+  const head = `${String(line).padStart(6)} ${position} ${code.padEnd(19)}`;
+  if (text === undefined) return head.trimEnd();
+  return `${head}${level > 0 ? `${`<${level}>`.padStart(4)} ` : '     '}${text}`.trimEnd();
+}
+
 function format(entry: Entry): string[] {
-  const number = String(entry.line).padStart(6);
-  const level = entry.level > 0 ? `<${entry.level}>`.padStart(5) : '    ';
-  if (entry.offset === undefined) return [`${number} ${' '.repeat(8)} ${' '.repeat(19)}${level} ${entry.text}`.trimEnd()];
-  let offset = entry.offset;
+  // In macros the white space at the start of the line says nothing of the structure around it.
+  const text = entry.level > 0 ? entry.text.replace(/^\s+/, ' ').trimEnd() : entry.text;
+  if (entry.offset === undefined) return [row(entry.line, undefined, '', entry.level, text)];
+  let { offset } = entry;
   return entry.code.map((code, i) => {
-    const position = offset.toString(16).toUpperCase().padStart(8, '0');
-    offset += (code.match(/[0-9A-F]{2}/g) ?? []).length;
-    const head = `${number} ${position} ${code.padEnd(19)}`;
-    return (i === 0 ? `${head}${level} ${entry.text}` : head).trimEnd();
+    const at = offset;
+    offset += (code.replace(/<.*/, '').match(/[0-9A-F]{2}/g) ?? []).length;
+    return row(entry.line, at, code, entry.level, i === 0 ? text : undefined);
   });
 }

@@ -25,6 +25,8 @@ export interface LogicalLine {
   readonly expansion: Expansion | undefined;
   /** Depth of macro calls that the listing shows; 0 for lines of files. */
   readonly level: number;
+  /** Last line of the main file that was read for this. */
+  readonly read: number;
 }
 
 export interface PreprocessorHost {
@@ -370,11 +372,16 @@ export class Preprocessor {
     const { expansion, level } = this.frame;
     if (expanded.length === 0) return undefined;
     if (this.callMacro(expanded, line)) return this.labelLine;
-    return { tokens: expanded, line, shown: this.frame.shown ?? line, expansion, level };
+    return { tokens: expanded, line, shown: this.frame.shown ?? line, expansion, level, read: this.read };
   }
 
   /** A label before a macro call, as a line of its own. */
   private labelLine: LogicalLine | undefined;
+
+  private get read(): number {
+    const [main] = this.frames;
+    return main.lines[main.next - 1]?.line.number ?? 0;
+  }
 
   private mayExpand(tokens: readonly Token[]): boolean {
     for (const token of tokens) {
@@ -431,7 +438,7 @@ export class Preprocessor {
       // A label before a macro call needs no colon.
       const colon = written(TokenKind.Operator, ':', label[0], false);
       const { expansion, level, shown = line } = frame;
-      this.labelLine = { tokens: [label[0], colon], line, shown, expansion, level };
+      this.labelLine = { tokens: [label[0], colon], line, shown, expansion, level, read: this.read };
     }
     const place = this.place(name);
     const expansion: Expansion = { macro: macro.name, line: place.line, column: place.column, length: place.length, parent: place.expansion };

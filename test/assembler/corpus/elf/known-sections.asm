@@ -1,0 +1,12 @@
+section .data
+section .bss
+section .text
+section .rodata
+section .tdata
+section .tbss
+section .lbss
+section .ldata
+section .comment
+section .note
+section .init_array
+section .lrodata
