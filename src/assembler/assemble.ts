@@ -39,6 +39,8 @@ export interface AssemblyRequest {
   readonly defines?: Readonly<Record<string, string>>;
   /** Whether objects get .debug_line and the like; true where it is left out. */
   readonly debug?: boolean;
+  /** Problems after which no more are looked for; 1000 where it is left out. */
+  readonly maxDiagnostics?: number;
   /** Makes `listing`, which costs time. */
   readonly listing?: boolean;
 }
@@ -167,7 +169,7 @@ class Runner {
   private runPass(final: boolean): void {
     const { assembly } = this;
     assembly.startPass(final);
-    assembly.diagnostics = new Diagnostics(limits.MAX_DIAGNOSTICS);
+    assembly.diagnostics = new Diagnostics(this.request.maxDiagnostics ?? limits.MAX_DIAGNOSTICS);
     if (this.complete && !assembly.preprocessorUsesSymbols) {
       for (const statement of this.statements) this.carryOut(statement);
       return;
@@ -295,7 +297,7 @@ function inSourceOrder(diagnostics: readonly Diagnostic[], files: readonly strin
  */
 export function assemble(request: AssemblyRequest): AssemblyResult {
   const format = FORMATS[request.format ?? 'bin'];
-  const fixed = new Diagnostics(limits.MAX_DIAGNOSTICS);
+  const fixed = new Diagnostics(request.maxDiagnostics ?? limits.MAX_DIAGNOSTICS);
   const listing = request.listing ? new Listing() : undefined;
   const read = request.read ?? (() => undefined);
   const assembly = new Assembly(format, read, request.includePaths ?? [], fixed, listing);

@@ -11,7 +11,7 @@ const names = readdirSync(CORPUS).filter((name) => name.endsWith('.asm'));
 function withIncludes(name: string): Program {
   const others = readdirSync(CORPUS).filter((other) => /\.(inc|bin)$/.test(other));
   const read = (file: string): [string, Uint8Array] => [file, readFileSync(join(CORPUS, file))];
-  return new Map([[name, readFileSync(join(CORPUS, name), 'utf8')], ...others.map(read)]);
+  return new Map<string, string | Uint8Array>([[name, readFileSync(join(CORPUS, name), 'utf8')], ...others.map(read)]);
 }
 
 test('the corpus is there', () => {

@@ -61,7 +61,7 @@ function existing(path: string): Buffer | undefined {
 }
 
 /** The same program with our assembler. */
-export function ours(files: Program, format: FormatName = 'bin', more: { debug?: boolean; listing?: boolean } = {}): AssemblyResult {
+export function ours(files: Program, format: FormatName = 'bin', more: { debug?: boolean; listing?: boolean; maxDiagnostics?: number } = {}): AssemblyResult {
   const [main] = files.keys();
   const text = files.get(main);
   return assemble({ path: main, text: String(text), read: (path) => files.get(path), format, ...more });
