@@ -28,7 +28,8 @@ export function assemblyDebugInfo(path: string, result: AssemblyResult, offset =
       const size = Math.max(0, (ends.get(value) ?? value) - value);
       return { name, address: value + offset, size, kind: codeStarts.has(value) ? 'code' : 'data', global };
     });
-  return new ProgramInfo(path, builder.build(), symbols);
+  // A label without a size stands at its section's end.
+  return new ProgramInfo(path, builder.build(), symbols, 1);
 }
 
 /** For each address with a label, where the next label or the end of the section is. */

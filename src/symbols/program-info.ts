@@ -10,11 +10,12 @@ export class ProgramInfo implements DebugInfo {
   private readonly lines: LineTable;
   private readonly table: SymbolTable;
 
-  constructor(path: string, lines: LineTable, symbols: readonly ProgramSymbol[]) {
+  /** @param unsizedReach how far a symbol without a size is taken to go, in bytes */
+  constructor(path: string, lines: LineTable, symbols: readonly ProgramSymbol[], unsizedReach?: number) {
     this.path = path;
     this.name = path.replace(/^.*[/\\]/, '');
     this.lines = lines;
-    this.table = new SymbolTable(symbols);
+    this.table = new SymbolTable(symbols, unsizedReach);
   }
 
   get files(): readonly string[] {

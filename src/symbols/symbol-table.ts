@@ -2,7 +2,7 @@
 import type { ProgramSymbol } from './debug-info';
 
 /** A symbol without a size says nothing of an address this far beyond it. */
-const MAX_DISTANCE = 1 << 20;
+export const UNSIZED_REACH = 1 << 20;
 
 export class SymbolTable {
   readonly symbols: readonly ProgramSymbol[];
@@ -10,8 +10,12 @@ export class SymbolTable {
   /** Symbols that are places, ascending; of several at one address the best comes last. */
   private readonly places: readonly ProgramSymbol[];
 
-  constructor(symbols: readonly ProgramSymbol[]) {
+  private readonly unsizedReach: number;
+
+  /** @param unsizedReach how far a symbol without a size is taken to go */
+  constructor(symbols: readonly ProgramSymbol[], unsizedReach = UNSIZED_REACH) {
     this.symbols = symbols;
+    this.unsizedReach = unsizedReach;
     for (const symbol of symbols) {
       // A global one wins over local ones of the same name.
       if (symbol.global || !this.byName.has(symbol.name)) this.byName.set(symbol.name, symbol);
@@ -37,7 +41,7 @@ export class SymbolTable {
     const symbol = this.places[low - 1];
     if (!symbol) return undefined;
     const offset = address - symbol.address;
-    return offset < (symbol.size || MAX_DISTANCE) ? { symbol, offset } : undefined;
+    return offset < (symbol.size || this.unsizedReach) ? { symbol, offset } : undefined;
   }
 }
 

@@ -49,7 +49,7 @@ const NUMBER_FORMS: readonly (readonly [form: RegExp, prefix: string])[] = [
   [/^0[by]([01]+)$/i, '0b'],
   [/^0[oq]([0-7]+)$/i, '0o'],
   [/^0[dt](\d+)$/i, ''],
-  [/^(\d[\da-f]*)[hx]$/i, '0x'],
+  [/^(?!0x$)(\d[\da-f]*)[hx]$/i, '0x'],
   [/^([01]+)[by]$/i, '0b'],
   [/^([0-7]+)[oq]$/i, '0o'],
   [/^(\d+)[dt]?$/i, ''],

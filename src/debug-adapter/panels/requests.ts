@@ -88,7 +88,7 @@ export function panelRequests(session: Session): Handlers {
 }
 
 function screenOf({ engine }: Guest, since: string | undefined): ScreenBody {
-  const screen = engine.screen() as Screen | undefined;
+  const screen = engine.screen();
   if (!screen) return { kind: 'none' };
   const encoded = encodeArrays(screen) as Encoded<Screen>;
   const id = fingerprint(JSON.stringify(encoded));

@@ -87,8 +87,10 @@ export class Dispatcher {
     try {
       const handler = this.handlers.get(request.command);
       if (!handler) throw new UserError(`the request ${describe(request.command)} is not supported`);
-      checkArguments(request.command, request.arguments);
-      const body = await handler((request.arguments ?? {}) as never, context);
+      // Clients leave empty arguments out.
+      const args: unknown = request.arguments ?? {};
+      checkArguments(request.command, args);
+      const body = await handler(args as never, context);
       context.throwIfCancelled();
       this.send({ type: 'response', request_seq: request.seq, command: request.command, success: true, body } as never);
     } catch (error) {

@@ -80,7 +80,7 @@ export class CallStacks {
     const end = boundary?.end ?? Number.POSITIVE_INFINITY;
     const bits = bitsOf(start.mode, cpu.bits);
     while (stack !== undefined && frames.length < MAX_FRAMES) {
-      const limit = end > stack ? end : Number.POSITIVE_INFINITY;
+      const limit = end >= stack ? end : Number.POSITIVE_INFINITY;
       const caller = findCaller(this.engine, this.program, { vcpu: cpu.index, bits, address, codeBase: start.codeBase, stack, frame, end: limit });
       if (!caller) return;
       ({ address, stack, frame } = caller);
