@@ -36,7 +36,7 @@ export function serveStdio(): Promise<void> {
       done();
     };
     const connection = connect((bytes) => process.stdout.write(bytes), nodeHost, end);
-    process.stdin.on('data', (chunk) => connection.receive(chunk as Buffer));
+    process.stdin.on('data', (chunk) => connection.receive(chunk));
     process.stdin.on('end', () => {
       connection.close();
       end();

@@ -133,7 +133,15 @@ export class Session {
       this.end(reason === 'halted' ? 0 : 1);
       return;
     }
-    this.dispatcher.event('stopped', { reason, description, text, threadId: vcpu + 1, allThreadsStopped: true, preserveFocusHint: false, hitBreakpointIds });
+    this.dispatcher.event('stopped', {
+      reason,
+      description,
+      text,
+      threadId: vcpu + 1,
+      allThreadsStopped: true,
+      preserveFocusHint: false,
+      hitBreakpointIds,
+    });
     this.reporter.stopped(report);
   }
 

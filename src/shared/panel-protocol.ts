@@ -223,7 +223,11 @@ export interface ScreenArguments {
 }
 
 /** Byte arrays as base64. */
-export type Encoded<T> = T extends Uint8Array | Uint8ClampedArray ? string : T extends object ? { readonly [K in keyof T]: Encoded<T[K]> } : T;
+export type Encoded<T> = T extends Uint8Array | Uint8ClampedArray
+  ? string
+  : T extends object
+    ? { readonly [K in keyof T]: Encoded<T[K]> }
+    : T;
 
 export type ScreenBody =
   /** The guest has no display. */

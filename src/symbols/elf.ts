@@ -96,7 +96,9 @@ export class ElfFile {
   private readTable<T>(offset: number, size: number, count: number, read: (reader: ByteReader) => T): T[] {
     if (offset === 0 || count === 0) return [];
     if (count > MAX_ENTRIES || size === 0 || offset < 0 || offset + size * count > this.bytes.length) {
-      throw new SymbolFileError(`${this.name}: a table of ${count} entries of ${size} bytes at 0x${offset.toString(16)} reaches beyond the file`);
+      throw new SymbolFileError(
+        `${this.name}: a table of ${count} entries of ${size} bytes at 0x${offset.toString(16)} reaches beyond the file`,
+      );
     }
     return Array.from({ length: count }, (_, i) => read(new ByteReader(this.bytes, this.name, offset + i * size, offset + (i + 1) * size)));
   }
@@ -156,7 +158,8 @@ export class ElfFile {
   /** All symbols of `.symtab`, or of `.dynsym` where there is none. */
   symbols(): ElfSymbol[] {
     const table =
-      this.sections.find(({ type }) => type === SectionType.symbols) ?? this.sections.find(({ type }) => type === SectionType.dynamicSymbols);
+      this.sections.find(({ type }) => type === SectionType.symbols) ??
+      this.sections.find(({ type }) => type === SectionType.dynamicSymbols);
     const names = table && this.sections[table.link];
     if (!table || !names) return [];
     const strings = this.readerOf(names);

@@ -20,9 +20,7 @@ export class SymbolTable {
       // A global one wins over local ones of the same name.
       if (symbol.global || !this.byName.has(symbol.name)) this.byName.set(symbol.name, symbol);
     }
-    this.places = symbols
-      .filter(({ kind }) => kind !== 'constant')
-      .sort((a, b) => a.address - b.address || rank(a) - rank(b));
+    this.places = symbols.filter(({ kind }) => kind !== 'constant').sort((a, b) => a.address - b.address || rank(a) - rank(b));
   }
 
   named(name: string): ProgramSymbol | undefined {

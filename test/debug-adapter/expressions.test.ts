@@ -1,5 +1,5 @@
 /** The debugger's expressions, without a guest. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { assign, compile } from '../../src/debug-adapter/expressions/compile';
 import type { Environment } from '../../src/debug-adapter/expressions/environment';
@@ -186,7 +186,7 @@ describe('memory', () => {
     expect(evaluate(text, guestWith({ [address]: 0x5a }))).toBe('0x5a');
   });
 
-  it('takes the size that is given, the symbol\'s, or the code\'s', () => {
+  it("takes the size that is given, the symbol's, or the code's", () => {
     const guest = guestWith({ 0x1000: 1, 0x1001: 2, 0x1002: 3, 0x1003: 4 });
     expect(evaluate('dword [table]', guest)).toBe('0x04030201');
     expect(evaluate('word ptr [table]', guest)).toBe('0x0201');
@@ -251,8 +251,33 @@ describe('values as text', () => {
 
 describe('any text', () => {
   it('is an expression or has one clear error', () => {
-    const words = fc.constantFrom('eax', '[', ']', '(', ')', '+', '-', ':', 'es', 'byte', '0x10', 'table', '==', '&&', '=', '$', '.', "'a'", '!', '<<', ' ');
-    const texts = fc.oneof(fc.array(words, { maxLength: 12 }).map((parts) => parts.join(' ')), fc.string({ maxLength: 40 }));
+    const words = fc.constantFrom(
+      'eax',
+      '[',
+      ']',
+      '(',
+      ')',
+      '+',
+      '-',
+      ':',
+      'es',
+      'byte',
+      '0x10',
+      'table',
+      '==',
+      '&&',
+      '=',
+      '$',
+      '.',
+      "'a'",
+      '!',
+      '<<',
+      ' ',
+    );
+    const texts = fc.oneof(
+      fc.array(words, { maxLength: 12 }).map((parts) => parts.join(' ')),
+      fc.string({ maxLength: 40 }),
+    );
     fc.assert(
       fc.property(texts, (text) => {
         try {

@@ -1,5 +1,5 @@
 /** The adapter's small parts by themselves. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseHitCondition } from '../../src/debug-adapter/breakpoints/hit-conditions';
 import { sweep } from '../../src/debug-adapter/disassembly/sweep';
@@ -42,7 +42,13 @@ describe('message framing', () => {
       ]),
     );
     expect(items.map((item) => (item instanceof FramingProblem ? 'problem' : (item as { seq: number }).seq))).toEqual([
-      'problem', 9, 'problem', 9, 'problem', 9, 9,
+      'problem',
+      9,
+      'problem',
+      9,
+      'problem',
+      9,
+      9,
     ]);
   });
 
@@ -143,9 +149,11 @@ describe('the dispatcher', () => {
     expect(await send('setBreakpoints', [])).toBe('the arguments of setBreakpoints must be an object, not []');
     expect(await send('setBreakpoints', { source: 5 })).toBe("'source' of setBreakpoints must be an object, not 5");
     expect(await send('setBreakpoints', { source: {}, breakpoints: [{ line: 'x' }] })).toBe(
-      "'breakpoints[0].line' of setBreakpoints must be an integer, not \"x\"",
+      '\'breakpoints[0].line\' of setBreakpoints must be an integer, not "x"',
     );
-    expect(await send('writeMemory', { memoryReference: 'linear:0', data: '!' })).toBe("'data' of writeMemory must be base64 text, not \"!\"");
+    expect(await send('writeMemory', { memoryReference: 'linear:0', data: '!' })).toBe(
+      '\'data\' of writeMemory must be base64 text, not "!"',
+    );
   });
 
   it.each([[null], [5], ['text'], [[]], [{}], [{ type: 'request' }], [{ type: 'request', seq: 1 }], [{ type: 'nothing', seq: 1 }]])(
@@ -199,7 +207,13 @@ describe('launch attributes', () => {
       stopOnEntry: true,
       breakOn: ['#GP', 'main'],
     });
-    expect(options).toMatchObject({ program: '/abs/a.asm', memory: 64 << 20, disks: ['/abs/d.img'], symbolFiles: ['/abs/k.elf'], append: 'quiet' });
+    expect(options).toMatchObject({
+      program: '/abs/a.asm',
+      memory: 64 << 20,
+      disks: ['/abs/d.img'],
+      symbolFiles: ['/abs/k.elf'],
+      append: 'quiet',
+    });
     expect({ stopOnEntry, breakOn, noDebug }).toEqual({ stopOnEntry: true, breakOn: ['#GP', 'main'], noDebug: false });
   });
 
@@ -208,13 +222,13 @@ describe('launch attributes', () => {
     [{ stopAtEntry: true }, "launch attribute 'stopAtEntry' does not exist; did you mean 'stopOnEntry'?"],
     [{ wibble: 1 }, "launch attribute 'wibble' does not exist"],
     [{ program: 5 }, "launch attribute 'program' must be text, not 5"],
-    [{ program: '' }, "launch attribute 'program' must be text, not \"\""],
+    [{ program: '' }, 'launch attribute \'program\' must be text, not ""'],
     [{ memory: 'lots' }, "launch attribute 'memory' must be bytes, or text like '64M', not \"lots\""],
     [{ memory: -1 }, "launch attribute 'memory' must be bytes, or text like '64M', not -1"],
     [{ cpus: 0 }, "launch attribute 'cpus' must be a whole number above 0, not 0"],
-    [{ engine: 'kvm' }, "launch attribute 'engine' must be one of emulator, translator, paravirt, vmx, container, not \"kvm\""],
-    [{ disks: 'a' }, "launch attribute 'disks' must be a list of texts, not \"a\""],
-    [{ stopOnEntry: 'yes' }, "launch attribute 'stopOnEntry' must be true or false, not \"yes\""],
+    [{ engine: 'kvm' }, 'launch attribute \'engine\' must be one of emulator, translator, paravirt, vmx, container, not "kvm"'],
+    [{ disks: 'a' }, 'launch attribute \'disks\' must be a list of texts, not "a"'],
+    [{ stopOnEntry: 'yes' }, 'launch attribute \'stopOnEntry\' must be true or false, not "yes"'],
     [{ rootfs: '/x' }, "not implemented: the launch attribute 'rootfs'"],
     [{ constructor: 1 }, "launch attribute 'constructor' does not exist"],
   ])('%j', (args, message) => expect(() => read(args)).toThrow(message));
@@ -239,7 +253,7 @@ describe('memory references', () => {
   it('are read as they are written', () => {
     fc.assert(
       fc.property(fc.constantFrom('linear', 'physical' as const), fc.maxSafeNat(), (space, address) => {
-        expect(parseReference(formatReference({ space: space as 'linear', address }))).toEqual({ space, address });
+        expect(parseReference(formatReference({ space: space, address }))).toEqual({ space, address });
       }),
     );
     expect(parseReference('0x7c00')).toEqual({ space: 'linear', address: 0x7c00 });
@@ -247,7 +261,8 @@ describe('memory references', () => {
   });
 
   it.each(['', 'x', 'host:0', 'linear:', 'linear:zz', 'linear:0x7fffffffffffffff', '0x10000000000000000'])('refuses %j', (text) =>
-    expect(() => parseReference(text)).toThrow(UserError));
+    expect(() => parseReference(text)).toThrow(UserError),
+  );
 });
 
 it('base64 goes there and back', () => {
@@ -275,25 +290,48 @@ describe('the sweep of a disassembly', () => {
   const code = Uint8Array.of(0xb8, 0x90, 0x90, 0x90, 0x90, 0xc3, 0x0f, 0x0b);
 
   it('falls into step at places where instructions start', () => {
-    const from = (anchors: { address: number; data?: boolean }[]) => sweep(code, 0x100, anchors, 32).map(({ address, bytes }) => [address, bytes.length]);
-    expect(from([])).toEqual([[0x100, 5], [0x105, 1], [0x106, 2]]);
-    expect(from([{ address: 0x102 }])).toEqual([[0x100, 1], [0x101, 1], [0x102, 1], [0x103, 1], [0x104, 1], [0x105, 1], [0x106, 2]]);
-    expect(from([{ address: 0x105, data: true }])).toEqual([[0x100, 5], [0x105, 1], [0x106, 1], [0x107, 1]]);
+    const from = (anchors: { address: number; data?: boolean }[]) =>
+      sweep(code, 0x100, anchors, 32).map(({ address, bytes }) => [address, bytes.length]);
+    expect(from([])).toEqual([
+      [0x100, 5],
+      [0x105, 1],
+      [0x106, 2],
+    ]);
+    expect(from([{ address: 0x102 }])).toEqual([
+      [0x100, 1],
+      [0x101, 1],
+      [0x102, 1],
+      [0x103, 1],
+      [0x104, 1],
+      [0x105, 1],
+      [0x106, 2],
+    ]);
+    expect(from([{ address: 0x105, data: true }])).toEqual([
+      [0x100, 5],
+      [0x105, 1],
+      [0x106, 1],
+      [0x107, 1],
+    ]);
   });
 
   it('covers every byte once', () => {
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 100 }), fc.array(fc.nat(99), { maxLength: 6 }), fc.constantFrom(16, 32, 64), (bytes, starts, bits) => {
-        const anchors = [...new Set(starts)].sort((a, b) => a - b).map((address) => ({ address }));
-        const lines = sweep(bytes, 0, anchors, bits as 16);
-        let at = 0;
-        for (const line of lines) {
-          expect(line.address).toBe(at);
-          at += line.bytes.length;
-        }
-        expect(at).toBe(bytes.length);
-        for (const { address } of anchors) if (address < bytes.length) expect(lines.some((line) => line.address === address)).toBe(true);
-      }),
+      fc.property(
+        fc.uint8Array({ maxLength: 100 }),
+        fc.array(fc.nat(99), { maxLength: 6 }),
+        fc.constantFrom(16, 32, 64),
+        (bytes, starts, bits) => {
+          const anchors = [...new Set(starts)].sort((a, b) => a - b).map((address) => ({ address }));
+          const lines = sweep(bytes, 0, anchors, bits);
+          let at = 0;
+          for (const line of lines) {
+            expect(line.address).toBe(at);
+            at += line.bytes.length;
+          }
+          expect(at).toBe(bytes.length);
+          for (const { address } of anchors) if (address < bytes.length) expect(lines.some((line) => line.address === address)).toBe(true);
+        },
+      ),
     );
   });
 });

@@ -47,7 +47,21 @@ describe('starting', () => {
     const { body } = await client.initializeRequest();
     expect(body).toMatchObject({ supportsDisassembleRequest: true, supportsDataBreakpoints: true, supportsExceptionFilterOptions: true });
     const filters = body?.exceptionBreakpointFilters?.map(({ filter }) => filter);
-    expect(filters).toEqual(expect.arrayContaining(['#DE', '#GP', '#PF', '#XM', 'ring-change', 'iret', 'int', 'port', 'control-register', 'triple-fault', 'opcode']));
+    expect(filters).toEqual(
+      expect.arrayContaining([
+        '#DE',
+        '#GP',
+        '#PF',
+        '#XM',
+        'ring-change',
+        'iret',
+        'int',
+        'port',
+        'control-register',
+        'triple-fault',
+        'opcode',
+      ]),
+    );
     expect(await client.failure('initialize', { adapterID: 'x' })).toBe('initialize was sent already');
   });
 
@@ -265,17 +279,26 @@ describe('breakpoints', () => {
       const macro = lineOf('real', '%macro');
       const { breakpoints } = await setLines('real', [{ line: macro }, { line: lineOf('real', 'text: db') }, { line: 10_000 }]);
       const [moved, data, beyond] = breakpoints;
-      expect(moved).toMatchObject({ verified: true, line: lineOf('real', 'xor ax, ax'), message: expect.stringMatching(/^moved from line/) });
+      expect(moved).toMatchObject({
+        verified: true,
+        line: lineOf('real', 'xor ax, ax'),
+        message: expect.stringMatching(/^moved from line/),
+      });
       expect(data).toMatchObject({ verified: false, message: expect.stringMatching(/^no code at or below/) });
       expect(beyond).toMatchObject({ verified: false });
-      const other = await client.ask<Breakpoints>('setBreakpoints', { source: { path: '/elsewhere/other.asm' }, breakpoints: [{ line: 1 }] });
+      const other = await client.ask<Breakpoints>('setBreakpoints', {
+        source: { path: '/elsewhere/other.asm' },
+        breakpoints: [{ line: 1 }],
+      });
       expect(other.breakpoints).toMatchObject([{ verified: false, message: 'the program has no code from this file' }]);
       const { breakpoints: places } = await client.ask<Breakpoints>('breakpointLocations', {
         source: { path: guest('real') },
         line: lineOf('real', 'outer:'),
         endLine: lineOf('real', 'inner:'),
       });
-      expect(places.map(({ line }) => line)).toEqual(['push bp', 'mov bp, sp', 'call inner', 'pop bp'].map((text) => lineOf('real', text)).concat(lineOf('real', 'pop bp') + 1));
+      expect(places.map(({ line }) => line)).toEqual(
+        ['push bp', 'mov bp, sp', 'call inner', 'pop bp'].map((text) => lineOf('real', text)).concat(lineOf('real', 'pop bp') + 1),
+      );
     });
   });
 
@@ -340,9 +363,9 @@ describe('breakpoints', () => {
     await client.ask('setInstructionBreakpoints', { breakpoints: [{ instructionReference: first.instructionReference, offset: 0 }] });
     expect((await client.run('continue')).reason).toBe('instruction breakpoint');
     expect((await client.frames())[0].name).toBe('second');
-    expect((await client.ask<Breakpoints>('setInstructionBreakpoints', { breakpoints: [{ instructionReference: 'here' }] })).breakpoints).toMatchObject([
-      { verified: false },
-    ]);
+    expect(
+      (await client.ask<Breakpoints>('setInstructionBreakpoints', { breakpoints: [{ instructionReference: 'here' }] })).breakpoints,
+    ).toMatchObject([{ verified: false }]);
   });
 
   it('watch data', async () => {
@@ -360,7 +383,9 @@ describe('breakpoints', () => {
     await client.run('continue');
     expect((await client.frames())[0].name).toMatch(/^second\+/);
     expect(await client.ask('dataBreakpointInfo', { name: 'ecx' })).toMatchObject({ dataId: null });
-    expect((await client.ask<Breakpoints>('setDataBreakpoints', { breakpoints: [{ dataId: 'x' }] })).breakpoints).toMatchObject([{ verified: false }]);
+    expect((await client.ask<Breakpoints>('setDataBreakpoints', { breakpoints: [{ dataId: 'x' }] })).breakpoints).toMatchObject([
+      { verified: false },
+    ]);
   });
 });
 
@@ -377,7 +402,9 @@ describe('memory', () => {
     expect(await read('linear:0x0', 4, -8)).toMatchObject({ data: '', unreadableBytes: 4 });
     const memory = client.waitForEvent('memory');
     const invalidated = client.waitForEvent('invalidated');
-    expect(await client.ask('writeMemory', { memoryReference: 'phys:0x9000', data: Buffer.from('abcd').toString('base64') })).toEqual({ bytesWritten: 4 });
+    expect(await client.ask('writeMemory', { memoryReference: 'phys:0x9000', data: Buffer.from('abcd').toString('base64') })).toEqual({
+      bytesWritten: 4,
+    });
     expect((await memory).body).toEqual({ memoryReference: 'phys:0x9000', offset: 0, count: 4 });
     expect((await invalidated).body.areas).toContain('variables');
     expect(await client.evaluate('dword [linear:0x9000]')).toBe('0x64636261');
@@ -400,8 +427,12 @@ describe('memory', () => {
     expect(await client.register('cf')).toBe(1);
     expect((await set('Segments', 'es', '0x1234')).value).toBe('0x1234');
     expect(await client.evaluate('es.base')).toBe('0x00012340');
-    expect(await client.failure('setVariable', { variablesReference: reference('Registers'), name: 'ebx', value: 'x y' })).toMatch(/^column 3/);
-    expect(await client.failure('setVariable', { variablesReference: reference('Registers'), name: 'nope', value: '1' })).toMatch(/no 'nope'/);
+    expect(await client.failure('setVariable', { variablesReference: reference('Registers'), name: 'ebx', value: 'x y' })).toMatch(
+      /^column 3/,
+    );
+    expect(await client.failure('setVariable', { variablesReference: reference('Registers'), name: 'nope', value: '1' })).toMatch(
+      /no 'nope'/,
+    );
     const { variables } = await client.ask<P.VariablesResponse['body']>('variables', { variablesReference: reference('Segments') });
     const children = variables.find(({ name }) => name === 'cs')?.variablesReference;
     expect(await client.failure('setVariable', { variablesReference: children, name: 'base', value: '1' })).toMatch(/hidden part/);
@@ -411,7 +442,9 @@ describe('memory', () => {
 describe('disassembly', () => {
   type Lines = { instructions: P.DisassembledInstruction[] };
   const ask = (memoryReference: string, instructionOffset: number, instructionCount: number, offset = 0) =>
-    client.ask<Lines>('disassemble', { memoryReference, offset, instructionOffset, instructionCount }).then(({ instructions }) => instructions);
+    client
+      .ask<Lines>('disassemble', { memoryReference, offset, instructionOffset, instructionCount })
+      .then(({ instructions }) => instructions);
 
   it('gives exactly what is asked for, in both directions, and the same each time', async () => {
     await enter('real');
@@ -421,7 +454,15 @@ describe('disassembly', () => {
     expect(whole[1200]).toMatchObject({ address: '0x00007c00', instruction: 'xor ax, ax', symbol: 'start' });
     const addresses = whole.map(({ address }) => Number(address));
     expect(addresses.every((address, i) => i === 0 || address > addresses[i - 1])).toBe(true);
-    for (const [skip, count] of [[-1200, 50], [-400, 400], [-50, 100], [-1, 1], [0, 1], [7, 20], [300, 50]]) {
+    for (const [skip, count] of [
+      [-1200, 50],
+      [-400, 400],
+      [-50, 100],
+      [-1, 1],
+      [0, 1],
+      [7, 20],
+      [300, 50],
+    ]) {
       const part = await ask(here, skip, count);
       expect(part.map(({ address, instruction }) => [address, instruction])).toEqual(
         whole.slice(1200 + skip, 1200 + skip + count).map(({ address, instruction }) => [address, instruction]),
@@ -436,7 +477,9 @@ describe('disassembly', () => {
     const forwards = await ask('linear:0x7c00', 0, 40);
     for (let back = 1; back < 40; back++) {
       const reference = `linear:${forwards[back].address}`;
-      expect((await ask(reference, -back, back)).map(({ address }) => address)).toEqual(forwards.slice(0, back).map(({ address }) => address));
+      expect((await ask(reference, -back, back)).map(({ address }) => address)).toEqual(
+        forwards.slice(0, back).map(({ address }) => address),
+      );
     }
   });
 
@@ -463,7 +506,13 @@ describe('the panels', () => {
     expect(now).toMatchObject({ running: false, reason: 'function breakpoint', terminated: false });
     const [cpu] = now.vcpus;
     expect(cpu).toMatchObject({ threadId: 1, bits: 32, place: { ring: 0, mode: 'protected-32' }, at: { symbol: 'system_call' } });
-    expect(cpu.lastTransition).toMatchObject({ kind: 'gate', cause: { name: 'INT 0x80' }, from: { ring: 3 }, to: { ring: 0 }, targetAt: { symbol: 'system_call' } });
+    expect(cpu.lastTransition).toMatchObject({
+      kind: 'gate',
+      cause: { name: 'INT 0x80' },
+      from: { ring: 3 },
+      to: { ring: 0 },
+      targetAt: { symbol: 'system_call' },
+    });
     expect(cpu.lastTransition.checks.length).toBeGreaterThan(0);
     expect(cpu.changed.map(({ name }: { name: string }) => name)).toEqual(expect.arrayContaining(['eip', 'esp', 'cs']));
     const { rings } = cpu;
@@ -507,7 +556,15 @@ describe('the panels', () => {
     const all = await page();
     expect(all.matching).toBe(all.total - all.first);
     expect(all.rows.map(({ sequence }: any) => sequence)).toEqual(Array.from({ length: all.total }, (_, i) => i));
-    for (const filter of [{ kinds: ['gate'] }, { causes: ['INT 0x80'] }, { rings: [3] }, { kinds: ['return'], rings: [1] }, { changesOnly: true }, { vcpus: [1] }, { kinds: [] }]) {
+    for (const filter of [
+      { kinds: ['gate'] },
+      { causes: ['INT 0x80'] },
+      { rings: [3] },
+      { kinds: ['return'], rings: [1] },
+      { changesOnly: true },
+      { vcpus: [1] },
+      { kinds: [] },
+    ]) {
       const some = await page(filter);
       const expected = all.rows.filter(
         ({ kind, cause, from, to, vcpu }: any) =>
@@ -523,7 +580,12 @@ describe('the panels', () => {
     }
     const { lines, next } = await client.ask<any>('ringside/exportTransitions', { filter: { kinds: ['gate'] } });
     expect(next).toBeUndefined();
-    expect(lines.trim().split('\n').map((line: string) => JSON.parse(line).kind)).toEqual(all.rows.filter(({ kind }: any) => kind === 'gate').map(() => 'gate'));
+    expect(
+      lines
+        .trim()
+        .split('\n')
+        .map((line: string) => JSON.parse(line).kind),
+    ).toEqual(all.rows.filter(({ kind }: any) => kind === 'gate').map(() => 'gate'));
     let start: number | undefined = 0;
     let exported = '';
     while (start !== undefined) {
@@ -531,9 +593,16 @@ describe('the panels', () => {
       exported += part.lines;
       start = part.next;
     }
-    expect(exported.trim().split('\n').map((line) => JSON.parse(line).sequence)).toEqual(all.rows.map(({ sequence }: any) => sequence));
+    expect(
+      exported
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line).sequence),
+    ).toEqual(all.rows.map(({ sequence }: any) => sequence));
     expect(await client.failure('ringside/transition', { sequence: 10 ** 6 })).toMatch(/is not in the log/);
-    expect(await client.failure('ringside/transitions', { start: 0, count: 1, filter: { kinds: 5 } })).toMatch(/'filter.kinds' must be a list/);
+    expect(await client.failure('ringside/transitions', { start: 0, count: 1, filter: { kinds: 5 } })).toMatch(
+      /'filter.kinds' must be a list/,
+    );
     expect(await client.failure('ringside/transitions', { start: 0, count: 10 ** 6 })).toMatch(/too many/);
   });
 
@@ -544,7 +613,12 @@ describe('the panels', () => {
     const screen = await client.ask<any>('ringside/screen', {});
     expect(['none', 'text', 'graphics', 'blank']).toContain(screen.kind);
     if (screen.id) expect(await client.ask('ringside/screen', { since: screen.id })).toEqual({ kind: 'unchanged', id: screen.id });
-    for (const input of [{ kind: 'mouse' }, { kind: 'serial', port: 9, bytes: '' }, { kind: 'serial', port: 0, bytes: '!' }, { kind: 'key', code: 5 }]) {
+    for (const input of [
+      { kind: 'mouse' },
+      { kind: 'serial', port: 9, bytes: '' },
+      { kind: 'serial', port: 0, bytes: '!' },
+      { kind: 'key', code: 5 },
+    ]) {
       expect(await client.failure('ringside/input', input)).toMatch(/ringside\/input/);
     }
     await client.ask('ringside/input', { kind: 'key', code: 'KeyA', pressed: true });

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { encodeMessage, MessageReader } from '../../src/debug-adapter/protocol/framing';
 import { bundleAdapter, Client } from './adapter-process';
@@ -109,21 +109,79 @@ describe('a client that makes mistakes', () => {
 
   it('gets exactly one answer to each request, in any order and with any arguments', async () => {
     const commands = [
-      'initialize', 'attach', 'cancel', 'threads', 'stackTrace', 'scopes', 'variables', 'setVariable', 'setExpression', 'evaluate', 'completions', 'disassemble',
-      'readMemory', 'writeMemory', 'setBreakpoints', 'setFunctionBreakpoints', 'setInstructionBreakpoints', 'setExceptionBreakpoints', 'setDataBreakpoints',
-      'dataBreakpointInfo', 'breakpointLocations', 'exceptionInfo', 'gotoTargets', 'source', 'loadedSources', 'modules', 'ringside/state', 'ringside/transitions',
-      'ringside/transition', 'ringside/exportTransitions', 'ringside/screen', 'ringside/input', 'ringside/devices', 'pause', 'configurationDone', 'unheardOf',
-      '__proto__', 'constructor',
+      'initialize',
+      'attach',
+      'cancel',
+      'threads',
+      'stackTrace',
+      'scopes',
+      'variables',
+      'setVariable',
+      'setExpression',
+      'evaluate',
+      'completions',
+      'disassemble',
+      'readMemory',
+      'writeMemory',
+      'setBreakpoints',
+      'setFunctionBreakpoints',
+      'setInstructionBreakpoints',
+      'setExceptionBreakpoints',
+      'setDataBreakpoints',
+      'dataBreakpointInfo',
+      'breakpointLocations',
+      'exceptionInfo',
+      'gotoTargets',
+      'source',
+      'loadedSources',
+      'modules',
+      'ringside/state',
+      'ringside/transitions',
+      'ringside/transition',
+      'ringside/exportTransitions',
+      'ringside/screen',
+      'ringside/input',
+      'ringside/devices',
+      'pause',
+      'configurationDone',
+      'unheardOf',
+      '__proto__',
+      'constructor',
     ];
     const names = fc.constantFrom(
-      'threadId', 'frameId', 'variablesReference', 'name', 'value', 'expression', 'memoryReference', 'instructionCount', 'instructionOffset', 'offset', 'count', 'data',
-      'source', 'breakpoints', 'filters', 'filterOptions', 'line', 'text', 'column', 'start', 'filter', 'kind', 'sequence', 'context', 'dataId',
+      'threadId',
+      'frameId',
+      'variablesReference',
+      'name',
+      'value',
+      'expression',
+      'memoryReference',
+      'instructionCount',
+      'instructionOffset',
+      'offset',
+      'count',
+      'data',
+      'source',
+      'breakpoints',
+      'filters',
+      'filterOptions',
+      'line',
+      'text',
+      'column',
+      'start',
+      'filter',
+      'kind',
+      'sequence',
+      'context',
+      'dataId',
     );
     const values = fc.oneof(
       fc.integer({ min: -5, max: 2000 }),
       fc.constantFrom('linear:0x7c00', 'eax', '[', '', 'repl', '1', 'ax = 5', 'linear:0/4', null, true, '#GP'),
       fc.constant({ path: halt }),
-      fc.constant([{ line: 3, name: 'start', instructionReference: 'linear:0x7c00', dataId: 'linear:0x7c00/1', filterId: 'port', condition: '1' }]),
+      fc.constant([
+        { line: 3, name: 'start', instructionReference: 'linear:0x7c00', dataId: 'linear:0x7c00/1', filterId: 'port', condition: '1' },
+      ]),
       fc.constant(['#GP', 'int']),
       fc.jsonValue(),
     );
@@ -238,7 +296,11 @@ it('serves several clients over TCP', async () => {
         });
       });
     const answers = await Promise.all([1, 2, 3].map((seq) => ask({ seq, type: 'request', command: 'initialize', arguments: {} })));
-    expect(answers.map(({ request_seq, success }) => [request_seq, success])).toEqual([[1, true], [2, true], [3, true]]);
+    expect(answers.map(({ request_seq, success }) => [request_seq, success])).toEqual([
+      [1, true],
+      [2, true],
+      [3, true],
+    ]);
   } finally {
     child.kill();
   }

@@ -40,7 +40,7 @@ export class Transcript {
   }
 
   /** A request that lets the guest run, with where it stops. @returns false when it ended instead */
-  async run(command: 'continue' | 'next' | 'stepIn' | 'stepOut', more: Record<string, unknown> = {}): Promise<boolean> {
+  async run(command: 'continue' | 'next' | 'stepIn' | 'stepOut', more: { granularity?: string } = {}): Promise<boolean> {
     this.heading(`${command}${more.granularity ? ` (${more.granularity})` : ''}`);
     try {
       this.stopped(await this.client.run(command, more));
@@ -107,7 +107,8 @@ function frameText({ name, source, line, presentationHint, instructionPointerRef
 /** Paths are cut to file names. */
 function jsonLines(body: unknown): string[] {
   const text = (value: unknown): string =>
-    JSON.stringify(value, (key, inner: unknown) => (key === 'path' && typeof inner === 'string' ? inner.replace(/^.*[/\\]/, '') : inner)) ?? 'nothing';
+    JSON.stringify(value, (key, inner: unknown) => (key === 'path' && typeof inner === 'string' ? inner.replace(/^.*[/\\]/, '') : inner)) ??
+    'nothing';
   if (typeof body !== 'object' || body === null) return [text(body)];
   return Object.entries(body).flatMap(([key, value]) =>
     Array.isArray(value) ? [`${key}:`, ...value.map((item) => `  ${text(item)}`)] : [`${key}: ${text(value)}`],

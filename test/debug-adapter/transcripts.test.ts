@@ -92,10 +92,41 @@ describe('sessions', () => {
     await transcript.run('continue');
     transcript.heading('expressions');
     for (const [context, expressions] of Object.entries({
-      watch: ['ax', 'cx + 1', 'copy', 'byte [copy]', '[counter]', 'dword [counter]', '[ss:sp]', 'es:di', 'LIMIT * 2', 'zf', 'cs.base', '.count', 'nothing', '1 +'],
+      watch: [
+        'ax',
+        'cx + 1',
+        'copy',
+        'byte [copy]',
+        '[counter]',
+        'dword [counter]',
+        '[ss:sp]',
+        'es:di',
+        'LIMIT * 2',
+        'zf',
+        'cs.base',
+        '.count',
+        'nothing',
+        '1 +',
+      ],
       hover: ['text', 'LIMIT', 'si'],
       clipboard: ['bx'],
-      repl: ['bx', "byte 'A'", 'text', 'bx = 0x1234', 'bl = 300', 'byte [copy] = 0x48', 'x/6xb copy', 'x/s copy', 'x/2xd phys:0x7c00', 'd/3', 'x/3zz copy', 'registers', 'cf = 1', '$ring', 'help'],
+      repl: [
+        'bx',
+        "byte 'A'",
+        'text',
+        'bx = 0x1234',
+        'bl = 300',
+        'byte [copy] = 0x48',
+        'x/6xb copy',
+        'x/s copy',
+        'x/2xd phys:0x7c00',
+        'd/3',
+        'x/3zz copy',
+        'registers',
+        'cf = 1',
+        '$ring',
+        'help',
+      ],
     })) {
       for (const expression of expressions) await transcript.evaluate(expression, context);
     }

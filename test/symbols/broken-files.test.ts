@@ -1,5 +1,5 @@
 /** Files that are not what they claim to be: one named error, no crash, no hang. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SymbolFileError } from '../../src/symbols/byte-reader';
 import { elfDebugInfo } from '../../src/symbols/elf-info';

@@ -66,6 +66,14 @@ export function buildElf(): Uint8Array {
   }
   const file = new Bytes().u8(0x7f, 0x45, 0x4c, 0x46, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0);
   file.u16(2).u16(3).u32(1).u32(0x1000).u32(0);
-  file.u32(52 + body.list.length).u32(0).u16(52).u16(0).u16(0).u16(40).u16(parts.length + 1).u16(4);
+  file
+    .u32(52 + body.list.length)
+    .u32(0)
+    .u16(52)
+    .u16(0)
+    .u16(0)
+    .u16(40)
+    .u16(parts.length + 1)
+    .u16(4);
   return Uint8Array.from([...file.list, ...body.list, ...headers.list]);
 }

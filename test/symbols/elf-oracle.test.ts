@@ -66,7 +66,9 @@ describe('ELF files of gcc', () => {
       const found = info.positionAt(address as LinearAddress);
       return found ? `${found.path}:${found.line}` : '??:0';
     });
-    const differing = answers.flatMap((answer, i) => (same(answer, ours[i]) ? [] : [`0x${addresses[i].toString(16)}: addr2line ${answer}, ours ${ours[i]}`]));
+    const differing = answers.flatMap((answer, i) =>
+      same(answer, ours[i]) ? [] : [`0x${addresses[i].toString(16)}: addr2line ${answer}, ours ${ours[i]}`],
+    );
     expect(differing).toEqual([]);
     expect(answers.filter((answer) => !answer.startsWith('??')).length).toBeGreaterThan(50);
   }
@@ -94,7 +96,10 @@ describe('ELF files of gcc', () => {
       const expected = listed.map((line) => line.split(/\s+/)).filter(([, type]) => !'aU'.includes(type));
       expect(expected.length).toBeGreaterThan(3);
       for (const [address, , name] of expected) {
-        expect(info.symbols.some((symbol) => symbol.name === name && symbol.address === Number(`0x${address}`)), name).toBe(true);
+        expect(
+          info.symbols.some((symbol) => symbol.name === name && symbol.address === Number(`0x${address}`)),
+          name,
+        ).toBe(true);
       }
       const fill = info.symbolNamed('fill');
       expect(fill?.kind).toBe('code');
@@ -108,8 +113,20 @@ describe('ELF files of gcc', () => {
   it.skipIf(lacking)(`reads the sections that readelf reads${lacking ? ` (${lacking})` : ''}`, () => {
     const path = compile('sections', '-m32', '-g');
     const elf = new ElfFile(readFileSync(path));
-    const listed = [...execFileSync('readelf', ['-SW', path]).toString().matchAll(/^\s+\[\s*(\d+)\] (\S*)\s+\S+\s+([0-9a-f]{8}) ([0-9a-f]{6}) ([0-9a-f]{6})/gm)];
-    const shown = listed.slice(1).map(([, index, name, address, offset, size]) => [Number(index), name, parseInt(address, 16), parseInt(offset, 16), parseInt(size, 16)]);
+    const listed = [
+      ...execFileSync('readelf', ['-SW', path])
+        .toString()
+        .matchAll(/^\s+\[\s*(\d+)\] (\S*)\s+\S+\s+([0-9a-f]{8}) ([0-9a-f]{6}) ([0-9a-f]{6})/gm),
+    ];
+    const shown = listed
+      .slice(1)
+      .map(([, index, name, address, offset, size]) => [
+        Number(index),
+        name,
+        parseInt(address, 16),
+        parseInt(offset, 16),
+        parseInt(size, 16),
+      ]);
     expect(shown.length).toBeGreaterThan(8);
     expect(elf.sections.slice(1).map(({ index, name, address, offset, size }) => [index, name, address, offset, size])).toEqual(shown);
     expect(elf.section('.text')?.flags).toBe(SectionFlag.executable | SectionFlag.allocated);
@@ -122,7 +139,10 @@ describe('ELF files of gcc', () => {
   });
 
   it.skipIf(lackingNasm)(`reads the lines of nasm's elf32${lackingNasm ? ` (${lackingNasm})` : ''}`, () => {
-    writeFileSync(join(folder, 'kernel.asm'), 'bits 32\nglobal _start\n_start:\n  mov eax, 1\n  nop\n.again:\n  inc eax\n  jmp .again\nsection .data\nvalue: dd 5\n');
+    writeFileSync(
+      join(folder, 'kernel.asm'),
+      'bits 32\nglobal _start\n_start:\n  mov eax, 1\n  nop\n.again:\n  inc eax\n  jmp .again\nsection .data\nvalue: dd 5\n',
+    );
     execFileSync('nasm', ['-f', 'elf32', '-g', '-F', 'dwarf', '-o', 'kernel.o', 'kernel.asm'], { cwd: folder });
     execFileSync('ld', ['-m', 'elf_i386', '-o', 'kernel', 'kernel.o'], { cwd: folder });
     const path = join(folder, 'kernel');

@@ -24,7 +24,8 @@ export function parseHitCondition(text: string): (hits: number) => boolean {
   const match = FORM.exec(text);
   const count = Number(match?.[2]);
   const operator = match?.[1] ?? '>=';
-  if (!match || !Number.isSafeInteger(count)) throw new UserError(`'${text}' is no hit count; write a number, or one of = != < <= > >= % before it`);
+  if (!match || !Number.isSafeInteger(count))
+    throw new UserError(`'${text}' is no hit count; write a number, or one of = != < <= > >= % before it`);
   if (operator === '%' && count === 0) throw new UserError('a hit count of % 0 never comes');
   return (hits) => TESTS[operator](hits, count);
 }

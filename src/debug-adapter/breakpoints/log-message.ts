@@ -10,7 +10,9 @@ import { formatValue } from '../expressions/format';
  * @throws ExpressionError for an expression that is wrong, and for a brace without its partner
  */
 export function compileLogMessage(text: string, environment: Environment): () => string {
-  const parts = splitMessage(text).map((part) => (typeof part === 'string' ? part : compile(parseExpression(part.expression), environment)));
+  const parts = splitMessage(text).map((part) =>
+    typeof part === 'string' ? part : compile(parseExpression(part.expression), environment),
+  );
   return () => parts.map((part) => (typeof part === 'string' ? part : valueText(part))).join('');
 }
 

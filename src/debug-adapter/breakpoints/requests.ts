@@ -84,7 +84,12 @@ function setGroup<T extends Item>(
   return guest.breakpointSet(group).replace(resolved, ids);
 }
 
-const disabled: Resolved = { places: [], reason: '', decide: () => false, shown: { message: 'the program was launched without debugging' } };
+const disabled: Resolved = {
+  places: [],
+  reason: '',
+  decide: () => false,
+  shown: { message: 'the program was launched without debugging' },
+};
 
 function setSource(session: Session, guest: Guest, { source, breakpoints = [] }: P.SetBreakpointsArguments): P.Breakpoint[] {
   const path = pathOf(source);
@@ -104,7 +109,14 @@ function setSource(session: Session, guest: Guest, { source, breakpoints = [] }:
 function setFunctions(session: Session, guest: Guest, { breakpoints }: P.SetFunctionBreakpointsArguments): P.Breakpoint[] {
   return withClientLines(
     session,
-    setGroup(session, guest, 'function', breakpoints, ({ name }) => name, (breakpoint) => resolveFunction(guest.resolveParts, breakpoint)),
+    setGroup(
+      session,
+      guest,
+      'function',
+      breakpoints,
+      ({ name }) => name,
+      (breakpoint) => resolveFunction(guest.resolveParts, breakpoint),
+    ),
   );
 }
 
@@ -123,7 +135,14 @@ function setInstructions(session: Session, guest: Guest, { breakpoints }: P.SetI
 }
 
 function setData(session: Session, guest: Guest, { breakpoints }: P.SetDataBreakpointsArguments): P.Breakpoint[] {
-  return setGroup(session, guest, 'data', breakpoints, ({ dataId }) => dataId, (breakpoint) => resolveData(guest.resolveParts, breakpoint));
+  return setGroup(
+    session,
+    guest,
+    'data',
+    breakpoints,
+    ({ dataId }) => dataId,
+    (breakpoint) => resolveData(guest.resolveParts, breakpoint),
+  );
 }
 
 function setExceptions(guest: Guest, args: P.SetExceptionBreakpointsArguments): P.Breakpoint[] {
@@ -131,5 +150,8 @@ function setExceptions(guest: Guest, args: P.SetExceptionBreakpointsArguments): 
 }
 
 function withClientLines({ positions }: Session, list: readonly P.Breakpoint[]): P.Breakpoint[] {
-  return list.map((breakpoint) => ({ ...breakpoint, ...(breakpoint.line !== undefined && { line: positions.toClientLine(breakpoint.line) }) }));
+  return list.map((breakpoint) => ({
+    ...breakpoint,
+    ...(breakpoint.line !== undefined && { line: positions.toClientLine(breakpoint.line) }),
+  }));
 }

@@ -125,7 +125,7 @@ export function resolveData(parts: ResolveParts, request: P.DataBreakpoint): Res
   try {
     const { space, address } = parseReference(match[1]);
     if (space !== 'linear') return failed('only linear addresses can be watched');
-    const place: ProbePlace = { kind: 'data', address: linear(address), length: Number(match[2]), access: access as 'read' | 'write' | 'readWrite' };
+    const place: ProbePlace = { kind: 'data', address: linear(address), length: Number(match[2]), access: access };
     return guarded(parts, request, { places: [place], reason: 'data breakpoint', shown: {} });
   } catch (error) {
     return failed((error as Error).message);

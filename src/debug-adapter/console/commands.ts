@@ -94,7 +94,8 @@ const MOST_LINES = 1000;
 
 function disassembly(guest: Guest, vcpu: number, count: number, text: string | undefined): string {
   const cpu = guest.engine.cpus[vcpu];
-  const { space, address } = text === undefined ? { space: 'linear' as const, address: cpu.address as number } : codeAddress(guest, vcpu, text);
+  const { space, address } =
+    text === undefined ? { space: 'linear' as const, address: cpu.address as number } : codeAddress(guest, vcpu, text);
   const base = space === 'linear' ? codeBase(cpu) : 0;
   const lines = new Disassembler(guest.engine, cpu, guest.program, space).lines(address, 0, Math.min(count, MOST_LINES));
   return lines

@@ -54,11 +54,13 @@ function names({ engine, environment, program }: Guest): Completion[] {
     ...KEYWORDS.map((label): Completion => ({ label, type: 'keyword' })),
     ...VARIABLE_NAMES.map((name): Completion => ({ label: `$${name}`, type: 'value' })),
     ...program.parts.flatMap(({ symbols }) =>
-      symbols.map(({ name, kind, address }): Completion => ({
-        label: name,
-        type: kind === 'code' ? 'function' : kind === 'constant' ? 'value' : 'variable',
-        detail: `${kind} 0x${address.toString(16)}`,
-      })),
+      symbols.map(
+        ({ name, kind, address }): Completion => ({
+          label: name,
+          type: kind === 'code' ? 'function' : kind === 'constant' ? 'value' : 'variable',
+          detail: `${kind} 0x${address.toString(16)}`,
+        }),
+      ),
     ),
   ];
 }

@@ -45,7 +45,9 @@ export function formatMemory(guest: Guest, vcpu: number, { count, notation, size
       return unitText(bytesToValue(bytes.subarray(at, at + size)), size, notation);
     });
     const row = bytes.subarray(first * size, Math.min(whole, first + perRow) * size);
-    rows.push(`${formatReference({ space, address: address + first * size })}:  ${units.join(' ')}${notation === 'x' ? `  ${printable(row)}` : ''}`);
+    rows.push(
+      `${formatReference({ space, address: address + first * size })}:  ${units.join(' ')}${notation === 'x' ? `  ${printable(row)}` : ''}`,
+    );
   }
   if (whole < count) rows.push(`${formatReference({ space, address: address + whole * size })}:  cannot be read`);
   return rows.join('\n');

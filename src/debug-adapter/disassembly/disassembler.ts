@@ -115,7 +115,8 @@ export class Disassembler {
       if (content === 'data' && !byAddress.has(address + length)) byAddress.set(address + length, { address: address + length });
     }
     const present = cpu.address as number;
-    if (present >= from && present < to) byAddress.set(present, { ...byAddress.get(present), address: present, bits: cpu.bits, data: false });
+    if (present >= from && present < to)
+      byAddress.set(present, { ...byAddress.get(present), address: present, bits: cpu.bits, data: false });
     return [...byAddress.values()].sort((a, b) => a.address - b.address);
   }
 }

@@ -19,7 +19,8 @@ export function disassemblyRequests(session: Session): Handlers {
     disassemble: ({ memoryReference, offset = 0, instructionOffset = 0, instructionCount }) => {
       const { guest } = session;
       if (instructionCount > MOST) throw new UserError(`${instructionCount} instructions are too many at once; at most ${MOST}`);
-      if (Math.abs(instructionOffset) > MOST) throw new UserError(`an instruction offset of ${instructionOffset} is too far; at most ${MOST}`);
+      if (Math.abs(instructionOffset) > MOST)
+        throw new UserError(`an instruction offset of ${instructionOffset} is too far; at most ${MOST}`);
       const { space, address } = parseReference(memoryReference);
       const cpu = guest.cpuOfFrame(undefined);
       const lines = new Disassembler(guest.engine, cpu, guest.program, space).lines(address + offset, instructionOffset, instructionCount);
@@ -97,5 +98,7 @@ class Shower {
 
 /** Negative addresses lie before memory; clients take them as they are. */
 function hexAddress(address: number): string {
-  return address < 0 && address > -(2 ** 32) ? `-0x${(-address).toString(16)}` : `0x${BigInt.asUintN(64, BigInt(address)).toString(16).padStart(8, '0')}`;
+  return address < 0 && address > -(2 ** 32)
+    ? `-0x${(-address).toString(16)}`
+    : `0x${BigInt.asUintN(64, BigInt(address)).toString(16).padStart(8, '0')}`;
 }

@@ -136,7 +136,10 @@ const writesControl = ({ row, operands }: Instruction): boolean =>
 
 /** The mnemonics that rows call by these spellings. @throws Error for one that is none */
 function mnemonicsNamed(text: string | undefined): Set<string> {
-  const words = (text ?? '').toLowerCase().split(/[\s,;]+/).filter((word) => word !== '');
+  const words = (text ?? '')
+    .toLowerCase()
+    .split(/[\s,;]+/)
+    .filter((word) => word !== '');
   if (words.length === 0) throw new Error('name the instructions to stop at, such as cli, hlt, lgdt');
   return new Set(
     words.flatMap((word) => {
@@ -166,7 +169,11 @@ export const FILTERS: readonly FilterSpec[] = [
         {
           place: { kind: 'transition' },
           decide: (event) => event.transition !== undefined && event.transition.from.ring !== event.transition.to.ring && test(event),
-          describe: ({ event }) => ({ id: 'ring change', description: event.transition ? labelOf(event.transition as never) : 'ring change', details: [] }),
+          describe: ({ event }) => ({
+            id: 'ring change',
+            description: event.transition ? labelOf(event.transition as never) : 'ring change',
+            details: [],
+          }),
         },
       ];
     },
@@ -191,7 +198,12 @@ export const FILTERS: readonly FilterSpec[] = [
     description: 'Stops before returns from interrupts and exceptions.',
     condition: EXPRESSION_HINT,
     arm: (condition, environment) => [
-      opcodeFilter(new Set(['iret', 'iretd', 'iretq']), 'IRET', 'IRET takes IP, CS and the flags from the stack, and SS:SP too where it leaves the ring.', expressionTest(condition, environment)),
+      opcodeFilter(
+        new Set(['iret', 'iretd', 'iretq']),
+        'IRET',
+        'IRET takes IP, CS and the flags from the stack, and SS:SP too where it leaves the ring.',
+        expressionTest(condition, environment),
+      ),
     ],
   },
   {
@@ -205,7 +217,9 @@ export const FILTERS: readonly FilterSpec[] = [
         decide: rangesTest(condition, environment, ({ port }) => port?.port),
         describe: ({ event: { port } }) => ({
           id: 'port access',
-          description: port ? `${port.write ? 'OUT to' : 'IN from'} port 0x${port.port.toString(16)}: 0x${port.value.toString(16).padStart(port.size * 2, '0')}` : 'port access',
+          description: port
+            ? `${port.write ? 'OUT to' : 'IN from'} port 0x${port.port.toString(16)}: 0x${port.value.toString(16).padStart(port.size * 2, '0')}`
+            : 'port access',
           details: port ? [`${port.size * 8} bits ${port.write ? 'written' : 'read'}`] : [],
         }),
       },
@@ -231,7 +245,9 @@ export const FILTERS: readonly FilterSpec[] = [
     label: 'Instruction by name',
     description: 'Stops before instructions with given mnemonics. Name them in the condition.',
     condition: 'mnemonics such as cli, hlt, lgdt',
-    arm: (condition) => [opcodeFilter(mnemonicsNamed(condition), 'instruction', 'One of the instructions that were asked for.', () => true)],
+    arm: (condition) => [
+      opcodeFilter(mnemonicsNamed(condition), 'instruction', 'One of the instructions that were asked for.', () => true),
+    ],
   },
   ...VECTORS.map(vectorFilter),
 ];
@@ -241,11 +257,13 @@ export function filterNamed(id: string): FilterSpec | undefined {
 }
 
 /** For the answer to initialize. */
-export const SHOWN_FILTERS: readonly DebugProtocol.ExceptionBreakpointsFilter[] = FILTERS.map(({ id, label, description, byDefault, condition }) => ({
-  filter: id,
-  label,
-  description,
-  default: byDefault ?? false,
-  supportsCondition: condition !== undefined,
-  ...(condition !== undefined && { conditionDescription: condition }),
-}));
+export const SHOWN_FILTERS: readonly DebugProtocol.ExceptionBreakpointsFilter[] = FILTERS.map(
+  ({ id, label, description, byDefault, condition }) => ({
+    filter: id,
+    label,
+    description,
+    default: byDefault ?? false,
+    supportsCondition: condition !== undefined,
+    ...(condition !== undefined && { conditionDescription: condition }),
+  }),
+);

@@ -20,23 +20,30 @@ export function tokenize(text: string): Token[] {
     pattern.lastIndex = at;
     return pattern.exec(text);
   };
+  const numberAt = (): Token | undefined => {
+    const found = match(NUMBER)?.[0];
+    return found === undefined ? undefined : { kind: 'number', value: parseNumber(found, at), text: found, at };
+  };
+  const charactersAt = (): Token | undefined => {
+    const found = match(CHARACTERS);
+    return found ? { kind: 'number', value: packCharacters(found, at), text: found[0], at } : undefined;
+  };
+  const plainAt = (kind: 'name' | 'operator', pattern: RegExp): Token | undefined => {
+    const found = match(pattern)?.[0];
+    return found === undefined ? undefined : { kind, text: found, at };
+  };
+  const nameAt = () => plainAt('name', NAME);
+  const operatorAt = () => plainAt('operator', OPERATORS);
   while (at < text.length) {
     const spaces = match(SPACES);
     if (spaces) {
       at += spaces[0].length;
       continue;
     }
-    const start = at;
-    const number = match(NUMBER);
-    const name = number ? null : match(NAME);
-    const characters = number || name ? null : match(CHARACTERS);
-    const operator = number || name || characters ? null : match(OPERATORS);
-    if (number) tokens.push({ kind: 'number', value: parseNumber(number[0], start), text: number[0], at: start });
-    else if (name) tokens.push({ kind: 'name', text: name[0], at: start });
-    else if (characters) tokens.push({ kind: 'number', value: packCharacters(characters, start), text: characters[0], at: start });
-    else if (operator) tokens.push({ kind: 'operator', text: operator[0], at: start });
-    else throw new ExpressionError(`the character '${text[at]}' has no meaning here`, at);
-    at += (number ?? name ?? characters ?? (operator as RegExpExecArray))[0].length;
+    const token = numberAt() ?? nameAt() ?? charactersAt() ?? operatorAt();
+    if (!token) throw new ExpressionError(`the character '${text[at]}' has no meaning here`, at);
+    tokens.push(token);
+    at += token.text.length;
   }
   tokens.push({ kind: 'end', text: '', at: text.length });
   return tokens;

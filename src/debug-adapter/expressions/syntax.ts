@@ -37,7 +37,13 @@ export type Expression =
   /** `es:di`, `0x10:0x1234`. */
   | { readonly kind: 'far'; readonly segment: Expression; readonly offset: Expression; readonly at: number }
   | { readonly kind: 'unary'; readonly operator: UnaryOperator; readonly of: Expression; readonly at: number }
-  | { readonly kind: 'binary'; readonly operator: BinaryOperator; readonly left: Expression; readonly right: Expression; readonly at: number }
+  | {
+      readonly kind: 'binary';
+      readonly operator: BinaryOperator;
+      readonly left: Expression;
+      readonly right: Expression;
+      readonly at: number;
+    }
   /** `signed(x)`. */
   | { readonly kind: 'call'; readonly name: string; readonly argument: Expression; readonly at: number };
 

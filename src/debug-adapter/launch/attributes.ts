@@ -87,31 +87,34 @@ export function readAttributes(args: Readonly<Record<string, unknown>>, resolve:
     if (expected) throw new UserError(`launch attribute '${name}' must be ${expected}, not ${describe(value)}`, true);
     if (MISSING.includes(name)) throw new UserError(`not implemented: the launch attribute '${name}'`, true);
   }
-  const get = <T>(name: string): T | undefined => (args[name] ?? undefined) as T | undefined;
   const path = (name: string): string | undefined => {
-    const value = get<string>(name);
-    return value === undefined ? undefined : resolve(value);
+    const value = args[name];
+    return typeof value === 'string' ? resolve(value) : undefined;
   };
   return {
     options: {
       program: path('program'),
-      engine: get<Technique>('engine'),
+      engine: (args.engine ?? undefined) as Technique | undefined,
       memory: sizeOf(args['memory']),
-      cpus: get('cpus'),
+      cpus: (args.cpus ?? undefined) as number | undefined,
       kernel: path('kernel'),
-      initrd: get('initrd'),
-      append: get('append'),
-      disks: get<string[]>('disks')?.map(resolve),
+      initrd: textOf(args.initrd),
+      append: textOf(args.append),
+      disks: textsOf(args.disks)?.map(resolve),
       cdrom: path('cdrom'),
       bios: path('bios'),
-      symbolFiles: get<string[]>('symbolFiles')?.map(resolve),
-      args: get('args'),
+      symbolFiles: textsOf(args.symbolFiles)?.map(resolve),
+      args: textsOf(args.args),
     },
-    stopOnEntry: get('stopOnEntry') ?? false,
-    breakOn: get('breakOn') ?? [],
-    noDebug: get('noDebug') ?? false,
+    stopOnEntry: args.stopOnEntry === true,
+    breakOn: textsOf(args.breakOn) ?? [],
+    noDebug: args.noDebug === true,
   };
 }
+
+/** What the checks have let through. */
+const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
+const textsOf = (value: unknown): string[] | undefined => (Array.isArray(value) ? (value as string[]) : undefined);
 
 /** The attribute that was probably meant. */
 function suggestion(name: string): string {

@@ -64,7 +64,12 @@ export function lifecycleRequests(session: Session): Handlers {
       const guest = session.load(args);
       armBreakOn(guest, session);
       context.afterResponse(() => {
-        session.dispatcher.event('process', { name: guest.program.parts[0]?.path ?? 'guest', isLocalProcess: false, startMethod: 'launch', pointerSize: 32 });
+        session.dispatcher.event('process', {
+          name: guest.program.parts[0]?.path ?? 'guest',
+          isLocalProcess: false,
+          startMethod: 'launch',
+          pointerSize: 32,
+        });
         announceModules(session);
         session.dispatcher.event('initialized');
       });

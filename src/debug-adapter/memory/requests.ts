@@ -33,12 +33,15 @@ export function memoryRequests(session: Session): Handlers {
       if (start < 0) throw new UserError('the address lies before memory');
       if (!allowPartial) {
         const readable = guest.engine.readMemory(vcpu, space, start, bytes.length).length;
-        if (readable < bytes.length) throw new UserError(`only ${readable} of ${bytes.length} bytes at ${formatReference({ space, address: start })} are memory`);
+        if (readable < bytes.length)
+          throw new UserError(`only ${readable} of ${bytes.length} bytes at ${formatReference({ space, address: start })} are memory`);
       }
       const written = guest.engine.writeMemory(vcpu, space, start, bytes);
       if (written > 0) memoryChanged(session, guest, memoryReference, offset, written);
       if (written < bytes.length && !allowPartial) {
-        throw new UserError(`${written} of ${bytes.length} bytes written at ${formatReference({ space, address: start })}; the next is no writable memory`);
+        throw new UserError(
+          `${written} of ${bytes.length} bytes written at ${formatReference({ space, address: start })}; the next is no writable memory`,
+        );
       }
       return { bytesWritten: written };
     },

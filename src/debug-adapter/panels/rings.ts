@@ -41,7 +41,13 @@ export function ringsOf(guest: Guest, cpu: VirtualCpu): RingsView {
   };
 }
 
-function contentsOf(ring: Ring, guest: Guest, cpu: VirtualCpu, descriptors: readonly DescriptorView[], frames: readonly Frame[]): RingContents {
+function contentsOf(
+  ring: Ring,
+  guest: Guest,
+  cpu: VirtualCpu,
+  descriptors: readonly DescriptorView[],
+  frames: readonly Frame[],
+): RingContents {
   const own = descriptors.filter(({ dpl }) => dpl === ring);
   const gates = own.filter(({ target }) => target !== undefined);
   return {

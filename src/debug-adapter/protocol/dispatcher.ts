@@ -54,7 +54,7 @@ export class Dispatcher {
   }
 
   private send(message: Omit<DebugProtocol.ProtocolMessage, 'seq'>): void {
-    this.post({ seq: this.sequence++, ...message } as DebugProtocol.ProtocolMessage);
+    this.post({ seq: this.sequence++, ...message });
   }
 
   /** Gives up on a request that is being worked on. @returns false when it is answered already or unknown */

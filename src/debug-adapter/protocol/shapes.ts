@@ -15,8 +15,14 @@ const TYPES: Readonly<Record<string, { readonly test: (value: unknown) => boolea
   integer: { test: (value) => Number.isSafeInteger(value), name: 'an integer' },
   natural: { test: (value) => Number.isSafeInteger(value) && (value as number) >= 0, name: 'an integer of at least 0' },
   object: { test: isObject, name: 'an object' },
-  base64: { test: (value) => typeof value === 'string' && /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(value), name: 'base64 text' },
-  granularity: { test: (value) => ['statement', 'line', 'instruction'].includes(value as string), name: "'statement', 'line' or 'instruction'" },
+  base64: {
+    test: (value) => typeof value === 'string' && /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(value),
+    name: 'base64 text',
+  },
+  granularity: {
+    test: (value) => ['statement', 'line', 'instruction'].includes(value as string),
+    name: "'statement', 'line' or 'instruction'",
+  },
 };
 
 function isObject(value: unknown): value is Record<string, unknown> {
@@ -84,7 +90,7 @@ function check(shape: Shape, value: unknown, path: string, command: string): voi
     if (!Array.isArray(value)) return wrong(command, path, 'a list', value);
     value.forEach((item, i) => check(shape[0], item, `${path}[${i}]`, command));
   } else if ('optional' in shape) {
-    if (value !== undefined && value !== null) check(shape.optional as Shape, value, path, command);
+    if (value !== undefined && value !== null) check(shape.optional, value, path, command);
   } else {
     if (!isObject(value)) return wrong(command, path, 'an object', value);
     for (const [name, inner] of Object.entries(shape)) check(inner, value[name], path ? `${path}.${name}` : name, command);
@@ -99,6 +105,6 @@ function wrong(command: string, path: string, expected: string, value: unknown):
 /** A value in a few characters. */
 export function describe(value: unknown): string {
   if (value === undefined) return 'absent';
-  const text = JSON.stringify(value) ?? String(value);
+  const text = JSON.stringify(value) ?? typeof value;
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }

@@ -168,7 +168,13 @@ export class Runner {
         return false;
       case 'error':
         this.final = stop;
-        this.stop({ vcpu: stop.vcpu, reason: 'exception', description: 'The engine cannot go on', text: stop.text, exception: engineError(stop) });
+        this.stop({
+          vcpu: stop.vcpu,
+          reason: 'exception',
+          description: 'The engine cannot go on',
+          text: stop.text,
+          exception: engineError(stop),
+        });
         return false;
       case 'exited':
         this.exit(stop);

@@ -136,7 +136,8 @@ export class Boundaries {
 
 const isReal = (mode: ProcessorMode): boolean => mode === 'real' || mode === 'virtual-8086';
 
-const readU32 = (bytes: Uint8Array, at: number): number => (bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24)) >>> 0;
+const readU32 = (bytes: Uint8Array, at: number): number =>
+  (bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24)) >>> 0;
 
 /** Whether a saved instruction pointer is that of this transition: behind a software interrupt, else at the instruction. */
 function returnsTo({ kind, fromOffset }: LoggedTransition, ip: number): boolean {
@@ -146,7 +147,8 @@ function returnsTo({ kind, fromOffset }: LoggedTransition, ip: number): boolean 
 
 /** `ring 3 → ring 0 by INT 0x80`. */
 export function labelOf({ from, to, causeName, kind }: LoggedTransition): string {
-  const cause = kind === 'gate' && causeName === 'CALL' ? 'CALL through a gate' : kind === 'task-switch' ? `task switch, ${causeName}` : causeName;
+  const cause =
+    kind === 'gate' && causeName === 'CALL' ? 'CALL through a gate' : kind === 'task-switch' ? `task switch, ${causeName}` : causeName;
   const modes = from.mode !== to.mode;
   if (!modes && from.ring === to.ring) return `${placeText(from, false)} by ${cause}`;
   return `${placeText(from, modes)} → ${placeText(to, modes)} by ${cause}`;

@@ -50,7 +50,9 @@ export function setInstructionAddress(cpu: VirtualCpu, address: number): void {
   const offset = (address - codeBase(cpu)) >>> 0;
   const limit = fieldOf(cpu, 'cs', 'limit');
   if (limit !== undefined && BigInt(offset) > limit) {
-    throw new Error(`0x${address.toString(16)} lies outside the code segment (offset 0x${offset.toString(16)}, limit 0x${limit.toString(16)})`);
+    throw new Error(
+      `0x${address.toString(16)} lies outside the code segment (offset 0x${offset.toString(16)}, limit 0x${limit.toString(16)})`,
+    );
   }
   cpu.setRegister('eip', BigInt(offset));
 }

@@ -56,7 +56,12 @@ export function stateRequests(session: Session): Handlers {
       assignText(session, guest, container.vcpu, entry.expression, stripMeaning(value));
       const changed = entriesOf(container, cpu, format?.hex === true).find((each) => each.name === name) ?? entry;
       const variable = toVariable(changed, changed.children ? guest.containers.add(changed.children) : 0);
-      return { value: variable.value, type: variable.type, variablesReference: variable.variablesReference, memoryReference: variable.memoryReference };
+      return {
+        value: variable.value,
+        type: variable.type,
+        variablesReference: variable.variablesReference,
+        memoryReference: variable.memoryReference,
+      };
     },
   };
 }

@@ -81,7 +81,15 @@ export class CallStacks {
     const bits = bitsOf(start.mode, cpu.bits);
     while (stack !== undefined && frames.length < MAX_FRAMES) {
       const limit = end >= stack ? end : Number.POSITIVE_INFINITY;
-      const caller = findCaller(this.engine, this.program, { vcpu: cpu.index, bits, address, codeBase: start.codeBase, stack, frame, end: limit });
+      const caller = findCaller(this.engine, this.program, {
+        vcpu: cpu.index,
+        bits,
+        address,
+        codeBase: start.codeBase,
+        stack,
+        frame,
+        end: limit,
+      });
       if (!caller) return;
       ({ address, stack, frame } = caller);
       frames.push(codeFrame({ ...start, address, stack }, address - 1, caller.evidence));

@@ -54,7 +54,12 @@ export function findCaller(engine: Engine, program: Program, context: UnwindCont
     if (!call) continue;
     const evidence = judge(call, address, context, program);
     if (!evidence) continue;
-    const caller: Caller = { address, stack: stack + at + width * (call.row.flow === 'call' ? 1 : 2), frame: outerFrame(engine, context, stack + at), evidence };
+    const caller: Caller = {
+      address,
+      stack: stack + at + width * (call.row.flow === 'call' ? 1 : 2),
+      frame: outerFrame(engine, context, stack + at),
+      evidence,
+    };
     if (evidence === 'call') return caller;
     guess ??= caller;
   }
