@@ -6,6 +6,7 @@
  */
 import type { Instruction } from '../isa/types';
 import type { GuestPhysicalAddress, LinearAddress } from '../shared/addresses';
+import type { Screen } from '../shared/screen';
 import type { Technique } from '../shared/technique';
 import type { Place } from '../shared/transition';
 import type { DeviceFact } from './machine/device';
@@ -45,18 +46,6 @@ export type ExternalInput =
 
 /** Where bytes come out of the guest: the first serial port is `serial0`, port 0xE9 is `console`. */
 export type OutputChannel = 'serial0' | 'serial1' | 'console';
-
-/** What a text screen shows, or a picture. */
-export type ScreenImage =
-  | {
-      readonly kind: 'text';
-      readonly columns: number;
-      readonly rows: number;
-      /** Two bytes a cell: code page 437 character and attribute. */
-      readonly cells: Uint8Array;
-      readonly cursor?: { readonly column: number; readonly row: number };
-    }
-  | { readonly kind: 'graphics'; readonly width: number; readonly height: number /** RGBA */; readonly pixels: Uint8ClampedArray };
 
 export type StopReason =
   /** The slice is over; there is more to run. */
@@ -171,7 +160,8 @@ export interface Engine {
   readMemory(cpu: number, space: AddressSpace, address: number, length: number): Uint8Array;
   /** Writes up to the first byte that cannot be written. @returns bytes written */
   writeMemory(cpu: number, space: AddressSpace, address: number, bytes: Uint8Array): number;
-  screen(): ScreenImage | undefined;
+  /** What the guest's display shows; undefined where it has none. */
+  screen(): Screen | undefined;
   devices(): readonly { readonly name: string; readonly facts: readonly DeviceFact[] }[];
   /** Named counters of the engine itself. */
   stats(): Readonly<Record<string, number>>;

@@ -52,6 +52,8 @@ const SETTINGS = {
   'workbench.startupEditor': 'none',
   'workbench.secondarySideBar.defaultVisibility': 'hidden',
   'workbench.tips.enabled': false,
+  'window.autoDetectColorScheme': false,
+  'window.autoDetectHighContrast': false,
   'chat.disableAIFeatures': true,
   'debug.openDebug': 'openOnSessionStart',
   'telemetry.telemetryLevel': 'off',

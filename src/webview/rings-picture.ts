@@ -24,7 +24,8 @@ const ARROW_TO = -100;
 export function ringsPicture(cpu: VcpuState, last: TransitionView | undefined): TemplateResult {
   const real = cpu.place.mode === 'real';
   const title = `${cpu.name}: ${placeText(cpu.place)}${last ? `; last transition ${last.cause.name} from ${placeText(last.from)} to ${placeText(last.to)}` : ''}`;
-  return html`<svg viewBox="0 0 ${SIZE} ${SIZE}" role="img" aria-label=${title}>
+  return html`<div class="caption">${last ? html`<span class="number">${last.cause.name}</span> <span class="note">${shortPlace(last.from)} → ${shortPlace(last.to)}</span>` : nothing}</div>
+  <svg viewBox="0 0 ${SIZE} ${SIZE}" role="img" aria-label=${title}>
     <defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto-start-reverse"><path d="M0 0 8 4 0 8z" class="arrow-head"/></marker></defs>
     ${[3, 2, 1, 0].map((ring) => band(ring, cpu.place))}
     ${[0, 1, 2, 3].map((ring) => svg`<text x=${CENTRE} y=${CENTRE + RADII[ring] - 8} class="ring-name" text-anchor="middle">${ring}</text>`)}
@@ -49,15 +50,13 @@ function believed(place: Place): TemplateResult {
   return svg`<circle cx=${x} cy=${y} r="8" class="marker believed"/><text x=${x} y=${y + 3.5} class="believed-text" text-anchor="middle">${place.guestRing}</text>`;
 }
 
-function arrow({ from, to, cause, sequence }: TransitionView): TemplateResult {
+function arrow({ from, to, sequence }: TransitionView): TemplateResult {
   const a = point(from.ring, ARROW_FROM);
   const b = point(to.ring, ARROW_TO);
   const bend = { x: (a.x + b.x) / 2 - 14, y: (a.y + b.y) / 2 - 14 };
   // A new key makes a new element, and so a new animation.
   return svg`<g class="transition" data-sequence=${sequence}>
     <path d="M${a.x} ${a.y} Q${bend.x} ${bend.y} ${b.x} ${b.y}" class="arrow ${sequence % 2 === 0 ? 'even' : 'odd'}" pathLength="1" marker-end="url(#head)"/>
-    <text x="6" y="14" class="arrow-text">${cause.name}</text>
-    <text x="6" y="27" class="arrow-note">${shortPlace(from)} → ${shortPlace(to)}</text>
   </g>`;
 }
 

@@ -49,10 +49,15 @@ function page(): TemplateResult {
     <div class="rings ${state.running ? 'running' : ''}">
       <div class="picture">${ringsPicture(cpu, cpu.lastTransition)}</div>
       <div class="facts">
-        ${summary(state, cpu)}
-        ${cpu.rings ? html`<div class="ring-list">${[...cpu.rings.rings].reverse().map((ring) => ringRow(ring, cpu))}</div>` : html`<p class="empty">Running; the rings' contents are read when the guest stops.</p>`}
+        ${summary(state, cpu)} ${cpu.lastTransition ? lastTransition(cpu.lastTransition) : html`<p class="empty">No transition yet.</p>`}
       </div>
-      ${cpu.lastTransition ? lastTransition(cpu.lastTransition) : html`<p class="empty">No transition yet.</p>`}
+      <div class="ring-list">
+        ${
+          cpu.rings
+            ? [...cpu.rings.rings].reverse().map((ring) => ringRow(ring, cpu))
+            : html`<p class="empty">Running; what the rings contain is read when the guest stops.</p>`
+        }
+      </div>
     </div>`;
 }
 

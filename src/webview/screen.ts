@@ -12,19 +12,22 @@ const INTERVAL = 100;
 let active = false;
 let running = false;
 let screen: Exclude<ScreenBody, { kind: 'unchanged' }> | undefined;
-let asking = false;
+/** The question that has no answer yet. A session that is starting may leave one without. */
+let asking: object | undefined;
 let timer: ReturnType<typeof setInterval> | undefined;
 
 const connection = new Connection({
   session(now) {
     active = now;
     screen = undefined;
+    asking = undefined;
     show();
     if (now) void look();
   },
   event(event, body) {
     if (event !== 'ringside/state') return;
     running = (body as StateEvent).running;
+    asking = undefined;
     clearInterval(timer);
     timer = running ? setInterval(() => void look(), INTERVAL) : undefined;
     void look();
@@ -33,18 +36,19 @@ const connection = new Connection({
 
 async function look(): Promise<void> {
   if (asking || !active) return;
-  asking = true;
+  const question = {};
+  asking = question;
   try {
     const since = screen && screen.kind !== 'none' ? screen.id : undefined;
     const answer = await connection.request('ringside/screen', { since });
-    if (answer.kind !== 'unchanged') {
+    if (question === asking && answer.kind !== 'unchanged') {
       screen = answer;
       show();
     }
   } catch {
     // No session that could answer: the next event asks again.
   } finally {
-    asking = false;
+    if (question === asking) asking = undefined;
   }
 }
 

@@ -134,26 +134,28 @@ function page(): TemplateResult {
   if (!active)
     return emptyState('While a guest is being debugged, this lists every change of ring or mode, with its cause and the checks it passed.');
   if (!body) return emptyState('The guest is starting.');
-  return html`<div class="trap-log">
+  const several = body.rows.some(({ vcpu }) => vcpu > 0);
+  return html`<div class="trap-log ${several ? 'several' : ''}">
     ${chips(body)}
-    <div class="head row" aria-hidden="true"><span>#</span><span>count</span><span>cpu</span><span>kind</span><span>cause</span><span>from → to</span><span>at</span></div>
     <div class="rows" role="listbox" aria-label="transitions" tabindex="0" @scroll=${scrolled} @keydown=${key} aria-activedescendant=${focused >= 0 ? `row-${focused}` : nothing}>
-      <div class="inner"><div class="window">${body.rows.map((row, i) => rowLine(row, (body as TransitionsBody).start + i))}</div></div>
+      <div class="head row" aria-hidden="true">
+        <span>#</span>${several ? html`<span>cpu</span>` : nothing}<span>rings</span><span>cause</span><span>at</span><span>kind</span><span>count</span>
+      </div>
+      <div class="inner"><div class="window">${body.rows.map((row, i) => rowLine(row, (body as TransitionsBody).start + i, several))}</div></div>
     </div>
     ${unfolded ? details(unfolded) : nothing}
     ${body.matching === 0 ? emptyState(body.total === 0 ? 'No transition yet.' : 'No transition matches the filters.') : nothing}
   </div>`;
 }
 
-function rowLine(row: TransitionRow, index: number): TemplateResult {
+function rowLine(row: TransitionRow, index: number, several: boolean): TemplateResult {
   const { sequence, count, vcpu, kind, cause, from, to, at } = row;
   const pick = (): void => {
     focused = index;
     void unfold(sequence);
   };
   return html`<div id="row-${index}" role="option" class="row ${index === focused ? 'focused' : ''} kind-${kind}" aria-selected=${index === focused} @click=${pick} @dblclick=${() => openRow(row)}>
-    <span class="number">${sequence}</span><span class="number">${count}</span><span class="number">${vcpu}</span><span>${kind}</span><span class="cause">${cause}</span>
-    <span>${ringMark(from)} → ${ringMark(to)}</span><span>${codeLink(connection, at)}</span>
+    <span class="number">${sequence}</span>${several ? html`<span class="number">${vcpu}</span>` : nothing}<span>${ringMark(from)}→${ringMark(to)}</span><span class="cause">${cause}</span><span>${codeLink(connection, at)}</span><span>${kind}</span><span class="number">${count.toLocaleString('en')}</span>
   </div>`;
 }
 

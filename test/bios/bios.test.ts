@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import bios from '../../src/engines/emulator/bios/bios.asm';
 import vgaBios from '../../src/engines/emulator/bios/vga-bios.asm';
-import type { ScreenImage } from '../../src/engines/engine';
+import type { Screen } from '../../src/shared/screen';
 import { EmulatorEngine } from '../../src/engines/emulator/engine';
 import { MemoryBlockDevice } from '../../src/engines/machine/devices/block';
 import { sealOptionRom } from '../../src/engines/machine/option-rom';
@@ -38,9 +38,9 @@ function differences(ours: string, theirs: string): [string, string][] {
 }
 
 /** The characters of a text screen, row after row. */
-function textOf(screen: ScreenImage | undefined): string {
+function textOf(screen: Screen | undefined): string {
   if (screen?.kind !== 'text') throw new Error('expected a text screen');
-  return String.fromCharCode(...screen.cells.filter((_, i) => i % 2 === 0));
+  return String.fromCharCode(...screen.characters);
 }
 
 describe('our BIOS', () => {
@@ -188,7 +188,7 @@ describe('GRUB 2', () => {
       const lines = (): string[] => {
         const screen = engine.screen();
         if (screen?.kind !== 'text') return [];
-        const text = String.fromCharCode(...screen.cells.filter((_, i) => i % 2 === 0));
+        const text = String.fromCharCode(...screen.characters);
         return Array.from({ length: screen.rows }, (_, row) => text.slice(row * screen.columns, (row + 1) * screen.columns).trimEnd());
       };
       const runUntil = (condition: () => boolean): void => {

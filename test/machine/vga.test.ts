@@ -3,7 +3,6 @@ import { Vga } from '../../src/engines/machine/devices/vga';
 import { HostMemory } from '../../src/engines/machine/host-memory';
 import { FrameKind, PhysicalMemory } from '../../src/engines/machine/physical-memory';
 import { PortBus } from '../../src/engines/machine/ports';
-import { screenImage } from '../../src/engines/machine/screen-image';
 import type { GraphicsScreen, TextScreen } from '../../src/shared/screen';
 import { ManualClock } from './support';
 
@@ -79,7 +78,6 @@ describe('VGA text', () => {
     expect([screen.columns, screen.rows, screen.cellWidth, screen.cellHeight]).toEqual([80, 25, 9, 16]);
     expect([screen.characters[5 * 80 + 7], screen.attributes[5 * 80 + 7]]).toEqual([0x41, 0x1e]);
     expect(screen.blink).toBe(true);
-    expect(screenImage(screen)).toMatchObject({ kind: 'text', columns: 80, rows: 25 });
   });
 
   it('scrolls by the start address and moves the cursor with it', () => {
@@ -200,15 +198,6 @@ describe('VGA graphics', () => {
     memory.write(0xa0000, 1, 0x01);
     indexed(0x3ce, 3, 0);
     expect(memory.read(0xa0000, 1)).toBe(0x20);
-  });
-
-  it('turns colours into red, green, blue and alpha', () => {
-    setMode('mode13');
-    out(0x3c8, 7);
-    for (const part of [63, 0, 32]) out(0x3c9, part);
-    memory.write(0xa0001, 1, 7);
-    const image = screenImage(vga.screen());
-    expect(image?.kind === 'graphics' && [...image.pixels.subarray(4, 8)]).toEqual([255, 0, 130, 255]);
   });
 });
 

@@ -1,6 +1,7 @@
 /** Runs a disk on the emulator. */
 import { EmulatorEngine, type MachineOptions } from '../../src/engines/emulator/engine';
-import type { EngineStop, ScreenImage } from '../../src/engines/engine';
+import type { EngineStop } from '../../src/engines/engine';
+import type { Screen } from '../../src/shared/screen';
 import { MemoryBlockDevice } from '../../src/engines/machine/devices/block';
 
 export interface MachineRun extends Omit<MachineOptions, 'memory' | 'disk'> {
@@ -19,7 +20,7 @@ export interface MachineResult {
   readonly console: string;
   readonly stop: EngineStop;
   readonly instructions: number;
-  readonly screen: ScreenImage | undefined;
+  readonly screen: Screen | undefined;
   readonly engine: EmulatorEngine;
 }
 

@@ -32,6 +32,17 @@ async function command(page, title) {
   throw new Error(`the palette has no ${title}`);
 }
 
+/** By its label, as a user does: the settings' names change between releases. @param kind the class that the workbench gets */
+async function chooseTheme(page, label, kind) {
+  await page.locator('.monaco-editor .view-line').first().waitFor({ timeout: STEP });
+  await command(page, 'Preferences: Color Theme');
+  await page.keyboard.type(label);
+  const row = page.locator('.quick-input-list .monaco-list-row').filter({ hasText: label }).first();
+  await row.waitFor({ state: 'visible', timeout: STEP });
+  await row.click();
+  await page.locator(`.monaco-workbench.${kind}`).waitFor({ timeout: STEP });
+}
+
 async function goToLine(page, line) {
   await page.keyboard.press('Control+g');
   await page.locator('.quick-input-widget input').waitFor({ state: 'visible', timeout: STEP });
@@ -69,10 +80,15 @@ async function lineOf(folder, text) {
 async function startInRing3({ page, folder }) {
   const line = (await lineOf(folder, 'program:')) + 1;
   await page.locator('.monaco-editor .view-line').first().waitFor({ timeout: STEP });
-  await page.keyboard.press('Control+1');
-  await goToLine(page, line);
-  await page.keyboard.press('F9');
-  await page.locator('.codicon-debug-breakpoint, .codicon-debug-breakpoint-unverified').first().waitFor({ timeout: STEP });
+  const glyph = page.locator('.glyph-margin-widgets [class*=codicon-debug-breakpoint], .cgmr[class*=codicon-debug-breakpoint]').first();
+  // A workbench that is still settling may swallow a key.
+  await eventually('the breakpoint', async () => {
+    await page.keyboard.press('Control+1');
+    await goToLine(page, line);
+    await page.keyboard.press('F9');
+    await glyph.waitFor({ timeout: 5000 });
+    return true;
+  });
   await page.keyboard.press('F5');
   await stopped(page, (await lineOf(folder, 'boot:')) + 1);
   await page.keyboard.press('F5');
@@ -80,7 +96,8 @@ async function startInRing3({ page, folder }) {
   return line;
 }
 
-async function panels(label, { page, folder, shot }) {
+async function panels(label, { page, folder, shot }, theme, kind) {
+  await chooseTheme(page, theme, kind);
   await startInRing3({ page, folder });
   await command(page, 'Ringside: Focus on Rings View');
   const rings = await panelFrame(page, /last transition/);
@@ -90,7 +107,7 @@ async function panels(label, { page, folder, shot }) {
   await command(page, 'Ringside: Focus on Trap Log View');
   const log = await panelFrame(page, /changes only/);
   await eventually('rows in the trap log', async () => (await log.locator('.rows .row').count()) > 3);
-  await log.locator('.rows .row').last().click();
+  await log.locator('.rows .row .cause').last().click();
   await eventually('an unfolded transition', async () => (await log.locator('.unfolded').count()) === 1);
   await shot(`${label}-trap-log`);
 }
@@ -105,14 +122,15 @@ export const flows = [
         await stopped(page, line + step);
       }
       await page.keyboard.press('F11');
-      const frames = await stopped(page, (await lineOf(folder, 'system_call:')) + 1);
-      assert.ok(frames.some((text) => text.includes('ring 3 → ring 0')), frames.join('\n'));
+      await stopped(page, (await lineOf(folder, 'system_call:')) + 1);
+      // The editor asks for the first frame alone, and for the others when there is time.
+      await page.locator('.debug-call-stack').getByText('ring 3 → ring 0').first().waitFor({ timeout: STEP });
       const registers = page.locator('.debug-variables .monaco-list-row').filter({ hasText: /^eip/ });
       assert.match(await eventually('eip in the variables view', () => registers.first().textContent()), /0x0000/);
       await shot('stepping');
     },
   },
-  { name: 'the panels in the dark theme', theme: 'Default Dark Modern', run: (context) => panels('dark', context) },
-  { name: 'the panels in the light theme', theme: 'Default Light Modern', run: (context) => panels('light', context) },
-  { name: 'the panels in high contrast', theme: 'Default High Contrast', run: (context) => panels('high-contrast', context) },
+  { name: 'the panels in the dark theme', run: (context) => panels('dark', context, 'Dark Modern', 'vs-dark') },
+  { name: 'the panels in the light theme', run: (context) => panels('light', context, 'Light Modern', 'vs') },
+  { name: 'the panels in high contrast', run: (context) => panels('high-contrast', context, 'Dark High Contrast', 'hc-black') },
 ];

@@ -71,9 +71,9 @@ function timeout(milliseconds, what) {
 async function userFlows(browser) {
   let passed = 0;
   let failed = 0;
-  for (const { name, theme, run } of flows) {
+  for (const { name, run } of flows) {
     const folder = workspace();
-    const workbench = await startWorkbench({ smoke: true, settings: { 'workbench.colorTheme': theme ?? 'Default Dark Modern' } });
+    const workbench = await startWorkbench({ smoke: true });
     const url = workbenchUrl(workbench, folder, [
       ['extensionDevelopmentPath', root],
       ['openFile', join(folder, 'rings/rings.asm')],

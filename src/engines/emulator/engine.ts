@@ -1,5 +1,6 @@
 /** Software emulation: the processor in a whole PC, with no monitor. The guest really is in ring 0. */
 import type { GuestPhysicalAddress, LinearAddress } from '../../shared/addresses';
+import type { Screen } from '../../shared/screen';
 import type { Technique } from '../../shared/technique';
 import { buildHandlers, type HandlerSet } from '../cpu/interpreter/handlers';
 import { CpuView } from '../cpu/inspect/cpu-view';
@@ -13,7 +14,6 @@ import type {
   ExternalInput,
   OutputChannel,
   RunRequest,
-  ScreenImage,
   StopReason,
   VirtualCpu,
 } from '../engine';
@@ -22,7 +22,6 @@ import { Clock } from '../machine/clock';
 import type { DeviceFact } from '../machine/device';
 import { HostMemory } from '../machine/host-memory';
 import { Pc, type PcOptions } from '../machine/pc';
-import { screenImage } from '../machine/screen-image';
 import { type Probe, type ProbeEvent, type ProbeHit, Probes } from '../probes';
 import { TransitionLog } from '../transitions';
 
@@ -296,8 +295,8 @@ export class EmulatorEngine implements Engine {
     return space === 'physical' ? (address as GuestPhysicalAddress) : this.machine.view.translate(address as LinearAddress);
   }
 
-  screen(): ScreenImage | undefined {
-    return screenImage(this.machine.pc.vga.screen());
+  screen(): Screen | undefined {
+    return this.machine.pc.vga.screen();
   }
 
   devices(): readonly { name: string; facts: readonly DeviceFact[] }[] {
