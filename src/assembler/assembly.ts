@@ -287,7 +287,7 @@ export class Assembly {
   private writable(token: Token): Section | undefined {
     const { location } = this;
     if (location.kind !== 'section') {
-      this.warn(token, 'other', 'attempt to assemble code in ABSOLUTE space: only RESB and its like can stand here');
+      this.report(token, 'attempt to assemble code in ABSOLUTE space: only RESB and its like can stand here');
       return undefined;
     }
     if (location.nobits) {

@@ -115,6 +115,9 @@ class DataParser {
 
 /** Parses the operands of a data definition whose elements have `size` bytes. */
 export function parseDataItems(cursor: Cursor, size: number, warn: Warn): DataItem[] {
-  if (cursor.done) cursor.fail('expected data: a number, a string or an expression');
+  if (cursor.done) {
+    warn(cursor.tokens[cursor.at - 1], 'db-empty', 'no operand for data declaration');
+    return [];
+  }
   return new DataParser(cursor, warn).list(size, '');
 }

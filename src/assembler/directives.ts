@@ -145,14 +145,15 @@ function sectionAttribute(assembly: Assembly, cursor: Cursor, attributes: Sectio
     } else if (!flat && word === 'type') {
       attributes.type = number(assembly, cursor, 'the type');
     } else {
-      cursor.fail(`unknown section attribute '${token.text}'`, token);
+      name(cursor, `a value of ${word}`);
+      assembly.warn(token, 'other', `ignoring unknown section attribute '${token.text}'`);
     }
     return;
   }
   const flags = (flat ? FLAGS : ELF_FLAGS)[word];
   if (flags) Object.assign(attributes, flags);
   else if (!flat && Object.hasOwn(ELEMENT_SIZES, word)) attributes.entrySize = ELEMENT_SIZES[word] || assembly.format.defaultBits / 8;
-  else cursor.fail(`unknown section attribute '${token.text}'`, token);
+  else assembly.warn(token, 'other', `ignoring unknown section attribute '${token.text}'`);
 }
 
 const section: Directive = (assembly, cursor, at) => {

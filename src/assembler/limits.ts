@@ -3,11 +3,17 @@
 /** Bytes of one section or image. */
 export const MAX_IMAGE_BYTES = 256 * 1024 * 1024;
 /** Lines that the preprocessor may hand on. */
-export const MAX_LINES = 4_000_000;
+export const MAX_LINES = 1_500_000;
+/** Lines that the preprocessor may look at, those of directives and repetitions among them. */
+export const MAX_STEPS = 20_000_000;
 /** Tokens that macros may write out in one line. */
 export const MAX_LINE_TOKENS = 200_000;
 /** Tokens that macros may write out in one assembly. */
 export const MAX_EXPANDED_TOKENS = 60_000_000;
+/** Tokens in the arguments of all macro calls that are open at a time. */
+export const MAX_OPEN_TOKENS = 2_000_000;
+/** Bytes of a string that %strcat makes. */
+export const MAX_STRING_BYTES = 1 << 20;
 /** Single-line macros within the text of single-line macros. */
 export const MAX_SINGLE_DEPTH = 800;
 /** Macro calls within macro calls. */

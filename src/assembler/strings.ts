@@ -3,6 +3,7 @@
 import { type Int, wrap } from './int64';
 
 const utf8 = new TextEncoder();
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 const SIMPLE_ESCAPES: Readonly<Record<string, number>> = {
   a: 7,
@@ -41,7 +42,7 @@ function unescape(text: string): Uint8Array {
   const bytes: number[] = [];
   let plain = 0;
   const flush = (to: number): void => {
-    if (to > plain) bytes.push(...utf8.encode(text.slice(plain, to)));
+    if (to > plain) for (const byte of utf8.encode(text.slice(plain, to))) bytes.push(byte);
   };
   let i = 0;
   while (i < text.length) {
@@ -86,8 +87,6 @@ export function stringBytes(quoted: string): Uint8Array {
   return quoted.startsWith('`') ? unescape(inner(quoted)) : utf8.encode(inner(quoted));
 }
 
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
-
 /** The string token as text (bytes that are no UTF-8 become U+FFFD). */
 export function stringText(quoted: string): string {
   return quoted.startsWith('`') ? decoder.decode(unescape(inner(quoted))) : inner(quoted);
@@ -113,7 +112,7 @@ export function quoteBytes(bytes: Uint8Array): string {
   }
   if (printable && !(single && double)) {
     const quote = single ? '"' : '\'';
-    return quote + String.fromCharCode(...bytes) + quote;
+    return quote + decoder.decode(bytes) + quote;
   }
   let text = '`';
   for (const byte of bytes) {

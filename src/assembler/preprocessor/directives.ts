@@ -103,9 +103,10 @@ const strlen = (pp: Preprocessor, tokens: readonly Token[], at: Token): Token[] 
 const strcat = (pp: Preprocessor, tokens: readonly Token[], at: Token): Token[] => {
   const bytes: number[] = [];
   for (const token of pp.expand(tokens)) {
-    if (token.kind === TokenKind.String) bytes.push(...stringBytes(token.text));
+    if (token.kind === TokenKind.String) for (const byte of stringBytes(token.text)) bytes.push(byte);
     else if (!isOperator(token, ',')) pp.fail(token, `expected strings and commas after ${at.text}, found '${token.text}'`);
   }
+  if (bytes.length > limits.MAX_STRING_BYTES) pp.fail(at, `a string longer than ${limits.MAX_STRING_BYTES} bytes`);
   return string(at, quoteBytes(Uint8Array.from(bytes)));
 };
 

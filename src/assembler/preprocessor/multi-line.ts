@@ -45,6 +45,8 @@ export interface MacroCall {
   readonly label: readonly Token[];
   /** Makes `%%names` of this call differ from those of all others. */
   readonly serial: number;
+  /** Tokens in all values. */
+  readonly size: number;
   /** Of %rotate. */
   rotation: number;
 }

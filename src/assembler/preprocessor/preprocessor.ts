@@ -120,7 +120,9 @@ export class Preprocessor {
   private emitted = 0;
   private spent = 0;
   private depth = 0;
-  private repetitions = 0;
+  private steps = 0;
+  /** Tokens in the arguments of open macro calls. */
+  private open = 0;
   private readonly expansionHost: ExpansionHost;
   private readonly conditionHost: ConditionHost;
 
@@ -142,12 +144,7 @@ export class Preprocessor {
       contextMacros: (token) => self.contextMacros(token),
       evaluate: (tokens, call) => String(self.evaluate(tokens, call, 'the argument')),
       warn: (token, code, message) => self.warn(token, code, message),
-      spend: (tokens, at) => {
-        self.spent += tokens;
-        if (self.spent > limits.MAX_EXPANDED_TOKENS) {
-          self.fatal(at, `macros write more than ${limits.MAX_EXPANDED_TOKENS} tokens`);
-        }
-      },
+      spend: (tokens, at) => self.spend(tokens, at),
       get expansion() {
         return self.expansion;
       },
@@ -168,6 +165,12 @@ export class Preprocessor {
         return self.expansion;
       },
     };
+  }
+
+  /** Counts tokens that macros write. */
+  private spend(tokens: number, at: Token): void {
+    this.spent += tokens;
+    if (this.spent > limits.MAX_EXPANDED_TOKENS) this.fatal(at, `macros write more than ${limits.MAX_EXPANDED_TOKENS} tokens`);
   }
 
   private defineBuiltins(): void {
@@ -235,7 +238,9 @@ export class Preprocessor {
   }
 
   push(frame: Omit<Frame, 'next' | 'conditions' | 'left'>): void {
-    this.frames.push({ ...frame, next: 0, conditions: [], left: false });
+    // Field by field: a spread takes several times as long, and programs make millions of frames.
+    const { kind, lines, file, expansion, level, shown, call, remaining } = frame;
+    this.frames.push({ kind, lines, next: 0, file, expansion, level, shown, call, conditions: [], remaining, left: false });
   }
 
   /** Opens the main file or an included one. @returns false where it cannot be read */
@@ -334,6 +339,7 @@ export class Preprocessor {
       return undefined;
     }
     const source = frame.lines[frame.next++];
+    this.countStep(source.line);
     const { collection } = this;
     const emitting = this.emitting;
     let { tokens } = source;
@@ -355,17 +361,31 @@ export class Preprocessor {
     return this.emit(tokens, source.line);
   }
 
+  private countStep(line: SourceLine): void {
+    if (++this.steps <= limits.MAX_STEPS) return;
+    throw new FatalSourceError({ line, column: 0, length: 1, expansion: this.expansion }, `the preprocessor has gone through ${limits.MAX_STEPS} lines: some repetition is too long`);
+  }
+
   private get emitting(): boolean {
     const { conditions } = this.frame;
     return conditions.length === 0 || conditions[conditions.length - 1].active;
   }
 
   private substitute(tokens: readonly Token[]): Token[] {
-    return substituteParameters(tokens, this.frame.call, this.expansion, (token) => {
+    const result = substituteParameters(tokens, this.frame.call, this.expansion, (token) => {
       const inner = writtenText(token.text.slice(2, token.text.endsWith(']') ? -1 : undefined), token);
-      return this.expand(this.substitute(inner));
+      if (++this.nesting > limits.MAX_EXPRESSION_DEPTH) this.fatal(token, `%[...] is nested more than ${limits.MAX_EXPRESSION_DEPTH} deep`);
+      const expanded = this.expand(this.substitute(inner));
+      this.nesting--;
+      return expanded;
     });
+    if (result.length > limits.MAX_LINE_TOKENS) this.fatal(tokens[0], `macros make this line longer than ${limits.MAX_LINE_TOKENS} tokens`);
+    if (tokens.length > 0) this.spend(result.length, tokens[0]);
+    return result;
   }
+
+  /** Depth of `%[...]` within each other. */
+  private nesting = 0;
 
   private emit(tokens: readonly Token[], line: SourceLine): LogicalLine | undefined {
     const expanded = this.mayExpand(tokens) ? this.expand(tokens) : tokens;
@@ -424,6 +444,9 @@ export class Preprocessor {
   private enter(macro: MultiMacro, values: readonly Token[][], name: Token, label: readonly Token[], line: SourceLine): void {
     if (++this.depth > limits.MAX_MACRO_DEPTH) this.fatal(name, `macro calls are nested more than ${limits.MAX_MACRO_DEPTH} deep`);
     const all = withDefaults(macro, values);
+    const size = all.reduce((sum, value) => sum + value.length, 0);
+    this.open += size;
+    if (this.open > limits.MAX_OPEN_TOKENS) this.fatal(name, `the arguments of open macro calls have more than ${limits.MAX_OPEN_TOKENS} tokens`);
     const call: MacroCall = {
       macro,
       name: name.text,
@@ -431,6 +454,7 @@ export class Preprocessor {
       count: all.length,
       label: label.slice(0, 1),
       serial: this.nextSerial(),
+      size,
       rotation: 0,
     };
     const { frame } = this;
@@ -463,10 +487,7 @@ export class Preprocessor {
       this.host.diagnostics.error(place, `this condition is still open at the end of ${frame.kind === 'file' ? 'the file' : `the ${frame.kind}`}: expected %endif`);
     }
     if (frame.kind === 'repetition' && frame.remaining > 0 && !frame.left) {
-      if (++this.repetitions > limits.MAX_LINES) {
-        const at = { line: frame.lines[0]?.line ?? { file: frame.file, number: 1, text: '' }, column: 0, length: 1 };
-        throw new FatalSourceError({ ...at, expansion: frame.expansion }, `more than ${limits.MAX_LINES} rounds of %rep`);
-      }
+      this.countStep(frame.lines[0]?.line ?? { file: frame.file, number: 1, text: '' });
       frame.remaining--;
       frame.next = 0;
       return;
@@ -479,6 +500,7 @@ export class Preprocessor {
     this.frames.pop();
     if (frame.kind === 'macro' && frame.call) {
       frame.call.macro.inProgress--;
+      this.open -= frame.call.size;
       this.depth--;
     }
   }
