@@ -10,6 +10,7 @@ const ORACLES = {
   '/usr/lib/gcc/x86_64-linux-gnu/12/32/libgcc.a': 'gcc-multilib',
   ld: 'binutils',
   gdb: 'gdb',
+  bochs: 'bochs',
   'grub-mkimage': 'grub-common',
   '/usr/lib/grub/i386-pc/boot.img': 'grub-pc-bin',
   '/usr/share/seabios/bios-256k.bin': 'seabios',
@@ -24,6 +25,7 @@ const STEPS = [
   ['format', bin('biome'), ['format', '.']],
   ['build', process.execPath, ['esbuild.mjs']],
   ['unit tests, oracles, debug adapter transcripts', bin('vitest'), ['run']],
+  ['the extension in a real workbench', process.execPath, ['test/workbench/run.mjs']],
 ];
 
 async function main() {
