@@ -10,6 +10,10 @@ export interface SourceLine {
   readonly continuations?: readonly number[];
 }
 
+/** Text that is no file of the user's: standard macros and definitions from outside. */
+export const internalFile = (name: string): string => `<${name}>`;
+const isInternal = (file: string): boolean => file.startsWith('<');
+
 /** One step of macro expansion: the line below was written out by this macro, called at this place. */
 export interface Expansion {
   readonly macro: string;
@@ -62,17 +66,30 @@ function position(line: SourceLine, column: number, length: number): Position {
   return { file: line.file, line: number, column: column - start + 1, length: Math.max(1, length) };
 }
 
+/** The calls that led to a place, innermost first. */
+function callsOf(place: Place): Expansion[] {
+  const calls: Expansion[] = [];
+  for (let step = place.expansion; step; step = step.parent) calls.push(step);
+  return calls;
+}
+
 /**
- * The diagnostic for a place. Inside macros the user's own call is the place that is marked; the lines of the macros it went through
- * are told as related places.
+ * The diagnostic for a place. Inside macros the user's own call is the place that is marked, or the argument in it that is to blame;
+ * the lines of the macros on the way are told as related places.
  */
 export function diagnose(severity: Severity, place: Place, message: string, code?: string): Diagnostic {
-  let primary = position(place.line, place.column, place.length);
-  const related: (Position & { message: string })[] = [];
-  for (let step = place.expansion; step; step = step.parent) {
-    related.push({ ...primary, message: `in macro '${step.macro}'` });
-    primary = position(step.line, step.column, step.length);
-  }
+  const exact = position(place.line, place.column, place.length);
+  const calls = callsOf(place);
+  const outermost = calls.at(-1);
+  const fromArgument = outermost?.line === place.line;
+  // Each call stands in the body of the macro that the next one calls.
+  const places = [...(fromArgument ? [] : [exact]), ...calls.map(({ line, column, length }) => position(line, column, length))];
+  const primary = fromArgument || !outermost ? exact : places[places.length - 1];
+  const shift = fromArgument ? 1 : 0;
+  const related = places
+    .slice(0, -1)
+    .map((each, i) => ({ ...each, message: `in macro '${calls[i + shift].macro}'` }))
+    .filter(({ file }) => !isInternal(file));
   const diagnostic = { severity, ...primary, message };
   return { ...diagnostic, ...(code ? { code } : {}), ...(related.length ? { related } : {}) };
 }

@@ -234,7 +234,7 @@ class InstructionEncoder {
     if (addressPrefix) bytes.push(0x67);
     if (form.pattern.mandatory && form.pattern.mandatory !== 'NP') bytes.push(Number.parseInt(form.pattern.mandatory, 16));
     const widens = form.row.size64 === 'normal' && !CLEARS_HIGH.has(form.row.mnemonic + form.row.semantics);
-    return wanted === 8 || (wanted === 0 && size === 8 && widens);
+    return wanted === 8 ? form.size !== 8 || widens : wanted === 0 && size === 8 && widens;
   }
 
   private rexByte(wide: boolean): void {
@@ -323,7 +323,7 @@ class InstructionEncoder {
       return;
     }
     const distance = Number(operand.offset) - this.out.bytes.length - size;
-    if (size === 1 && (distance < -128 || distance > 127)) this.out.warn('short-range', `short jump is out of range: ${distance}`);
+    if (size === 1 && (distance < -128 || distance > 127)) this.out.warn('short-range', `short jump is out of range: ${distance} bytes, expected -128 to 127`);
     this.out.number(distance, size);
   }
 
@@ -413,7 +413,7 @@ export function encode(request: InstructionRequest): EncodedInstruction | Encodi
       found = search(forms, sized);
     }
   }
-  if (!found.form) return { error: messageFor(found.best, request) };
+  if (!found.form) return { error: messageFor(found.best, request, forms) };
   return new InstructionEncoder(found.form, final).encode();
 }
 
@@ -434,7 +434,18 @@ function withAddress(request: InstructionRequest): InstructionRequest {
   return { ...request, operands: [request.operands[0], memory, ...request.operands.slice(2)] };
 }
 
-function messageFor(best: Match, request: InstructionRequest): string {
-  if (best === Match.Mode) return `instruction not supported in ${request.bits}-bit mode`;
+function messageFor(best: Match, request: InstructionRequest, forms: readonly Form[]): string {
+  const { mnemonic, operands, bits } = request;
+  if (best === Match.Mode) return `instruction not supported in ${bits}-bit mode`;
+  if (best !== Match.Operands && best !== Match.Size) return MESSAGES[best];
+  const counts = [...new Set(forms.map((form) => form.operands.length))].sort((a, b) => a - b);
+  if (!counts.includes(operands.length)) {
+    return `'${mnemonic}' takes ${counts.join(' or ')} operand${counts.at(-1) === 1 ? '' : 's'}, not ${operands.length}`;
+  }
+  const registers = operands.flatMap((operand) => (operand.kind === 'register' && operand.register.size > 0 ? [operand.register] : []));
+  const [first, second] = registers;
+  if (second && first.size !== second.size && first.class === 'gpr' && second.class === 'gpr') {
+    return `mismatch in operand sizes: ${first.name} has ${8 * first.size} bits, ${second.name} ${8 * second.size}`;
+  }
   return MESSAGES[best];
 }

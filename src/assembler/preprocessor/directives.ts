@@ -2,6 +2,7 @@
 
 import * as limits from '../limits';
 import { detokenize, type Token, TokenKind, tokenize } from '../lexer';
+import { internalFile } from '../source';
 import { quoteBytes, quoteText, stringBytes, stringText } from '../strings';
 import { packageName } from './conditions';
 import { type MultiMacro, parseSignature, splitArguments, type TokenLine } from './multi-line';
@@ -308,6 +309,6 @@ export const DIRECTIVES: Readonly<Record<string, Directive>> = {
 
 /** Definitions given from outside, as with -D. */
 export function predefine(pp: Preprocessor, name: string, text: string): void {
-  const [token] = tokenize({ file: 'definition', number: 1, text: name });
+  const [token] = tokenize({ file: internalFile('definition'), number: 1, text: name });
   if (token?.kind === TokenKind.Identifier && token.text === name) pp.defineText(name, text);
 }

@@ -8,7 +8,7 @@
 import { Cursor, placeOf } from '../cursor';
 import { type Token, TokenKind, tokenize } from '../lexer';
 import * as limits from '../limits';
-import { type Diagnostics, type Expansion, FatalSourceError, type Place, SourceError, type SourceLine } from '../source';
+import { type Diagnostics, type Expansion, FatalSourceError, internalFile, type Place, SourceError, type SourceLine } from '../source';
 import { stringText } from '../strings';
 import { type Condition, type ConditionHost, conditionalDirective } from './conditions';
 import { DIRECTIVES } from './directives';
@@ -134,7 +134,7 @@ export class Preprocessor {
     this.conditionHost = this.makeConditionHost();
     this.defineBuiltins();
     for (const [name, text] of standardDefinitions(host.format)) this.defineText(name, text);
-    this.runText('standard macros', STANDARD_MACROS);
+    this.runText(internalFile('standard macros'), STANDARD_MACROS);
   }
 
   private makeExpansionHost(): ExpansionHost {
@@ -219,7 +219,7 @@ export class Preprocessor {
 
   /** Defines a parameterless macro by text, as `-D name=text` does. */
   defineText(name: string, text: string): void {
-    const body = tokenize({ file: 'definition', number: 1, text });
+    const body = tokenize({ file: internalFile('definition'), number: 1, text });
     this.macros.define({ name, caseSensitive: true, parameters: undefined, body, inProgress: 0 });
   }
 
@@ -607,7 +607,7 @@ export class Preprocessor {
     if (this.frames.filter(({ kind }) => kind === 'file').length > limits.MAX_INCLUDE_DEPTH) {
       this.fatal(at, `files include each other more than ${limits.MAX_INCLUDE_DEPTH} deep`);
     }
-    if (!this.openFile(path)) this.fatal(at, `cannot read the file '${path}'`);
+    if (!this.openFile(path)) this.fail(at, `cannot read the file '${path}'`);
   }
 
   usePackage(name: string, at: Token): void {
@@ -616,7 +616,7 @@ export class Preprocessor {
     if (!Object.hasOwn(PACKAGES, name)) this.fail(at, `unknown macro package '${name}'`);
     this.packages.add(name);
     this.defineText(`__?USE_${name.toUpperCase()}?__`, '');
-    this.runText(`package ${name}`, PACKAGES[name]);
+    this.runText(internalFile(`package ${name}`), PACKAGES[name]);
   }
 
   /** Text of a file name or message: the string if there is one, else the words as they stand. */

@@ -34,10 +34,12 @@ function roles(terms: readonly AddressTerm[], noSplit: boolean): Sum | AddressFa
   const [first, second] = terms;
   if (!first) return { base: undefined, index: undefined, scale: 0 };
   if (!second) {
+    // `eax+eax` is base and index, `eax*2` an index that may be split into both.
+    if (first.coefficient === 2 && !first.scaled) return { base: first.register, index: first.register, scale: 1 };
     if (first.coefficient === 1 && !(first.scaled && noSplit)) return { base: first.register, index: undefined, scale: 0 };
     return { base: undefined, index: first.register, scale: first.coefficient };
   }
-  const swap = second.coefficient === 1 && (first.coefficient !== 1 || (first.scaled && !second.scaled));
+  const swap = second.coefficient === 1 && (first.coefficient !== 1 || first.scaled);
   const [base, index] = swap ? [second, first] : [first, second];
   if (base.coefficient !== 1) return { error: 'only one register of an effective address can be scaled' };
   return { base: base.register, index: index.register, scale: index.coefficient };
@@ -113,12 +115,8 @@ function encodeAbsolute(memory: MemoryRequest, bits: Bits): EncodedAddress {
 
 /** Rewrites a sum into one that can be encoded, the shortest where there is a choice. */
 function normalise(sum: Sum, noSplit: boolean): Sum | AddressFailure {
-  let { base, index, scale } = sum;
-  if (base && index && base.name === index.name && scale === 1) {
-    index = base;
-    base = undefined;
-    scale = 2;
-  }
+  let { base, index } = sum;
+  const { scale } = sum;
   if (index && !base) {
     if (scale === 1 && !noSplit) return { base: index, index: undefined, scale: 0 };
     if (scale === 2 && !noSplit) return checkIndex({ base: index, index, scale: 1 });
