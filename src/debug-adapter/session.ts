@@ -14,7 +14,9 @@ import { Dispatcher, type Send } from './protocol/dispatcher';
 import { isRunning, isTerminated, notLaunched, UserError } from './protocol/errors';
 import { ClientPositions } from './protocol/positions';
 import type { Handlers } from './protocol/requests';
+import type { Motion } from './run/motion';
 import type { StopReport } from './run/runner';
+import { StepProgress } from './run/step-progress';
 
 /** What the client asked for, to be set again after a restart. */
 export interface Wishes {
@@ -31,6 +33,7 @@ export class Session {
   readonly ids = new BreakpointIds();
   readonly wishes: Wishes = { sources: new Map(), functions: undefined, instructions: undefined, data: undefined, exceptions: undefined };
   readonly reporter: StateReporter;
+  readonly progress: StepProgress;
   client: P.InitializeRequestArguments | undefined;
   positions = new ClientPositions({ adapterID: 'ringside' });
   /** The program that was launched; undefined before. */
@@ -44,6 +47,7 @@ export class Session {
     this.host = host;
     this.dispatcher = new Dispatcher(post);
     this.reporter = new StateReporter(this);
+    this.progress = new StepProgress(this);
     for (const family of families) this.dispatcher.register(family(this));
   }
 
@@ -125,6 +129,7 @@ export class Session {
   }
 
   private onStopped(guest: Guest, report: StopReport): void {
+    this.progress.ended();
     guest.moved();
     guest.lastStop = report;
     const { vcpu, reason, description, text, hitBreakpointIds } = report;
@@ -142,7 +147,7 @@ export class Session {
       preserveFocusHint: false,
       hitBreakpointIds,
     });
-    this.reporter.stopped(report);
+    this.reporter.stopped();
   }
 
   private onExited(code: number, text: string | undefined): void {
@@ -155,16 +160,20 @@ export class Session {
     this.onStopped(guest, { vcpu: 0, reason: 'pause', description: 'Paused after an internal error' });
   }
 
-  /** The guest goes on. */
-  resumed(): void {
-    this.guest.moved();
+  /** Lets the guest go on. */
+  go(motion: Motion): void {
+    const { guest } = this;
+    guest.moved();
     this.reporter.resumed();
+    this.progress.started(motion);
+    guest.runner.start(motion);
   }
 
   /** Ends the run and tells so. @param code of the guest; left out where it was ended from outside */
   end(code?: number): void {
     const guest = this.current;
     if (!guest) return;
+    this.progress.ended();
     guest.output.flush();
     guest.runner.end();
     guest.moved();

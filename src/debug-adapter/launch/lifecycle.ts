@@ -92,10 +92,9 @@ export function lifecycleRequests(session: Session): Handlers {
       before.runner.end();
       armBreakOn(guest, session);
       context.afterResponse(() => {
-        session.reporter.resumed();
         announceModules(session);
         applyWishes(session);
-        begin(guest, session);
+        if (session.configured) begin(guest, session);
       });
     },
 
@@ -109,8 +108,9 @@ export function lifecycleRequests(session: Session): Handlers {
       session.current?.output.flush();
     },
 
-    cancel: ({ requestId }) => {
+    cancel: ({ requestId, progressId }) => {
       if (requestId !== undefined) session.dispatcher.cancel(requestId);
+      if (progressId !== undefined) session.progress.cancel(progressId);
     },
   };
 }
@@ -118,10 +118,9 @@ export function lifecycleRequests(session: Session): Handlers {
 /** Starts the guest, to its entry or for good. */
 function begin(guest: Guest, session: Session): void {
   const { stopOnEntry, noDebug } = guest.attributes;
-  session.resumed();
   const parts = { engine: guest.engine, owners: guest.owners, cpu: 0 };
-  if (stopOnEntry && !noDebug) guest.runner.start(new RunTo(parts, 'entry', (point) => point.set(linear(guest.entry), undefined)));
-  else guest.runner.start(new RunOn());
+  const toEntry = stopOnEntry && !noDebug;
+  session.go(toEntry ? new RunTo(parts, 'entry', (point) => point.set(linear(guest.entry), undefined)) : new RunOn());
 }
 
 /** The launch attribute `breakOn`: exception filters, symbols and addresses. @throws UserError for what is none */

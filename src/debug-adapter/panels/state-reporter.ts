@@ -3,7 +3,6 @@ import type { VirtualCpu } from '../../engines/engine';
 import type { ChangedRegister, LogExtent, StateEvent, VcpuState } from '../../shared/panel-protocol';
 import { hexOf } from '../expressions/format';
 import type { Guest } from '../guest';
-import type { StopReport } from '../run/runner';
 import type { Session } from '../session';
 import { placeInCode } from './places';
 import { ringsOf } from './rings';
@@ -24,10 +23,13 @@ export class StateReporter {
     this.session = session;
   }
 
-  stopped(_report: StopReport): void {
-    const { guest } = this.session;
+  /** The event follows when those who wait for the stop itself have been served. */
+  stopped(): void {
+    const { guest, host } = this.session;
     this.noteChanges(guest);
-    this.send(guest);
+    host.soon(() => {
+      if (guest === this.session.current && guest.runner.state === 'stopped') this.send(guest);
+    });
   }
 
   /** Something was changed by hand while the guest stands. */

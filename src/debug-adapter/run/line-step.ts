@@ -8,6 +8,7 @@ import { ReturnPoint, type StepParts, StepIn, StepOver } from './steps';
 
 export class LineStep implements Motion {
   readonly reason = 'step';
+  readonly title = 'Stepping to the next line';
   private readonly parts: StepParts;
   private readonly program: Program;
   private readonly into: boolean;

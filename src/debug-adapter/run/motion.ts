@@ -4,6 +4,8 @@ import type { EngineStop, RunRequest } from '../../engines/engine';
 export interface Motion {
   /** Of DAP's stopped event when it arrives. */
   readonly reason: 'step' | 'entry';
+  /** What it does, for when it takes long; undefined where that is nothing to wonder at. */
+  readonly title: string | undefined;
   /** Called once, before the first slice. */
   begin(): void;
   /** The next piece of work. @param instructions at most so many, for pieces that may be long */
@@ -20,6 +22,7 @@ export interface Motion {
 /** Until something else stops it. */
 export class RunOn implements Motion {
   readonly reason = 'step';
+  readonly title = undefined;
 
   begin(): void {}
 

@@ -17,8 +17,7 @@ import { StepOut } from './step-out';
 export function runRequests(session: Session): Handlers {
   const go = (guest: Guest, context: RequestContext, motion: Motion): void => {
     context.afterResponse(() => {
-      session.resumed();
-      guest.runner.start(motion);
+      if (guest === session.current) session.go(motion);
     });
   };
   const partsOf = (guest: Guest, threadId: number): StepParts => ({
@@ -86,7 +85,7 @@ export function runRequests(session: Session): Handlers {
         guest.moved();
         guest.lastStop = { vcpu: cpu.index, reason: 'goto' };
         session.dispatcher.event('stopped', { reason: 'goto', threadId, allThreadsStopped: true });
-        session.reporter.stopped(guest.lastStop);
+        session.reporter.stopped();
       });
     },
   };

@@ -48,6 +48,8 @@ export class Runner {
   private motion: Motion = new RunOn();
   private sliceLength = FIRST_SLICE;
   private pauseWanted = false;
+  /** Not started yet. */
+  private fresh = true;
   private stopWaiting: (() => void) | undefined;
   private current: RunnerState = 'stopped';
   /** Whether a triple fault is to be looked at, rather than ending the run at once. */
@@ -77,7 +79,9 @@ export class Runner {
       return;
     }
     this.guard(() => {
-      for (const { index } of this.engine.cpus) this.engine.passProbes(index);
+      // Of what stands where the guest stands the user knows already, but not before it has ever run.
+      if (!this.fresh) for (const { index } of this.engine.cpus) this.engine.passProbes(index);
+      this.fresh = false;
       motion.begin();
       this.slice();
     });
@@ -184,8 +188,22 @@ export class Runner {
 
   private arrive(stop: EngineStop): boolean {
     if (!this.motion.arrived(stop)) return false;
-    this.stop({ vcpu: stop.vcpu, reason: this.motion.reason });
+    this.land(stop);
     return true;
+  }
+
+  /** The motion is at its end. What stands there is asked now: when the guest goes on from a stop, it passes it by. */
+  private land(stop: EngineStop): void {
+    const { vcpu } = stop;
+    const cpu = this.engine.cpus[vcpu];
+    const { address } = cpu;
+    const instruction = cpu.heldException ? undefined : cpu.decode(address);
+    const event = { cpu: vcpu, address, instruction };
+    const hits = this.engine.probes
+      .before(address, instruction)
+      .filter((probe) => probe.decide(event))
+      .map((probe) => ({ probe, event }));
+    this.stop(this.report(stop, hits) ?? { vcpu, reason: this.motion.reason });
   }
 
   /** Probes said stop. @returns whether to go on all the same */
@@ -195,10 +213,13 @@ export class Runner {
     // A step that passes through the place it started from does not stop at the breakpoint there once more.
     const others = stop.hits.filter((hit) => !own.includes(hit) && !(here && hit.probe.place.kind === 'code'));
     const report = this.report(stop, others);
+    const asked = stop.hits.some(({ probe }) => probe.place.kind === 'code' || probe.place.kind === 'opcode');
     if (report) this.stop(report);
-    else if (own.length > 0 && !here) this.stop({ vcpu: stop.vcpu, reason: this.motion.reason });
-    else {
-      if (stop.hits.some(({ probe }) => probe.place.kind === 'code' || probe.place.kind === 'opcode')) this.engine.passProbes(stop.vcpu);
+    else if (own.length > 0 && !here) {
+      if (asked) this.stop({ vcpu: stop.vcpu, reason: this.motion.reason });
+      else this.land(stop);
+    } else {
+      if (asked) this.engine.passProbes(stop.vcpu);
       return true;
     }
     return false;

@@ -18,6 +18,7 @@ export interface ReturnTarget {
 
 export class StepOut implements Motion {
   readonly reason = 'step';
+  readonly title = 'Stepping out';
   private readonly parts: StepParts;
   private readonly target: ReturnTarget;
   private readonly point: ReturnPoint;

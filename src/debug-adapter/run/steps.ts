@@ -18,6 +18,7 @@ const ONE: RunRequest = { instructions: 1, step: true, returnWhenIdle: true };
 /** One instruction, or one delivery of an interrupt or exception. */
 export class StepIn implements Motion {
   readonly reason = 'step';
+  readonly title = 'Stepping';
 
   begin(): void {}
 
@@ -81,6 +82,7 @@ const isRepeated = ({ row, prefixes }: Instruction): boolean => row.repeat !== '
  */
 export class StepOver implements Motion {
   readonly reason = 'step';
+  readonly title = 'Stepping over';
   private readonly parts: StepParts;
   private readonly point: ReturnPoint;
   /** Only a repetition is run to its end, not what is called. */
@@ -148,6 +150,7 @@ export class StepOver implements Motion {
 /** Until a given place is reached, whatever comes in between. */
 export class RunTo implements Motion {
   readonly reason: 'step' | 'entry';
+  readonly title = 'Running to the program';
   private readonly point: ReturnPoint;
   private readonly place: () => void;
 
