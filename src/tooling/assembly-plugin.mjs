@@ -2,10 +2,10 @@
  * Lets TypeScript import assembly: `import image from './bios.asm'` gives the bytes that our own assembler makes of it.
  * For esbuild and, for the tests, for Vite.
  */
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, resolve } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 const { build } = createRequire(import.meta.url)('esbuild');
@@ -15,10 +15,9 @@ let loaded;
 /** The assembler, bundled from its TypeScript. */
 async function assembler() {
   loaded ??= (async () => {
-    const outfile = resolve(root, `node_modules/.cache/ringside/assembler-${process.pid}.mjs`);
-    mkdirSync(dirname(outfile), { recursive: true });
-    await build({ entryPoints: [resolve(root, 'src/assembler/assemble.ts')], bundle: true, format: 'esm', platform: 'neutral', outfile });
-    return import(pathToFileURL(outfile).href);
+    const entry = resolve(root, 'src/assembler/assemble.ts');
+    const { outputFiles } = await build({ entryPoints: [entry], bundle: true, format: 'esm', platform: 'neutral', write: false });
+    return import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString('base64')}`);
   })();
   return loaded;
 }

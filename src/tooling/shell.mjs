@@ -51,8 +51,9 @@ export async function installPackages(folder = '.') {
   const wanted = digest([join(where, 'package.json'), join(where, 'package-lock.json')]);
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
   say(`installing the packages of ${folder === '.' ? 'the project' : folder} …`);
-  const status = await run(npm, ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: where });
-  if (status !== 0) throw new Error(`npm ci failed in ${folder}`);
+  // Not `npm ci`: the lock file names the optional packages of some systems only, and others must install too.
+  const status = await run(npm, ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: where });
+  if (status !== 0) throw new Error(`npm install failed in ${folder}`);
   mkdirSync(dirname(stamp), { recursive: true });
   writeFileSync(stamp, wanted);
 }
