@@ -120,7 +120,8 @@ export class Assembly {
   section(name: string, attributes: SectionAttributes | undefined, place: Place | undefined): Section {
     let section = this.sections.get(name);
     if (!section) {
-      if (this.sections.size >= limits.MAX_SECTIONS && place) throw new FatalSourceError(place, `more than ${limits.MAX_SECTIONS} sections`);
+      if (this.sections.size >= limits.MAX_SECTIONS && place)
+        throw new FatalSourceError(place, `more than ${limits.MAX_SECTIONS} sections`);
       section = new Section(name, { ...this.format.attributesOf(name), ...attributes }, place);
       this.sections.set(name, section);
     }
@@ -253,7 +254,8 @@ export class Assembly {
   /** Gives a symbol its value in this pass. @param name full name */
   define(name: string, token: Token, kind: 'label' | 'equ', value: Value): void {
     const entry = this.symbols.entry(name);
-    if (entry.kind === 'external' || entry.kind === 'common') this.fail(token, `symbol '${name}' is declared ${entry.kind} and cannot be defined here`);
+    if (entry.kind === 'external' || entry.kind === 'common')
+      this.fail(token, `symbol '${name}' is declared ${entry.kind} and cannot be defined here`);
     if (entry.definedIn === this.pass) {
       if (!sameValue(entry.value, value)) this.fail(token, `symbol '${name}' is defined twice: first ${describePlace(entry)}`);
       this.warn(token, 'label-redef', `symbol '${name}' is defined again with the same value`);

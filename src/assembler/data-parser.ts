@@ -59,7 +59,8 @@ class DataParser {
     const float = this.float(size);
     if (float) return [float];
     const expression = parseExpression(cursor, this.warn);
-    if (cursor.token.kind === TokenKind.Identifier && cursor.token.text.toLowerCase() === 'dup') return [this.repeated(expression, token, size)];
+    if (cursor.token.kind === TokenKind.Identifier && cursor.token.text.toLowerCase() === 'dup')
+      return [this.repeated(expression, token, size)];
     if (size > 8) cursor.fail(`an integer cannot be ${size} bytes long: expected a floating-point constant or a string`, token);
     return [{ kind: 'value', size, expression, token }];
   }

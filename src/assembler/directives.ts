@@ -121,7 +121,17 @@ const ELF_FLAGS: Readonly<Record<string, SectionAttributes>> = {
   preinit_array: { type: 16 },
 };
 
-const ELEMENT_SIZES: Readonly<Record<string, number>> = { byte: 1, word: 2, dword: 4, qword: 8, tword: 10, oword: 16, yword: 32, zword: 64, pointer: 0 };
+const ELEMENT_SIZES: Readonly<Record<string, number>> = {
+  byte: 1,
+  word: 2,
+  dword: 4,
+  qword: 8,
+  tword: 10,
+  oword: 16,
+  yword: 32,
+  zword: 64,
+  pointer: 0,
+};
 
 const NUMERIC = ['align', 'start', 'vstart', 'valign'] as const;
 

@@ -4,18 +4,7 @@ import type { AssemblerRegister } from '../isa/encoder';
 import { type Expression, INTEGER_OPERATIONS, integerLog2, isDivision } from './expressions';
 import type { Int } from './int64';
 import type { Token } from './lexer';
-import {
-  addValues,
-  type Base,
-  hasRegisters,
-  isInt,
-  isUnknown,
-  multiplyValue,
-  relocatable,
-  type Sum,
-  UNKNOWN,
-  type Value,
-} from './values';
+import { addValues, type Base, hasRegisters, isInt, isUnknown, multiplyValue, relocatable, type Sum, UNKNOWN, type Value } from './values';
 
 /** What expressions may ask of the pass that they are evaluated in. */
 export interface Scope {

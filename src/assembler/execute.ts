@@ -64,7 +64,10 @@ function repeat(assembly: Assembly, times: number, token: Token, once: () => boo
     return;
   }
   if (times > limits.MAX_TIMES_EVALUATED) {
-    throw new FatalSourceError(assembly.place(token), `more than ${limits.MAX_TIMES_EVALUATED} repetitions of something that must be evaluated each time`);
+    throw new FatalSourceError(
+      assembly.place(token),
+      `more than ${limits.MAX_TIMES_EVALUATED} repetitions of something that must be evaluated each time`,
+    );
   }
   for (let i = 1; i < times; i++) once();
 }

@@ -53,7 +53,8 @@ const FS = 4;
 function memoryOperand(assembly: Assembly, syntax: MemorySyntax, segment: number): Operand {
   const { size, distance, displacementSize, noSplit, addressing, token } = syntax;
   const { terms, rest } = splitRegisters(assembly.evaluate(syntax.expression));
-  const parts = relocatable(rest, assembly.current) ?? assembly.fail(token, 'the effective address is no sum of registers, an address and a number');
+  const parts =
+    relocatable(rest, assembly.current) ?? assembly.fail(token, 'the effective address is no sum of registers, an address and a number');
   const displacement = numberOf(parts);
   const relative = addressing === 'rel' || (assembly.defaultRelative && addressing !== 'abs' && segment < FS);
   const ripRelative = assembly.bits === 64 && terms.length === 0 && relative;
@@ -108,7 +109,8 @@ function addFixup(assembly: Assembly, fixup: Fixup, operand: Operand, bytes: num
     return;
   }
   const selfRelative = parts.minus !== undefined;
-  if (fixup.relative && selfRelative) assembly.fail(operand.token, 'the address is relative to this section already and cannot be made so again');
+  if (fixup.relative && selfRelative)
+    assembly.fail(operand.token, 'the address is relative to this section already and cannot be made so again');
   const start = current.offset;
   assembly.fixup({
     offset: start + fixup.at,
@@ -125,7 +127,13 @@ function addFixup(assembly: Assembly, fixup: Fixup, operand: Operand, bytes: num
 
 function encodeBody(assembly: Assembly, body: InstructionBody, operands: readonly Operand[], prefixes: PrefixRequest): EncodedInstruction {
   const { bits } = assembly;
-  const result = encode({ mnemonic: body.mnemonic, operands: operands.map(({ request }) => request), prefixes, bits, level: assembly.level });
+  const result = encode({
+    mnemonic: body.mnemonic,
+    operands: operands.map(({ request }) => request),
+    prefixes,
+    bits,
+    level: assembly.level,
+  });
   if ('error' in result) {
     const operand = result.operand === undefined ? undefined : operands[result.operand];
     return assembly.fail(operand?.token ?? body.token, result.error);

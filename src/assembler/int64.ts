@@ -80,7 +80,7 @@ export function xor(a: Int, b: Int): Int {
 }
 
 export function not(a: Int): Int {
-  return isInt32(a) ? ~a : wrap(~BigInt(a));
+  return isInt32(a) ? ~a : wrap(typeof a === 'bigint' ? ~a : ~BigInt(a));
 }
 
 /** Shift counts are taken modulo 64, as the processor does. */

@@ -3,8 +3,23 @@
 import type { AssemblerRegister } from '../isa/encoder';
 
 export type PrefixName =
-  | 'a16' | 'a32' | 'a64' | 'asp' | 'o16' | 'o32' | 'o64' | 'osp'
-  | 'lock' | 'rep' | 'repe' | 'repne' | 'wait' | 'xacquire' | 'xrelease' | 'bnd' | 'nobnd';
+  | 'a16'
+  | 'a32'
+  | 'a64'
+  | 'asp'
+  | 'o16'
+  | 'o32'
+  | 'o64'
+  | 'osp'
+  | 'lock'
+  | 'rep'
+  | 'repe'
+  | 'repne'
+  | 'wait'
+  | 'xacquire'
+  | 'xrelease'
+  | 'bnd'
+  | 'nobnd';
 
 export type Keyword =
   | { readonly kind: 'register'; readonly register: AssemblerRegister }
@@ -71,8 +86,23 @@ const PREFIXES: Readonly<Record<string, PrefixName>> = {
   repnz: 'repne',
 };
 const PLAIN_PREFIXES: readonly PrefixName[] = [
-  'a16', 'a32', 'a64', 'asp', 'o16', 'o32', 'o64', 'osp',
-  'lock', 'rep', 'repe', 'repne', 'wait', 'xacquire', 'xrelease', 'bnd', 'nobnd',
+  'a16',
+  'a32',
+  'a64',
+  'asp',
+  'o16',
+  'o32',
+  'o64',
+  'osp',
+  'lock',
+  'rep',
+  'repe',
+  'repne',
+  'wait',
+  'xacquire',
+  'xrelease',
+  'bnd',
+  'nobnd',
 ];
 
 function addWords(): void {

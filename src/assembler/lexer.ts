@@ -108,7 +108,7 @@ function scanBracketed(text: string, start: number, open: string, close: string)
     const c = text[i];
     if (c === open) depth++;
     else if (c === close && --depth === 0) return i + 1;
-    else if (open === '[' && (c === '\'' || c === '"' || c === '`')) {
+    else if (open === '[' && (c === "'" || c === '"' || c === '`')) {
       const end = scanString(text, i);
       if (end > 0) i = end - 1;
     }
@@ -126,7 +126,7 @@ function scanPercent(text: string, start: number): number {
   if (next === '!') {
     i++;
     const quote = text[i];
-    if (quote === '\'' || quote === '"' || quote === '`') return Math.max(scanString(text, i), i);
+    if (quote === "'" || quote === '"' || quote === '`') return Math.max(scanString(text, i), i);
     while (i < text.length && isIdentifierPart(text.charCodeAt(i))) i++;
     return i;
   }
@@ -218,7 +218,8 @@ export function tokenize(line: SourceLine, unterminated?: (column: number) => vo
     const length = i - start;
     const written = length === 1 && code < 128 ? SINGLE[code] : text.slice(start, i);
     // `%{1}` is `%1`: the braces only set it off from what follows.
-    const value = kind === TokenKind.Preprocessor && written[1] === '{' ? `%${written.slice(2, written.endsWith('}') ? -1 : undefined)}` : written;
+    const value =
+      kind === TokenKind.Preprocessor && written[1] === '{' ? `%${written.slice(2, written.endsWith('}') ? -1 : undefined)}` : written;
     tokens.push({ kind, text: value, space, line, column: start });
     space = false;
   }

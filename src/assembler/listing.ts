@@ -82,13 +82,7 @@ export class Listing {
     this.entries.push({ file, line: number, level: source.level, read: source.read, text, offset, code });
   }
 
-  private code(
-    assembly: Assembly,
-    body: Body,
-    before: { offset: number; fixups: number },
-    length: number,
-    times: boolean,
-  ): string[] {
+  private code(assembly: Assembly, body: Body, before: { offset: number; fixups: number }, length: number, times: boolean): string[] {
     const tag = (text: string): string[] => [`<${text} ${length.toString(16).toUpperCase()}h>`];
     if (body.kind === 'reserve') return tag('res');
     if (body.kind === 'incbin') return tag('bin');

@@ -11,8 +11,6 @@ import type { Diagnostics } from './source';
 import type { Body, LabelSyntax, MemorySyntax, OperandSyntax, Statement } from './statements';
 import { stringText } from './strings';
 
-type MutablePrefixes = { -readonly [key in keyof PrefixRequest]: PrefixRequest[key] };
-
 const PREFIX_EFFECTS: Readonly<Record<PrefixName, Partial<PrefixRequest>>> = {
   a16: { addressSize: 16 },
   a32: { addressSize: 32 },
@@ -79,7 +77,8 @@ class LineParser {
     const label = this.label();
     this.readPrefixes();
     const body = this.body(label);
-    if (!cursor.done) cursor.fail(`expected ${body.kind === 'instruction' ? 'a comma or ' : ''}the end of the line, found ${cursor.describe()}`);
+    if (!cursor.done)
+      cursor.fail(`expected ${body.kind === 'instruction' ? 'a comma or ' : ''}the end of the line, found ${cursor.describe()}`);
     return this.statement(label, body);
   }
 
@@ -192,7 +191,8 @@ class LineParser {
   private incbin(token: Token): Body {
     const { cursor } = this;
     const name = cursor.next();
-    if (name.kind !== TokenKind.String) cursor.fail('expected the name of a file, in quotes, after INCBIN', name.text === '' ? token : name);
+    if (name.kind !== TokenKind.String)
+      cursor.fail('expected the name of a file, in quotes, after INCBIN', name.text === '' ? token : name);
     const skip = cursor.take(',') ? parseExpression(cursor, this.warn) : undefined;
     const length = skip && cursor.take(',') ? parseExpression(cursor, this.warn) : undefined;
     return { kind: 'incbin', path: stringText(name.text), skip, length, token: name };
@@ -240,7 +240,11 @@ class LineParser {
     return size;
   }
 
-  private register(sizes: { size: number; strict: boolean; distance: Distance | undefined }, register: AssemblerRegister, token: Token): OperandSyntax {
+  private register(
+    sizes: { size: number; strict: boolean; distance: Distance | undefined },
+    register: AssemblerRegister,
+    token: Token,
+  ): OperandSyntax {
     if (sizes.size !== 0 && register.size !== 0 && sizes.size !== register.size) {
       this.warn(token, 'regsize', 'invalid register size specification ignored');
     }
@@ -299,7 +303,7 @@ class LineParser {
 
   private addressPrefix(name: PrefixName): Partial<PrefixRequest> {
     if (!/^a(16|32|64|sp)$/.test(name)) this.cursor.fail(`the prefix '${name}' cannot stand in an effective address`);
-    return PREFIX_EFFECTS[name] as MutablePrefixes;
+    return PREFIX_EFFECTS[name];
   }
 }
 

@@ -111,7 +111,7 @@ export function quoteBytes(bytes: Uint8Array): string {
     if (byte === 0x22) double = true;
   }
   if (printable && !(single && double)) {
-    const quote = single ? '"' : '\'';
+    const quote = single ? '"' : "'";
     return quote + decoder.decode(bytes) + quote;
   }
   let text = '`';

@@ -145,7 +145,8 @@ class InstructionEncoder {
     const wide = this.prefixes(address.prefix);
     this.rexByte(wide);
     if (this.rexForced && this.highByte) return { error: 'ah, bh, ch and dh cannot be used in an instruction with a REX prefix' };
-    if ((this.rexForced || this.rex & 7) && bits !== 64) return { error: 'registers above edi and new byte registers exist only in 64-bit mode' };
+    if ((this.rexForced || this.rex & 7) && bits !== 64)
+      return { error: 'registers above edi and new byte registers exist only in 64-bit mode' };
     const { pattern } = form;
     if (form.variant === 'inverted') {
       // Over the jump: its opcode and a displacement.
@@ -317,13 +318,17 @@ class InstructionEncoder {
   }
 
   private branch(code: OperandCode, operand: ImmediateRequest, index: number): void {
-    const size = (code.size === 'b' ? 1 : this.form.size === 2 ? 2 : 4) as 1 | 2 | 4;
+    const size = code.size === 'b' ? 1 : this.form.size === 2 ? 2 : 4;
     if (operand.offset === undefined || operand.unknown) {
-      this.out.field({ value: 0, relocatable: true, unknown: false }, { size, operand: index, part: 'branch', relative: true, signed: true });
+      this.out.field(
+        { value: 0, relocatable: true, unknown: false },
+        { size, operand: index, part: 'branch', relative: true, signed: true },
+      );
       return;
     }
     const distance = Number(operand.offset) - this.out.bytes.length - size;
-    if (size === 1 && (distance < -128 || distance > 127)) this.out.warn('short-range', `short jump is out of range: ${distance} bytes, expected -128 to 127`);
+    if (size === 1 && (distance < -128 || distance > 127))
+      this.out.warn('short-range', `short jump is out of range: ${distance} bytes, expected -128 to 127`);
     this.out.number(distance, size);
   }
 

@@ -69,6 +69,10 @@ describe('what the result tells beside the image', () => {
     const symbol = (name: string): number => Number(result.symbols.find((each) => each.name === name)?.value);
     expect(symbol('start')).toBe(0x7c00);
     expect(symbol('gdt.end') - symbol('gdt')).toBe(24);
-    expect(result.symbols.find(({ name }) => name === 'puts.done')).toMatchObject({ kind: 'label', section: '.text', file: 'boot-sector.asm' });
+    expect(result.symbols.find(({ name }) => name === 'puts.done')).toMatchObject({
+      kind: 'label',
+      section: '.text',
+      file: 'boot-sector.asm',
+    });
   });
 });

@@ -84,7 +84,9 @@ describe.skipIf(NO_NASM)('nasm finds fault with the same lines', () => {
 
 describe('places', () => {
   test('an argument of a macro is marked in the call', () => {
-    const [{ line, column, length, related }] = ours(program('%macro twice 1\n  mov ax, %1\n  mov bx, %1\n%endmacro\n  twice bogus\n')).diagnostics;
+    const [{ line, column, length, related }] = ours(
+      program('%macro twice 1\n  mov ax, %1\n  mov bx, %1\n%endmacro\n  twice bogus\n'),
+    ).diagnostics;
     expect([line, column, length]).toEqual([5, 9, 5]);
     expect(related).toBeUndefined();
   });

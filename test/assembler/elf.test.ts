@@ -8,7 +8,7 @@ import { missing } from '../support/programs';
 import { errorsOf, inFolder, nasm, ours, program, type Program } from './nasm';
 
 const CORPUS = join(__dirname, 'corpus/elf');
-const MISSING = missing({ nasm: 'nasm', readelf: 'binutils', objdump: 'binutils', ld: 'binutils', 'addr2line': 'binutils' });
+const MISSING = missing({ nasm: 'nasm', readelf: 'binutils', objdump: 'binutils', ld: 'binutils', addr2line: 'binutils' });
 const NO_GDB = missing({ gdb: 'gdb' });
 
 function run(command: string, args: readonly string[], cwd: string): string {
@@ -74,7 +74,11 @@ const PLACES: Readonly<Record<string, string>> = { _start: 'main.asm:10', helper
 
 /** Links the two programs and hands the folder on. */
 function linked<T>(use: (folder: string) => T): T {
-  const files: Program = new Map([['main.asm', MAIN], ['other.asm', OTHER], ['helper.inc', HELPER]]);
+  const files: Program = new Map([
+    ['main.asm', MAIN],
+    ['other.asm', OTHER],
+    ['helper.inc', HELPER],
+  ]);
   return inFolder(files, (folder) => {
     for (const name of ['main', 'other']) {
       const source = `${name}.asm`;
@@ -94,7 +98,9 @@ describe.skipIf(MISSING)('debug information', () => {
 
   test('addr2line finds the lines, those of included files among them', () => {
     linked((folder) => {
-      const symbols = run('nm', ['linked'], folder).split('\n').map((line) => line.split(' '));
+      const symbols = run('nm', ['linked'], folder)
+        .split('\n')
+        .map((line) => line.split(' '));
       for (const [name, place] of Object.entries(PLACES)) {
         const address = symbols.find((symbol) => symbol[2] === name)?.[0] ?? '';
         expect(run('addr2line', ['-e', 'linked', address], folder).trim()).toBe(place);
@@ -105,7 +111,10 @@ describe.skipIf(MISSING)('debug information', () => {
   test('readelf reads it without complaint', () => {
     linked((folder) => {
       for (const file of ['main.o', 'linked']) {
-        const { stdout, stderr } = spawnSync('readelf', ['--debug-dump=decodedline,info,abbrev,aranges,Ranges', file], { cwd: folder, encoding: 'utf8' });
+        const { stdout, stderr } = spawnSync('readelf', ['--debug-dump=decodedline,info,abbrev,aranges,Ranges', file], {
+          cwd: folder,
+          encoding: 'utf8',
+        });
         expect(stderr).toBe('');
         expect(stdout).toContain('helper.inc');
       }

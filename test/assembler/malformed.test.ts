@@ -6,7 +6,9 @@ import { errorsOf, ours, program } from './nasm';
 import { type Random, seededRandom } from './random-program';
 
 const CORPUS = join(__dirname, 'corpus');
-const texts = readdirSync(CORPUS).filter((name) => name.endsWith('.asm')).map((name) => readFileSync(join(CORPUS, name), 'utf8'));
+const texts = readdirSync(CORPUS)
+  .filter((name) => name.endsWith('.asm'))
+  .map((name) => readFileSync(join(CORPUS, name), 'utf8'));
 const words = [...new Set(texts.join(' ').split(/\s+/))];
 const CASES = Number(process.env.RINGSIDE_FUZZ ?? 1500);
 
@@ -16,7 +18,8 @@ const MAKERS: readonly ((random: Random) => string)[] = [
     return text.slice(0, random(text.length));
   },
   (random) => Array.from({ length: random(300) }, () => words[random(words.length)] + (random(4) ? ' ' : '\n')).join(''),
-  (random) => Array.from({ length: random(600) }, () => String.fromCharCode(random(10) ? 32 + random(95) : random(8) ? 10 : random(65536))).join(''),
+  (random) =>
+    Array.from({ length: random(600) }, () => String.fromCharCode(random(10) ? 32 + random(95) : random(8) ? 10 : random(65536))).join(''),
   (random) => {
     const text = texts[random(texts.length)];
     const at = random(text.length);
@@ -71,7 +74,10 @@ const HOSTILE: readonly (readonly [name: string, source: string, error: RegExp])
 describe('hostile sources', () => {
   test.each(HOSTILE)('%s', (_name, source, error) => {
     const errors = errorsOf(ours(program(source)));
-    expect(errors.some((each) => error.test(each)), errors.slice(0, 3).join('\n')).toBe(true);
+    expect(
+      errors.some((each) => error.test(each)),
+      errors.slice(0, 3).join('\n'),
+    ).toBe(true);
   });
 
   test('no more problems are told than a person would read', () => {

@@ -61,7 +61,11 @@ function existing(path: string): Buffer | undefined {
 }
 
 /** The same program with our assembler. */
-export function ours(files: Program, format: FormatName = 'bin', more: { debug?: boolean; listing?: boolean; maxDiagnostics?: number } = {}): AssemblyResult {
+export function ours(
+  files: Program,
+  format: FormatName = 'bin',
+  more: { debug?: boolean; listing?: boolean; maxDiagnostics?: number } = {},
+): AssemblyResult {
   const [main] = files.keys();
   const text = files.get(main);
   return assemble({ path: main, text: String(text), read: (path) => files.get(path), format, ...more });
@@ -69,7 +73,10 @@ export function ours(files: Program, format: FormatName = 'bin', more: { debug?:
 
 export const program = (text: string): Program => new Map([['program.asm', text]]);
 
-export const hex = (bytes: Uint8Array | undefined): string | undefined => (bytes === undefined ? undefined : Buffer.from(bytes).toString('hex'));
+export const hex = (bytes: Uint8Array | undefined): string | undefined =>
+  bytes === undefined ? undefined : Buffer.from(bytes).toString('hex');
 
 export const errorsOf = (result: AssemblyResult): string[] =>
-  result.diagnostics.filter(({ severity }) => severity === 'error').map(({ file, line, column, message }) => `${file}:${line}:${column}: ${message}`);
+  result.diagnostics
+    .filter(({ severity }) => severity === 'error')
+    .map(({ file, line, column, message }) => `${file}:${line}:${column}: ${message}`);

@@ -25,7 +25,24 @@ const REGISTERS: Readonly<Record<number, readonly string[]>> = {
 const SIZE_NAMES: Readonly<Record<number, string>> = { 1: 'byte', 2: 'word', 4: 'dword', 8: 'qword' };
 const BINARY = ['add', 'or', 'adc', 'sbb', 'and', 'sub', 'xor', 'cmp', 'mov', 'test'];
 const CONDITIONS = ['o', 'no', 'b', 'ae', 'z', 'nz', 'be', 'a', 's', 'ns', 'pe', 'po', 'l', 'ge', 'le', 'g'];
-const PLAIN = ['nop', 'cli', 'sti', 'cld', 'hlt', 'ret', 'lodsb', 'rep movsb', 'stosw', 'iret', 'cwd', 'clc', 'xlatb', 'int 0x10', 'leave', 'pushf'];
+const PLAIN = [
+  'nop',
+  'cli',
+  'sti',
+  'cld',
+  'hlt',
+  'ret',
+  'lodsb',
+  'rep movsb',
+  'stosw',
+  'iret',
+  'cwd',
+  'clc',
+  'xlatb',
+  'int 0x10',
+  'leave',
+  'pushf',
+];
 
 export class ProgramWriter {
   private readonly random: Random;
@@ -207,7 +224,8 @@ export class ProgramWriter {
         if (depth === 0) this.setBits();
         break;
       case 2:
-        if (this.macros > 0) lines.push(`macro_${random(this.macros)} ${Array.from({ length: 1 + random(3) }, () => random(100)).join(', ')}`);
+        if (this.macros > 0)
+          lines.push(`macro_${random(this.macros)} ${Array.from({ length: 1 + random(3) }, () => random(100)).join(', ')}`);
         break;
       case 3:
         if (depth < 2) this.repetition(depth);

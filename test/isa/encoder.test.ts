@@ -32,7 +32,10 @@ describe('the interface', () => {
 
   test('a relocatable operand leaves its field to the caller', () => {
     const result = encode(request('mov', [EAX, immediate(0, true)]));
-    expect(result).toMatchObject({ bytes: [0xb8, 0, 0, 0, 0], fixups: [{ at: 1, size: 4, operand: 1, part: 'immediate', relative: false }] });
+    expect(result).toMatchObject({
+      bytes: [0xb8, 0, 0, 0, 0],
+      fixups: [{ at: 1, size: 4, operand: 1, part: 'immediate', relative: false }],
+    });
   });
 
   test('a branch without a known distance is left to the caller, relative to its end', () => {
@@ -51,7 +54,8 @@ describe('the interface', () => {
   test('every spelling of the table is a mnemonic', () => {
     const known = new Set(mnemonics());
     for (const { mnemonic, aliases, redundant } of INSTRUCTIONS) {
-      for (const spelling of redundant ? [] : [mnemonic, ...aliases]) expect(known.has(spelling) && isMnemonic(spelling), spelling).toBe(true);
+      for (const spelling of redundant ? [] : [mnemonic, ...aliases])
+        expect(known.has(spelling) && isMnemonic(spelling), spelling).toBe(true);
     }
   });
 });
@@ -64,9 +68,39 @@ const ADDRESSES: Readonly<Record<Bits, readonly string[]>> = {
 };
 const REGISTERS = 'al cl bl ah ax cx dx bx eax ecx ebx es cs ss ds fs cr0 cr3 dr7 tr6 rax'.split(' ');
 const REGISTERS_64 = 'rbx rcx r8 r9d r10w r11b sil cr8 rsp'.split(' ');
-const NUMBERS = '1 5 127 128 -128 -129 255 256 0xff80 0xffff 65536 0x7fffffff 0x80000000 0xffffffff 0xffffff80 -1 0x123456789abc'.split(' ');
-const SIZED = ['byte 5', 'byte 1', 'word 5', 'word 500', 'dword 5', 'dword 500', 'qword 5', 'strict 5', 'strict byte 5', 'strict word 5', 'strict dword 5', 'strict qword 5'];
-const LABELS = ['x', 'byte x', 'word x', 'dword x', 'strict x', 'qword x', 'short x', 'near x', 'far x', 'word near x', 'dword near x', '8:5', 'word 8:5', 'dword 8:5'];
+const NUMBERS = '1 5 127 128 -128 -129 255 256 0xff80 0xffff 65536 0x7fffffff 0x80000000 0xffffffff 0xffffff80 -1 0x123456789abc'.split(
+  ' ',
+);
+const SIZED = [
+  'byte 5',
+  'byte 1',
+  'word 5',
+  'word 500',
+  'dword 5',
+  'dword 500',
+  'qword 5',
+  'strict 5',
+  'strict byte 5',
+  'strict word 5',
+  'strict dword 5',
+  'strict qword 5',
+];
+const LABELS = [
+  'x',
+  'byte x',
+  'word x',
+  'dword x',
+  'strict x',
+  'qword x',
+  'short x',
+  'near x',
+  'far x',
+  'word near x',
+  'dword near x',
+  '8:5',
+  'word 8:5',
+  'dword 8:5',
+];
 
 function memory(bits: Bits): string[] {
   const [first, ...others] = ADDRESSES[bits];
@@ -117,15 +151,17 @@ function linesFor(bits: Bits, share: number): string[] {
     }
     if (counts.has(3)) {
       const wide = [...registers, ...memory(bits).slice(0, 6), '5'];
-      for (const a of wide) for (const b of wide) for (const c of ['cl', 'al', '1', '300', 'byte 5', 'word 5', '-1', 'x', ...memory(bits).slice(0, 1)]) {
-        if (turn++ % share === 0) lines.add(`${name} ${a}, ${b}, ${c}`);
-      }
+      for (const a of wide)
+        for (const b of wide)
+          for (const c of ['cl', 'al', '1', '300', 'byte 5', 'word 5', '-1', 'x', ...memory(bits).slice(0, 1)]) {
+            if (turn++ % share === 0) lines.add(`${name} ${a}, ${b}, ${c}`);
+          }
     }
   }
   // Branches and RIP-relative addresses must not depend on how long the lines before them are.
-  return [...lines].filter((line) => !LEFT_OUT.some((pattern) => pattern.test(line))).map((line) =>
-    /^(j|call|loop)|rel x/.test(line) ? line.replace(/short x$/, 'short ($+5)').replace(/\bx\b/, '($+4096)') : line,
-  );
+  return [...lines]
+    .filter((line) => !LEFT_OUT.some((pattern) => pattern.test(line)))
+    .map((line) => (/^(j|call|loop)|rel x/.test(line) ? line.replace(/short x$/, 'short ($+5)').replace(/\bx\b/, '($+4096)') : line));
 }
 
 /** One of so many lines; RINGSIDE_FUZZ makes it all. */

@@ -60,7 +60,8 @@ class Layout {
     const chains: Section[][] = [];
     for (const section of sections) {
       const { start, follows } = section.attributes;
-      if (start !== undefined && follows !== undefined) this.fail(section, `section ${section.name} has both start and follows: expected one of them`);
+      if (start !== undefined && follows !== undefined)
+        this.fail(section, `section ${section.name} has both start and follows: expected one of them`);
       if (start !== undefined || follows !== undefined || chains.length === 0) chains.push([section]);
       else if (chains[chains.length - 1][0].attributes.follows === section.name) chains.push([section]);
       else chains[chains.length - 1].push(section);
@@ -70,7 +71,10 @@ class Layout {
       .filter(([head]) => head.attributes.follows === undefined)
       .sort((a, b) => startOf(a) - startOf(b))
       .flat();
-    return this.withFollowers(order, chains.filter(([head]) => head.attributes.follows !== undefined));
+    return this.withFollowers(
+      order,
+      chains.filter(([head]) => head.attributes.follows !== undefined),
+    );
   }
 
   private withFollowers(order: Section[], chains: Section[][]): Section[] {
@@ -85,7 +89,8 @@ class Layout {
         progress = true;
       }
     }
-    for (const [head] of waiting) this.fail(head, `section ${head.name} follows ${head.attributes.follows}, which is no section with contents`);
+    for (const [head] of waiting)
+      this.fail(head, `section ${head.name} follows ${head.attributes.follows}, which is no section with contents`);
     return [...order, ...waiting.flat()];
   }
 
@@ -117,7 +122,11 @@ class Layout {
     }
     this.waiting.add(section);
     const loaded = this.loaded.get(section);
-    const placed = { section, address: loaded ? this.contentAddress(section, loaded) : this.emptyAddress(section), position: loaded?.position ?? -1 };
+    const placed = {
+      section,
+      address: loaded ? this.contentAddress(section, loaded) : this.emptyAddress(section),
+      position: loaded?.position ?? -1,
+    };
     this.placed.set(section, placed);
     return placed;
   }
@@ -134,7 +143,10 @@ class Layout {
   private emptyAddress(section: Section): number {
     const { vstart, start, valign, align, follows, vfollows, implied } = section.attributes;
     if ((vstart ?? valign ?? vfollows) !== undefined && (start ?? align ?? follows) !== undefined) {
-      this.fail(section, `section ${section.name} has no contents: expected either start, align and follows or vstart, valign and vfollows, not both`);
+      this.fail(
+        section,
+        `section ${section.name} has no contents: expected either start, align and follows or vstart, valign and vfollows, not both`,
+      );
     }
     const address = vstart ?? start;
     if (address !== undefined) return address;

@@ -245,5 +245,11 @@ export function debugSections(program: readonly Section[], machine: 'elf32' | 'e
   if (sections.length === 0) return [];
   const word = machine === 'elf64' ? 8 : 4;
   const files = fileNumbers(sections, sourceName);
-  return [lineSection(sections, files, word), unit(sourceName, word), abbreviations(), ranges(sections, word), addressRanges(sections, word)];
+  return [
+    lineSection(sections, files, word),
+    unit(sourceName, word),
+    abbreviations(),
+    ranges(sections, word),
+    addressRanges(sections, word),
+  ];
 }

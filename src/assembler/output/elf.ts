@@ -105,11 +105,23 @@ class ObjectWriter {
     for (const section of debug) outputs.push(this.debugSection(section));
     const relocations = [
       ...this.program.map((section, i) => ({ name: section.name, target: i + 1, entries: this.relocations(section, outputs[i].data) })),
-      ...debug.map((section, i) => ({ name: section.name, target: first + i, entries: this.debugRelocations(section, outputs[first + i - 1].data) })),
+      ...debug.map((section, i) => ({
+        name: section.name,
+        target: first + i,
+        entries: this.debugRelocations(section, outputs[first + i - 1].data),
+      })),
     ].filter(({ entries }) => entries.length > 0);
     const symtab = outputs.length + 2;
     outputs.push({ ...plain('.shstrtab', SHT.STRTAB), data: new Uint8Array(0), size: 0 });
-    outputs.push({ ...plain('.symtab', SHT.SYMTAB), data: table, size: table.length, align: this.wide ? 8 : 4, entrySize: this.wide ? 24 : 16, link: symtab + 1, info: this.locals });
+    outputs.push({
+      ...plain('.symtab', SHT.SYMTAB),
+      data: table,
+      size: table.length,
+      align: this.wide ? 8 : 4,
+      entrySize: this.wide ? 24 : 16,
+      link: symtab + 1,
+      info: this.locals,
+    });
     outputs.push({ ...plain('.strtab', SHT.STRTAB), data: strings.bytes.view(), size: strings.bytes.length });
     for (const { name, target, entries } of relocations) {
       const data = this.relocationTable(entries);

@@ -50,9 +50,11 @@ function elf(name: 'elf32' | 'elf64', defaultBits: Bits): Format {
       const known = Object.hasOwn(ELF_SECTIONS, section) ? ELF_SECTIONS[section] : { alloc: true };
       return section.endsWith('_array') ? { align: word, entrySize: word, ...known } : { align: 1, ...known };
     },
-    specials: new Set(['..got', '..gotpc', '..gotoff', '..plt', '..sym', '..tlsie', '..gottpoff', '..gotpcrel'].filter((special) =>
-      special === '..tlsie' ? name === 'elf32' : special === '..gottpoff' || special === '..gotpcrel' ? name === 'elf64' : true,
-    )),
+    specials: new Set(
+      ['..got', '..gotpc', '..gotoff', '..plt', '..sym', '..tlsie', '..gottpoff', '..gotpcrel'].filter((special) =>
+        special === '..tlsie' ? name === 'elf32' : special === '..gottpoff' || special === '..gotpcrel' ? name === 'elf64' : true,
+      ),
+    ),
   };
 }
 

@@ -30,13 +30,13 @@ export interface ConditionHost {
   contextName(): string | undefined;
   isPackageUsed(name: string): boolean;
   isPackageKnown(name: string): boolean;
-  readonly expansion: Expansion | undefined;
+  expansion(): Expansion | undefined;
 }
 
 type Test = (tokens: readonly Token[], at: Token, host: ConditionHost) => boolean;
 
 function fail(at: Token, host: ConditionHost, message: string): never {
-  throw new SourceError(new Cursor([at], at.line, host.expansion).place(at), message);
+  throw new SourceError(new Cursor([at], at.line, host.expansion()).place(at), message);
 }
 
 function numeric(tokens: readonly Token[], at: Token, host: ConditionHost): boolean {

@@ -132,7 +132,8 @@ function regrouped(tokens: readonly Token[], values: Token[][], count: number): 
   for (let i = 0; i < tokens.length; i++) {
     if (isOperator(tokens[i], '{')) depth++;
     else if (isOperator(tokens[i], '}') && depth > 0) depth--;
-    else if (depth === 0 && isOperator(tokens[i], ',') && ++commas === count - 1) return [...values.slice(0, count - 1), tokens.slice(i + 1)];
+    else if (depth === 0 && isOperator(tokens[i], ',') && ++commas === count - 1)
+      return [...values.slice(0, count - 1), tokens.slice(i + 1)];
   }
   return [[...tokens]];
 }
@@ -146,10 +147,36 @@ export function withDefaults(macro: MultiMacro, values: readonly Token[][]): Tok
 }
 
 const INVERSE: Readonly<Record<string, string>> = {
-  a: 'na', ae: 'nae', b: 'nb', be: 'nbe', c: 'nc', e: 'ne', g: 'ng', ge: 'nge', l: 'nl', le: 'nle',
-  o: 'no', p: 'np', pe: 'po', po: 'pe', s: 'ns', z: 'nz',
-  na: 'a', nae: 'ae', nb: 'b', nbe: 'be', nc: 'c', ne: 'e', ng: 'g', nge: 'ge', nl: 'l', nle: 'le',
-  no: 'o', np: 'p', ns: 's', nz: 'z',
+  a: 'na',
+  ae: 'nae',
+  b: 'nb',
+  be: 'nbe',
+  c: 'nc',
+  e: 'ne',
+  g: 'ng',
+  ge: 'nge',
+  l: 'nl',
+  le: 'nle',
+  o: 'no',
+  p: 'np',
+  pe: 'po',
+  po: 'pe',
+  s: 'ns',
+  z: 'nz',
+  na: 'a',
+  nae: 'ae',
+  nb: 'b',
+  nbe: 'be',
+  nc: 'c',
+  ne: 'e',
+  ng: 'g',
+  nge: 'ge',
+  nl: 'l',
+  nle: 'le',
+  no: 'o',
+  np: 'p',
+  ns: 's',
+  nz: 'z',
 };
 const UNINVERTIBLE: ReadonlySet<string> = new Set(['cxz', 'ecxz', 'rcxz']);
 

@@ -138,32 +138,26 @@ export class Preprocessor {
   }
 
   private makeExpansionHost(): ExpansionHost {
-    const self = this;
     return {
-      find: (name) => self.macros.find(name),
-      contextMacros: (token) => self.contextMacros(token),
-      evaluate: (tokens, call) => String(self.evaluate(tokens, call, 'the argument')),
-      warn: (token, code, message) => self.warn(token, code, message),
-      spend: (tokens, at) => self.spend(tokens, at),
-      get expansion() {
-        return self.expansion;
-      },
+      find: (name) => this.macros.find(name),
+      contextMacros: (token) => this.contextMacros(token),
+      evaluate: (tokens, call) => String(this.evaluate(tokens, call, 'the argument')),
+      warn: (token, code, message) => this.warn(token, code, message),
+      spend: (tokens, at) => this.spend(tokens, at),
+      expansion: () => this.expansion,
     };
   }
 
   private makeConditionHost(): ConditionHost {
-    const self = this;
     return {
-      expand: (tokens) => self.expand(tokens),
-      evaluateNumber: (tokens, at, what) => self.evaluate(tokens, at, what),
-      isDefined: (token) => self.isDefined(token),
-      macrosNamed: (name) => self.macrosNamed(name),
-      contextName: () => self.contexts.at(-1)?.name,
-      isPackageUsed: (name) => self.packages.has(name),
+      expand: (tokens) => this.expand(tokens),
+      evaluateNumber: (tokens, at, what) => this.evaluate(tokens, at, what),
+      isDefined: (token) => this.isDefined(token),
+      macrosNamed: (name) => this.macrosNamed(name),
+      contextName: () => this.contexts.at(-1)?.name,
+      isPackageUsed: (name) => this.packages.has(name),
       isPackageKnown: (name) => Object.hasOwn(PACKAGES, name) || name === 'smartalign',
-      get expansion() {
-        return self.expansion;
-      },
+      expansion: () => this.expansion,
     };
   }
 
@@ -363,7 +357,10 @@ export class Preprocessor {
 
   private countStep(line: SourceLine): void {
     if (++this.steps <= limits.MAX_STEPS) return;
-    throw new FatalSourceError({ line, column: 0, length: 1, expansion: this.expansion }, `the preprocessor has gone through ${limits.MAX_STEPS} lines: some repetition is too long`);
+    throw new FatalSourceError(
+      { line, column: 0, length: 1, expansion: this.expansion },
+      `the preprocessor has gone through ${limits.MAX_STEPS} lines: some repetition is too long`,
+    );
   }
 
   private get emitting(): boolean {
@@ -446,7 +443,8 @@ export class Preprocessor {
     const all = withDefaults(macro, values);
     const size = all.reduce((sum, value) => sum + value.length, 0);
     this.open += size;
-    if (this.open > limits.MAX_OPEN_TOKENS) this.fatal(name, `the arguments of open macro calls have more than ${limits.MAX_OPEN_TOKENS} tokens`);
+    if (this.open > limits.MAX_OPEN_TOKENS)
+      this.fatal(name, `the arguments of open macro calls have more than ${limits.MAX_OPEN_TOKENS} tokens`);
     const call: MacroCall = {
       macro,
       name: name.text,
@@ -465,7 +463,13 @@ export class Preprocessor {
       this.labelLine = { tokens: [label[0], colon], line, shown, expansion, level, read: this.read };
     }
     const place = this.place(name);
-    const expansion: Expansion = { macro: macro.name, line: place.line, column: place.column, length: place.length, parent: place.expansion };
+    const expansion: Expansion = {
+      macro: macro.name,
+      line: place.line,
+      column: place.column,
+      length: place.length,
+      parent: place.expansion,
+    };
     macro.inProgress++;
     const level = frame.level + (macro.hidden ? 0 : 1);
     const shown = macro.hidden ? (frame.shown ?? line) : frame.shown;
@@ -484,7 +488,10 @@ export class Preprocessor {
     if (open) {
       frame.conditions.length = 0;
       const place: Place = { line: open.line, column: open.column, length: 3, expansion: frame.expansion };
-      this.host.diagnostics.error(place, `this condition is still open at the end of ${frame.kind === 'file' ? 'the file' : `the ${frame.kind}`}: expected %endif`);
+      this.host.diagnostics.error(
+        place,
+        `this condition is still open at the end of ${frame.kind === 'file' ? 'the file' : `the ${frame.kind}`}: expected %endif`,
+      );
     }
     if (frame.kind === 'repetition' && frame.remaining > 0 && !frame.left) {
       this.countStep(frame.lines[0]?.line ?? { file: frame.file, number: 1, text: '' });
@@ -495,7 +502,10 @@ export class Preprocessor {
     const { collection } = this;
     if (collection && frame.kind === 'file' && !this.frames.slice(0, -1).some(({ kind }) => kind === 'file')) {
       this.collection = undefined;
-      this.host.diagnostics.error(this.place(collection.at), `expected %end${collection.kind === 'rep' ? 'rep' : 'macro'} before the end of the file`);
+      this.host.diagnostics.error(
+        this.place(collection.at),
+        `expected %end${collection.kind === 'rep' ? 'rep' : 'macro'} before the end of the file`,
+      );
     }
     this.frames.pop();
     if (frame.kind === 'macro' && frame.call) {

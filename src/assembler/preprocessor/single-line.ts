@@ -85,7 +85,7 @@ export interface ExpansionHost {
   warn(token: Token, code: string, message: string): void;
   /** Counts tokens that macros write, and fails beyond the limit of one assembly. */
   spend(tokens: number, at: Token): void;
-  readonly expansion: Expansion | undefined;
+  expansion(): Expansion | undefined;
 }
 
 export const isOperator = (token: Token | undefined, text: string): boolean =>
@@ -138,7 +138,7 @@ class Expander {
   }
 
   private fatal(token: Token, message: string): never {
-    throw new FatalSourceError(placeOf(token, this.host.expansion), message);
+    throw new FatalSourceError(placeOf(token, this.host.expansion()), message);
   }
 
   /** Puts what the token stands for before the rest of the line. @returns false where it stands for itself */
@@ -228,7 +228,7 @@ class Expander {
       else if (text === '}' && braces > 0) braces--;
       current.push(item);
     }
-    throw new SourceError(placeOf(call, this.host.expansion), `expected ')' to end the call of macro '${call.text}'`);
+    throw new SourceError(placeOf(call, this.host.expansion()), `expected ')' to end the call of macro '${call.text}'`);
   }
 
   private argument(parameter: Parameter | undefined, value: Token[], call: Token): Token[] {

@@ -5,8 +5,23 @@
 
 /** Directives whose macro does nothing but put brackets around. */
 const BRACKETED: readonly string[] = [
-  'org 1+', 'bits 1+', 'default 1+', 'cpu 1+', 'float 1+', 'global 1+', 'extern 1+', 'static 1+', 'common 1+', 'required 1+',
-  'sectalign 1', 'osabi 1+', 'group 1+', 'subsection 1+', 'uppercase 1+', 'list 1+', 'warning 1+',
+  'org 1+',
+  'bits 1+',
+  'default 1+',
+  'cpu 1+',
+  'float 1+',
+  'global 1+',
+  'extern 1+',
+  'static 1+',
+  'common 1+',
+  'required 1+',
+  'sectalign 1',
+  'osabi 1+',
+  'group 1+',
+  'subsection 1+',
+  'uppercase 1+',
+  'list 1+',
+  'warning 1+',
 ];
 
 const bracketed = BRACKETED.filter((entry) => !/^(group|subsection|uppercase|list|warning)/.test(entry)).map((entry) => {

@@ -92,7 +92,18 @@ function displacementFor(memory: MemoryRequest, full: 2 | 4, mustHave: boolean, 
 const MOD_OF: Readonly<Record<number, number>> = { 0: 0x00, 1: 0x40, 2: 0x80, 4: 0x80 };
 
 const RM16: Readonly<Record<string, number>> = {
-  'bx+si': 0, 'si+bx': 0, 'bx+di': 1, 'di+bx': 1, 'bp+si': 2, 'si+bp': 2, 'bp+di': 3, 'di+bp': 3, si: 4, di: 5, bp: 6, bx: 7,
+  'bx+si': 0,
+  'si+bx': 0,
+  'bx+di': 1,
+  'di+bx': 1,
+  'bp+si': 2,
+  'si+bp': 2,
+  'bp+di': 3,
+  'di+bp': 3,
+  si: 4,
+  di: 5,
+  bp: 6,
+  bx: 7,
 };
 
 function encode16({ base, index, scale }: Sum, memory: MemoryRequest): EncodedAddress | AddressFailure {
@@ -108,7 +119,8 @@ function encode16({ base, index, scale }: Sum, memory: MemoryRequest): EncodedAd
 function encodeAbsolute(memory: MemoryRequest, bits: Bits): EncodedAddress {
   const { displacement } = memory;
   // A plain number has no distance from the instruction, so it stays an absolute address.
-  if (memory.ripRelative && (displacement.relocatable || displacement.unknown)) return { modrm: 0x05, sib: -1, displacementSize: 4, rex: 0, ripRelative: true };
+  if (memory.ripRelative && (displacement.relocatable || displacement.unknown))
+    return { modrm: 0x05, sib: -1, displacementSize: 4, rex: 0, ripRelative: true };
   const sib = bits === 64 ? 0x25 : -1;
   return { modrm: bits === 64 ? 0x04 : 0x05, sib, displacementSize: 4, rex: 0, ripRelative: false };
 }

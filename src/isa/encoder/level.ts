@@ -18,7 +18,7 @@ const OF_FEATURE: Readonly<Record<Feature, number>> = {
   nopl: 6,
   'x86-64': 8,
   cx16: 8,
-} satisfies Partial<Record<Feature, number>> as Readonly<Record<Feature, number>>;
+};
 
 /** Where NASM wants a newer processor than the first one that had the instruction. */
 const BY_MNEMONIC: Readonly<Record<string, number>> = { cpuid: 5 };

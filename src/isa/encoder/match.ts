@@ -69,7 +69,8 @@ function matchRegister(code: OperandCode, operand: OperandRequest & { kind: 'reg
       return Match.Operands;
   }
   // In 64-bit mode 90 is NOP, which does not clear the high half of RAX.
-  if (form.pattern.opcode === 0x90 && form.size === 4 && bits === 64 && code.method === 'opcodeRegister' && register.index === 0) return Match.Operands;
+  if (form.pattern.opcode === 0x90 && form.size === 4 && bits === 64 && code.method === 'opcodeRegister' && register.index === 0)
+    return Match.Operands;
   if (register.size === 0 || code.class === 'segment') return Match.Good;
   if (register.size > 2 && code.size === 'w' && TAKES_WIDER.has(form.row.semantics)) {
     return register.size === 8 && bits !== 64 ? Match.Mode : Match.Good;
@@ -88,7 +89,8 @@ function pinned(code: OperandCode, form: Form, request: InstructionRequest): boo
     const other = operands[i];
     const given = request.operands[i];
     if (other === code) continue;
-    if (given.kind === 'register' && other.size === code.memorySize && other.class === 'gpr' && other.method !== 'fixedRegister') return true;
+    if (given.kind === 'register' && other.size === code.memorySize && other.class === 'gpr' && other.method !== 'fixedRegister')
+      return true;
     // The count of a shift has no say in the width of what is shifted.
     if (given.kind === 'immediate' && given.size > 0 && given.size < 8 && !form.row.flags.conditional && sameWidth(other, code)) {
       return given.size === sizeInBytes(code.memorySize, form.size || 4, request.bits);
@@ -141,7 +143,7 @@ function matchIndirect(code: OperandCode, memory: MemoryRequest, form: Form, req
   if (mnemonic !== 'jmp' && mnemonic !== 'call') return undefined;
   if ((memory.distance === 'far') !== (code.memorySize === 'p')) return Match.Operands;
   if (memory.distance === 'short') return Match.Operands;
-  const stated = memory.size || (code.memorySize === 'p' ? ((request.bits / 8) as 2 | 4 | 8) : defaultSize(form, request.bits));
+  const stated = memory.size || (code.memorySize === 'p' ? request.bits / 8 : defaultSize(form, request.bits));
   return stated === form.size ? Match.Good : Match.Size;
 }
 
@@ -190,7 +192,7 @@ function matchWide(code: OperandCode, given: ImmediateRequest, form: Form, reque
   if (code.size === 'b') return given.size <= 1 ? Match.Good : Match.Size;
   const takesFour = form.row.mnemonic === 'mov' || form.row.mnemonic === 'imul';
   if (given.size !== 0 && given.size !== 8 && !(given.size === 4 && takesFour)) return Match.Size;
-  if (form.row.mnemonic !== 'mov' || form.operands[0].method === 'rm' && request.operands[0].kind === 'memory') return Match.Good;
+  if (form.row.mnemonic !== 'mov' || (form.operands[0].method === 'rm' && request.operands[0].kind === 'memory')) return Match.Good;
   // To a register: four bytes where the number fits them and nothing says otherwise, else all eight.
   const short = given.size === 4 || (isPlain(given) && !given.strict && (given.unknown || isSigned32(given.value)));
   return short === (code.size === 'z') ? Match.Good : Match.Operands;
