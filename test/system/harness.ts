@@ -78,7 +78,7 @@ export async function runOracle(oracle: Oracle, rom: Uint8Array): Promise<string
     const [program, ...args] =
       oracle === 'qemu'
         ? [
-            ['qemu-system-i386', '-M', 'isapc', '-cpu', 'pentium3', '-m', String(MEMORY_MIB), '-bios', file('rom.img')],
+            ['qemu-system-i386', '-M', 'isapc', '-cpu', 'pentium3,-apic', '-m', String(MEMORY_MIB), '-bios', file('rom.img')],
             ['-nodefaults', '-display', 'none', '-no-reboot', '-monitor', 'none', '-serial', `file:${file('serial.txt')}`],
             ['-device', 'isa-debug-exit,iobase=0xf4'],
           ].flat()

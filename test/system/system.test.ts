@@ -14,9 +14,78 @@ interface Guest {
   readonly manual?: readonly string[];
 }
 
+const qemu = (reason: string, experiments: readonly string[]): Fault => ({ oracle: 'qemu', reason, experiments });
+const bochs = (reason: string, experiments: readonly string[]): Fault => ({ oracle: 'bochs', reason, experiments });
+
+/** One experiment in each ring. */
+const rings = (name: string): string[] => [0, 1, 2, 3].map((ring) => name.replace('$', String(ring)));
+
 const GUESTS: readonly Guest[] = [
   { name: 'segments' },
   { name: 'limits', without: { qemu: 'TCG checks neither limits nor types of segments at an access' } },
+  {
+    name: 'transfers',
+    faults: [
+      qemu('switches stacks and keeps CPL on the way through a gate to conforming code', [
+        'CALL ring 1 to 0120',
+        'CALL ring 2 to 0120',
+        'CALL ring 3 to 0120',
+      ]),
+      qemu('gives #GP, not #NP, for a JMP through a gate to code that is not present', ['JMP  ring 0 to 0130']),
+      qemu('gives #NP or #TS, not #SS, for a stack segment that is not present', [
+        'RETF onto SS = 00c3',
+        'IRET onto SS = 00c3',
+        'CALL with SS = 00e9',
+      ]),
+      bochs('gives #NP, not #SS, for an IRET to a stack segment that is not present', ['IRET onto SS = 00c3']),
+      bochs('pushes SP alone where the outer stack has 16 bits; the manual, CALL: "Push(oldESP)"', ['from the 16-bit stack']),
+      qemu('does not check the limits of inner stacks', ['inner stack without room', 'inner stack pointer beyond the limit']),
+      qemu('does not check offsets in gates and returns against the limit of CS', [
+        'gate to an offset beyond the limit',
+        'the same within ring 0',
+        'RETF beyond the limit',
+        'IRET beyond the limit',
+      ]),
+      qemu('names the selector in the error code of a far CALL beyond the limit', ['far CALL beyond the limit']),
+      qemu('reads through a null selector', ['far CALL through a pointer that is not readable']),
+    ],
+    manual: ['IRET onto SS = 00c3: vector=0c error=00c0 eip=+00000017 cs=0008 flags=010000 depth=0014'],
+  },
+  {
+    name: 'interrupts',
+    faults: [
+      qemu('gives #TS, not #GP, for a task gate with a selector of the LDT', rings('INT in ring $ gate 19')),
+      qemu("does not check the gate's offset against the limit of CS", rings('INT in ring $ gate 1d')),
+      qemu('does not know INT1 on this processor', ['INT1 is not checked']),
+      qemu('leaves EXT clear where delivering an exception faults', [
+        '#UD through a gate that is not present',
+        '#UD through no gate',
+        '#UD to code that is not present',
+        '#UD to a null selector',
+        '#UD to data',
+        '#UD beyond the GDT',
+        '#UD outward',
+        '#UD onto a wrong stack',
+        '#UD onto a null stack',
+      ]),
+      qemu('gives #TS, not #SS, for a stack segment that is not present', ['#UD onto a stack that is not present']),
+      qemu('does not check the limit of SS', [
+        'the stack itself broken, #DF through a task gate',
+        'EIP, CS, ESP, SS, EFLAGS of the broken stack',
+      ]),
+      bochs('leaves RF set by the first fault; #DF is an abort, and RF is pushed as 1 for faults alone ("Debug Exceptions")', [
+        '#GP without a gate',
+        '#DE without a gate leads to #NP',
+        '#UD without a gate, and none for the #GP',
+        'INT n without a gate, and none for the #GP',
+        '#SS without a gate',
+        '#NP without a gate',
+        'EIP, CS, ESP, SS, EFLAGS in the old TSS',
+        'EIP, CS, ESP, SS, EFLAGS of the broken stack',
+      ]),
+    ],
+    manual: ['EIP, CS, ESP, SS, EFLAGS of the broken stack: 0000001f 00000008 00002000 000000c0 00000002'],
+  },
 ];
 
 describe.each(GUESTS)('the guest $name', ({ name, without = {}, faults = [], manual }) => {

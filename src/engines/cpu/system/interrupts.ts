@@ -2,7 +2,7 @@
 import type { LinearAddress } from '../../../shared/addresses';
 import type { TransitionKind } from '../../../shared/transition';
 import { SYS } from '../layout';
-import { Flag, Reg, Seg } from '../state';
+import { Attr, Flag, Reg, Seg } from '../state';
 import type { Cpu } from './cpu';
 import { type Descriptor, fetchDescriptor, isNull, parseDescriptor, parseGate, SystemType } from './descriptors';
 import { EXCEPTIONS, GuestFault, gp, selectorCode, Vector } from './fault';
@@ -209,7 +209,10 @@ export function privilegedStack(cpu: Cpu, level: number, ext: number) {
   const pointer = mmu.read(at, wide ? 4 : 2, false);
   const selector = mmu.read(((at + (wide ? 4 : 2)) >>> 0) as LinearAddress, 2, false);
   try {
-    return { selector, pointer, descriptor: checkStackSegment(cpu, selector, level, Vector.ts) };
+    const descriptor = checkStackSegment(cpu, selector, level, Vector.ts);
+    // A 16-bit stack leaves the upper half of ESP as it was.
+    const big = (descriptor.attributes & Attr.big) !== 0;
+    return { selector, pointer: big ? pointer : ((state.reg32(Reg.esp) & 0xffff0000) | (pointer & 0xffff)) >>> 0, descriptor };
   } catch (error) {
     if (error instanceof GuestFault && error.vector !== Vector.pf) throw new GuestFault(error.vector, error.errorCode + ext, error.reason);
     throw error;
