@@ -96,7 +96,9 @@ async function main() {
     const { vcpus } = await client.request('ringside/state');
     const { place } = vcpus[0];
     const [top] = stackFrames;
-    print(`${title.padEnd(34)} ${place.mode === 'real' ? 'real mode' : `ring ${place.ring}`}  ${top.name}:${top.line}  ${(source[top.line - 1] ?? '').trim()}`);
+    print(
+      `${title.padEnd(34)} ${place.mode === 'real' ? 'real mode' : `ring ${place.ring}`}  ${top.name}:${top.line}  ${(source[top.line - 1] ?? '').trim()}`,
+    );
     for (const { name, presentationHint } of stackFrames) if (presentationHint === 'label') print(`${''.padEnd(34)}   ── ${name}`);
     return body;
   }
@@ -107,7 +109,10 @@ async function main() {
     const launched = client.request('launch', { program, stopOnEntry: true });
     await initialized;
     const wanted = [lineOf('program:') + 1, lineOf('service:') + 1];
-    const { breakpoints } = await client.request('setBreakpoints', { source: { path: program }, breakpoints: wanted.map((line) => ({ line })) });
+    const { breakpoints } = await client.request('setBreakpoints', {
+      source: { path: program },
+      breakpoints: wanted.map((line) => ({ line })),
+    });
     if (!breakpoints.every(({ verified }) => verified)) throw new Error('a breakpoint was not verified');
     print('Guest: samples/rings/rings.asm, through the debug adapter');
     print();
@@ -143,7 +148,9 @@ async function table(client) {
   print(`${'#'.padStart(4)}  ${'count'.padStart(8)}  ${'kind'.padEnd(12)} ${'cause'.padEnd(15)} ${'from'.padEnd(7)} ${'to'.padEnd(7)} at`);
   for (const { sequence, count, kind, cause, from, to, at } of rows) {
     const where = `0x${at.address.toString(16).padStart(8, '0')} ${at.symbol ?? ''}`;
-    print(`${String(sequence).padStart(4)}  ${String(count).padStart(8)}  ${kind.padEnd(12)} ${cause.padEnd(15)} ${place(from).padEnd(7)} ${place(to).padEnd(7)} ${where}`);
+    print(
+      `${String(sequence).padStart(4)}  ${String(count).padStart(8)}  ${kind.padEnd(12)} ${cause.padEnd(15)} ${place(from).padEnd(7)} ${place(to).padEnd(7)} ${where}`,
+    );
   }
   print();
 }

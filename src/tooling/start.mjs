@@ -33,7 +33,15 @@ async function openPackaged() {
   say('packing the extension …');
   const packed = await run(
     process.execPath,
-    [join(root, 'node_modules/@vscode/vsce/vsce'), 'package', '--no-dependencies', '--allow-missing-repository', '-o', vsix],
+    [
+      join(root, 'node_modules/@vscode/vsce/vsce'),
+      'package',
+      '--no-dependencies',
+      '--allow-missing-repository',
+      '--no-rewrite-relative-links',
+      '-o',
+      vsix,
+    ],
     {
       stdio: ['ignore', 'ignore', 'inherit'],
     },
