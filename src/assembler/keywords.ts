@@ -17,9 +17,7 @@ export type PrefixName =
   | 'repne'
   | 'wait'
   | 'xacquire'
-  | 'xrelease'
-  | 'bnd'
-  | 'nobnd';
+  | 'xrelease';
 
 export type Keyword =
   | { readonly kind: 'register'; readonly register: AssemblerRegister }
@@ -101,8 +99,6 @@ const PLAIN_PREFIXES: readonly PrefixName[] = [
   'wait',
   'xacquire',
   'xrelease',
-  'bnd',
-  'nobnd',
 ];
 
 function addWords(): void {

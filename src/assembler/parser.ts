@@ -25,10 +25,8 @@ const PREFIX_EFFECTS: Readonly<Record<PrefixName, Partial<PrefixRequest>>> = {
   repe: { repeat: 'rep' },
   repne: { repeat: 'repne' },
   wait: { wait: true },
-  xacquire: { repeat: 'repne' },
-  xrelease: { repeat: 'rep' },
-  bnd: { repeat: 'repne' },
-  nobnd: {},
+  xacquire: { repeat: 'repne', elision: true },
+  xrelease: { repeat: 'rep', elision: true },
 };
 
 function isConstant(expression: Expression): boolean {

@@ -164,11 +164,11 @@ class InstructionEncoder {
   /** The stated address size, or the one that the form or a counter register asks for. */
   private addressPrefixes(): InstructionRequest['prefixes'] {
     const { prefixes, operands } = this.request;
-    if (prefixes.addressSize !== 0) return prefixes;
-    const [own] = this.form.pattern.addressSizes;
-    if (own !== undefined) return { ...prefixes, addressSize: own };
-    if (this.form.variant !== 'counter') return prefixes;
-    return { ...prefixes, addressSize: (operands[1] as RegisterRequest).register.size * 8 };
+    const [fixed] = this.form.pattern.addressSizes;
+    const own = this.form.variant === 'counter' ? (operands[1] as RegisterRequest).register.size * 8 : fixed;
+    // Where the source states another size than the form has, the one that is not the mode's counts.
+    if (own === undefined || (own === this.bits && prefixes.addressSize !== 0)) return prefixes;
+    return { ...prefixes, addressSize: own };
   }
 
   private placeOperands(memory: MemoryRequest | undefined, memoryIndex: number, address: Bits): EncodingFailure | undefined {
@@ -234,8 +234,8 @@ class InstructionEncoder {
     if (size < 0 || (size === 2 && bits !== 16) || (size === 4 && bits === 16)) bytes.push(0x66);
     if (addressPrefix) bytes.push(0x67);
     if (form.pattern.mandatory && form.pattern.mandatory !== 'NP') bytes.push(Number.parseInt(form.pattern.mandatory, 16));
-    const widens = form.row.size64 === 'normal' && !CLEARS_HIGH.has(form.row.mnemonic + form.row.semantics);
-    return wanted === 8 ? form.size !== 8 || widens : wanted === 0 && size === 8 && widens;
+    const widens = form.size === 8 && form.row.size64 === 'normal' && !CLEARS_HIGH.has(form.row.mnemonic + form.row.semantics);
+    return widens || (wanted === 8 && !hasOwnWidth(form));
   }
 
   private rexByte(wide: boolean): void {
@@ -342,6 +342,12 @@ class InstructionEncoder {
   }
 }
 
+/** Forms that are 64 bits wide without REX.W, or narrower on purpose: stating 64 bits changes nothing. */
+function hasOwnWidth({ row, size, variant, operands }: Form): boolean {
+  if (variant === 'narrow' || row.semantics.endsWith('Control') || row.semantics.endsWith('Debug')) return true;
+  return size === 8 && operands.length > 0 && (row.size64 === 'default64' || CLEARS_HIGH.has(row.mnemonic + row.semantics));
+}
+
 /** A one-byte displacement of an address that wraps at its size. */
 function wrapsTo(value: Integer, size: number, memory: MemoryRequest): boolean {
   const bits = (memory.terms[0]?.register.size ?? 0) * 8;
@@ -380,6 +386,8 @@ function isOffsetRefused(form: Form, request: InstructionRequest): boolean {
   const index = form.operands.findIndex(({ method }) => method === 'offset');
   if (index < 0) return false;
   const memory = request.operands[index] as MemoryRequest;
+  // Lock elision goes by the general form of a store.
+  if (request.prefixes.elision && index === 0) return true;
   const address = addressSize(memory, request.prefixes, request.bits);
   if ('error' in address) return false;
   const stated = memory.displacementSize || (address.size === 16 ? 2 : 4);

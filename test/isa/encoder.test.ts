@@ -189,6 +189,28 @@ describe.skipIf(NO_NASM)('every row in every form against nasm', () => {
   });
 });
 
+const PREFIXES =
+  'a16,a32,o16,o32,o64,rep,lock,es,fs,ds,wait,osp,asp,a32 o32,es rep,lock rep,o16 a16,fs a32,repe es o32,xacquire lock,xrelease'.split(',');
+const PREFIXED =
+  `nop;movsb;movsd;lodsw;stosb;ret;retf;iret;iretd;pushf;popf;pusha;popad;enter 1,2;leave;mov ax,[bx];mov ax,[ebx];mov eax,[5]
+mov al,[5];mov [5],ax;mov [dword 5],ax;mov [word 5],eax;push 5;push ax;push word [bx];push dword [ebx];pop bx;push es;push fs
+call $+50;jmp $+50;jmp short $+5;jz $+5;jz near $+50;loop $+5;jcxz $;call [bx];jmp dword [ebx];call far [bx];jmp far dword [ebx]
+call 8:5;lgdt [bx];sgdt [ebx];lea ax,[bx];lea eax,[ebx];inc word [bx];add eax,5;add ax,[bx+si];in al,dx;in eax,dx;insb;insd;outsw
+xlatb;mov ds,ax;bound ax,[bx];les ax,[bx];lfs eax,[ebx];arpl ax,bx;lar eax,bx;sldt ax;sldt eax;smsw ax;str [bx];cbw;cwde;cwd;int 5
+int3;into;hlt;cli;bswap eax;xchg ax,bx;xchg eax,ebx;cmpxchg [bx],ax;cmpxchg8b [bx];rdtsc;cpuid;clts;mov rax,[rbx];push rax;movsq
+stosq;cdqe;mov eax,[rel 5];mov eax,[r8];iretq;pushfq;call [rbx];push qword [rbx];retf 5;ret 5;mov rax,5;mov rax,cr0;lgdt [rbx]
+invlpg [bx];lldt ax;verr [bx];nop word [bx];pause;shld ax,bx,5;bt word [bx],5;imul ax,bx,5;setz [bx];movzx eax,byte [bx]`.split(/[;\n]/);
+
+describe.skipIf(NO_NASM)('every prefix before many instructions against nasm', () => {
+  test.each([16, 32, 64] as const)('%i-bit', (bits) => {
+    const lines = PREFIXES.flatMap((prefix) => PREFIXED.map((instruction) => `${prefix} ${instruction}`));
+    const [theirs, mine] = [nasmLines(lines, bits), ourLines(lines, bits)];
+    const differences = lines.flatMap((line, i) => (theirs[i] === mine[i] ? [] : [`${line}: nasm ${theirs[i]}, ours ${mine[i]}`]));
+    expect(differences).toEqual([]);
+    expect(mine.filter((bytes) => bytes !== 'error').length).toBeGreaterThan(1000);
+  });
+});
+
 test('high byte registers and REX exclude each other', () => {
   expect(errorsOf(ours(program('bits 64\nmov ah, sil\n')))).toHaveLength(1);
   expect(hex(ours(program('bits 64\nmov ah, bl\n')).image)).toBe('88dc');

@@ -79,6 +79,8 @@ export type OperandRequest = RegisterRequest | ImmediateRequest | MemoryRequest 
 export interface PrefixRequest {
   readonly wait: boolean;
   readonly repeat: 'none' | 'rep' | 'repne';
+  /** The repeat prefix stands for XACQUIRE or XRELEASE. */
+  readonly elision: boolean;
   readonly lock: boolean;
   /** Number of the segment register, or -1. */
   readonly segment: number;
@@ -88,7 +90,15 @@ export interface PrefixRequest {
   readonly addressSize: number;
 }
 
-export const NO_PREFIXES: PrefixRequest = { wait: false, repeat: 'none', lock: false, segment: -1, operandSize: 0, addressSize: 0 };
+export const NO_PREFIXES: PrefixRequest = {
+  wait: false,
+  repeat: 'none',
+  elision: false,
+  lock: false,
+  segment: -1,
+  operandSize: 0,
+  addressSize: 0,
+};
 
 export interface InstructionRequest {
   /** Lower case. */
