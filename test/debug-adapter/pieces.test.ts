@@ -8,9 +8,12 @@ import { readAttributes } from '../../src/debug-adapter/launch/attributes';
 import { decodeBase64, encodeBase64 } from '../../src/debug-adapter/memory/base64';
 import { formatReference, parseReference } from '../../src/debug-adapter/memory/reference';
 import { Dispatcher } from '../../src/debug-adapter/protocol/dispatcher';
+import { FilteredLog } from '../../src/debug-adapter/panels/filtered-log';
 import { UserError } from '../../src/debug-adapter/protocol/errors';
 import { encodeMessage, FramingProblem, MessageReader } from '../../src/debug-adapter/protocol/framing';
 import { normalisePath } from '../../src/debug-adapter/sources/paths';
+import { TransitionLog } from '../../src/engines/transitions';
+import type { Ring } from '../../src/shared/transition';
 
 describe('message framing', () => {
   const messages = [{ seq: 1, text: 'plain' }, { seq: 2, text: 'ünïcödé → 𝄞' }, { seq: 3 }];
@@ -333,5 +336,69 @@ describe('the sweep of a disassembly', () => {
         },
       ),
     );
+  });
+});
+
+describe('the trap log behind a filter', () => {
+  const CAPACITY = 4096;
+  const place = (ring: Ring) => ({ ring, guestRing: ring, mode: 'protected-32', vmx: 'off' }) as const;
+
+  function record(log: TransitionLog, count: number): void {
+    for (let i = 0; i < count; i++) {
+      const inward = log.total % 2 === 0;
+      log.record(
+        {
+          kind: inward ? 'gate' : 'return',
+          from: place(inward ? 3 : 0),
+          to: place(inward ? 0 : 3),
+          cause: -1,
+          causeName: log.total % 3 === 0 ? 'INT 0x80' : 'CALL',
+          address: 0,
+          fromSelector: 8,
+          fromOffset: 0,
+          toSelector: 8,
+          toOffset: 0,
+        },
+        log.total,
+        0,
+      );
+    }
+  }
+
+  const filter = { kinds: ['gate'], causes: ['INT 0x80'] } as const;
+  const expected = (transitions: TransitionLog): number[] => {
+    const all = Array.from({ length: transitions.total - transitions.first }, (_, i) => transitions.first + i);
+    return all.filter((sequence) => sequence % 6 === 0);
+  };
+
+  it('follows the log as it grows and forgets', async () => {
+    const transitions = new TransitionLog(CAPACITY);
+    const filtered = new FilteredLog(transitions);
+    for (const more of [0, 1, 100, 5000, 0, 3000, 40_000, 7]) {
+      record(transitions, more);
+      await filtered.update(filter, async () => {});
+      expect(filtered.size).toBe(expected(transitions).length);
+      expect(filtered.page(0, 10_000)).toEqual(expected(transitions));
+      expect(filtered.page(5, 3)).toEqual(expected(transitions).slice(5, 8));
+    }
+    await filtered.update(undefined, async () => {});
+    expect(filtered.size).toBe(CAPACITY);
+    expect(filtered.page(1, 2)).toEqual([transitions.first + 1, transitions.first + 2]);
+    expect(filtered.page(CAPACITY - 1, 5)).toEqual([transitions.total - 1]);
+    transitions.clear();
+    await filtered.update(filter, async () => {});
+    expect(filtered.size).toBe(0);
+  });
+
+  it('lets others in between, and can be given up', async () => {
+    const transitions = new TransitionLog(1 << 17);
+    record(transitions, 1 << 17);
+    const filtered = new FilteredLog(transitions);
+    let pieces = 0;
+    await filtered.update(filter, async () => {
+      pieces++;
+    });
+    expect(pieces).toBeGreaterThan(3);
+    await expect(new FilteredLog(transitions).update(filter, () => Promise.reject(new Error('enough')))).rejects.toThrow('enough');
   });
 });

@@ -86,6 +86,19 @@ describe('sessions', () => {
     await matches('exceptions');
   });
 
+  it('sees tasks and virtual-8086 mode', async () => {
+    await enter(resolve(GUESTS, 'tasks.asm'));
+    await transcript.ask('setFunctionBreakpoints', { breakpoints: [{ name: 'helper' }, { name: 'fault_task' }] });
+    await transcript.run('continue');
+    await transcript.run('next');
+    await transcript.run('stepOut');
+    await transcript.run('continue');
+    await transcript.run('stepOut');
+    await transcript.ask('setExceptionBreakpoints', { filters: ['ring-change', 'int'] });
+    while (await transcript.run('continue'));
+    await matches('tasks');
+  });
+
   it('evaluates, changes and completes', async () => {
     await enter(real);
     await transcript.ask('setFunctionBreakpoints', { breakpoints: [{ name: 'start.count' }] });
@@ -124,6 +137,10 @@ describe('sessions', () => {
         'x/3zz copy',
         'registers',
         'cf = 1',
+        'cr0.wp = 1',
+        'cr0',
+        'cr0.xy = 1',
+        'es.base = 1',
         '$ring',
         'help',
       ],

@@ -70,7 +70,7 @@ export function lifecycleRequests(session: Session): Handlers {
           startMethod: 'launch',
           pointerSize: 32,
         });
-        announceModules(session);
+        announceModules(session, 'new');
         session.dispatcher.event('initialized');
       });
     },
@@ -92,7 +92,7 @@ export function lifecycleRequests(session: Session): Handlers {
       before.runner.end();
       armBreakOn(guest, session);
       context.afterResponse(() => {
-        announceModules(session);
+        announceModules(session, 'changed');
         applyWishes(session);
         if (session.configured) begin(guest, session);
       });

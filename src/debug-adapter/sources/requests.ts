@@ -40,9 +40,9 @@ function showModule(part: DebugInfo, id: number): P.Module {
   };
 }
 
-/** Tells of what was loaded. */
-export function announceModules(session: Session): void {
+/** Tells of what was loaded: for the first time, or again after a restart. */
+export function announceModules(session: Session, reason: 'new' | 'changed'): void {
   const { program } = session.guest;
-  for (const [id, part] of program.parts.entries()) session.dispatcher.event('module', { reason: 'new', module: showModule(part, id) });
-  for (const source of sourcesOf(session.guest)) session.dispatcher.event('loadedSource', { reason: 'new', source });
+  for (const [id, part] of program.parts.entries()) session.dispatcher.event('module', { reason, module: showModule(part, id) });
+  for (const source of sourcesOf(session.guest)) session.dispatcher.event('loadedSource', { reason, source });
 }

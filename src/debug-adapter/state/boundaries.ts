@@ -5,8 +5,8 @@
 import type { Engine, VirtualCpu } from '../../engines/engine';
 import type { LoggedTransition } from '../../engines/transitions';
 import type { Place, ProcessorMode, Ring } from '../../shared/transition';
-import type { GuestEnvironment } from '../expressions/guest-environment';
-import { readNumber, stackTop } from './cpu-facts';
+import { descriptorAddress, type GuestEnvironment } from '../expressions/guest-environment';
+import { fieldOf, readNumber, stackTop } from './cpu-facts';
 
 /** Where execution stands in one stretch of a stack. */
 export interface StackContext {
@@ -49,9 +49,10 @@ export class Boundaries {
   find(cpu: VirtualCpu, open: readonly LoggedTransition[]): Boundary[] {
     this.environment.vcpu = cpu.index;
     const found: Boundary[] = [];
+    const tasks = new TaskChain(this.engine, cpu, this.environment);
     let floor = stackTop(cpu);
     for (const entry of open) {
-      const boundary = this.locate(cpu, entry, floor);
+      const boundary = this.locate(cpu, entry, floor, tasks);
       if (!boundary) continue;
       found.push(boundary);
       const { stack } = boundary.outer;
@@ -61,8 +62,8 @@ export class Boundaries {
     return found;
   }
 
-  private locate(cpu: VirtualCpu, entry: LoggedTransition, floor: number): Boundary | undefined {
-    if (entry.kind === 'syscall' || entry.kind === 'task-switch') return this.withoutFrame(cpu, entry);
+  private locate(cpu: VirtualCpu, entry: LoggedTransition, floor: number, tasks: TaskChain): Boundary | undefined {
+    if (entry.kind === 'syscall' || entry.kind === 'task-switch') return this.withoutFrame(cpu, entry, tasks);
     const width = isReal(entry.to.mode) || entry.gateHigh < 0 || !(entry.gateHigh & WIDE_GATE) ? 2 : 4;
     const at = entry.toStackSelector >= 0 ? this.switchedFrame(entry, width) : this.pushedFrame(cpu, entry, width, floor);
     if (at === undefined) return undefined;
@@ -107,12 +108,14 @@ export class Boundaries {
   }
 
   /** SYSENTER saves nothing, and a task switch saves into the TSS: the log alone tells of these. */
-  private withoutFrame(cpu: VirtualCpu, entry: LoggedTransition): Boundary | undefined {
+  private withoutFrame(cpu: VirtualCpu, entry: LoggedTransition, tasks: TaskChain): Boundary | undefined {
     if (entry.kind === 'task-switch' && this.environment.register('nt')?.value !== 1n) return undefined;
     if (entry.kind === 'syscall' && cpu.place.ring === 3) return undefined;
     const codeBase = this.baseOf(entry.fromSelector, entry.from.mode);
     if (codeBase === undefined) return undefined;
-    const outer = { address: entry.address, codeBase, stack: this.outerStack(entry), ring: entry.from.ring, mode: entry.from.mode };
+    const saved = entry.kind === 'task-switch' ? tasks.outer() : undefined;
+    const address = saved === undefined ? entry.address : codeBase + saved;
+    const outer = { address, codeBase, stack: this.outerStack(entry), ring: entry.from.ring, mode: entry.from.mode };
     return { label: labelOf(entry), end: undefined, outer, cause: entry.address };
   }
 
@@ -131,6 +134,41 @@ export class Boundaries {
     } catch {
       return undefined;
     }
+  }
+}
+
+/** Bit 3 of a TSS's type: 32-bit. */
+const WIDE_TSS = 8;
+const EIP = 0x20;
+const IP = 0x0e;
+
+/** Follows the back links of nested tasks outwards (manual, "Task Linking"). */
+class TaskChain {
+  private readonly engine: Engine;
+  private readonly cpu: VirtualCpu;
+  private readonly environment: GuestEnvironment;
+  /** Linear address of the task state segment that is next to be left. */
+  private base: number | undefined;
+
+  constructor(engine: Engine, cpu: VirtualCpu, environment: GuestEnvironment) {
+    this.engine = engine;
+    this.cpu = cpu;
+    this.environment = environment;
+    const base = fieldOf(cpu, 'tr', 'base');
+    this.base = base === undefined ? undefined : Number(base);
+  }
+
+  /** The instruction pointer that the next outer task will go on at; undefined where the chain is broken. */
+  outer(): number | undefined {
+    const { engine, cpu } = this;
+    if (this.base === undefined) return undefined;
+    const link = readNumber(engine, cpu.index, 'linear', this.base, 2);
+    const descriptor = link === undefined ? undefined : descriptorAddress(cpu, link);
+    const type = descriptor === undefined ? undefined : readNumber(engine, cpu.index, 'linear', descriptor + 5, 1);
+    if (link === undefined || type === undefined) return undefined;
+    this.base = this.environment.selectorBase(link);
+    const wide = (type & WIDE_TSS) !== 0;
+    return readNumber(engine, cpu.index, 'linear', this.base + (wide ? EIP : IP), wide ? 4 : 2);
   }
 }
 
