@@ -6,7 +6,7 @@ import { parseDataItems } from './data-parser';
 import { type Expression, parseExpression, type Warn } from './expressions';
 import { keywordOf, type PrefixName } from './keywords';
 import { type Token, TokenKind } from './lexer';
-import type { LogicalLine } from './preprocessor/preprocessor';
+import type { LogicalLine } from './preprocessor/frames';
 import type { Diagnostics } from './source';
 import type { Body, LabelSyntax, MemorySyntax, OperandSyntax, Statement } from './statements';
 import { stringText } from './strings';

@@ -3,7 +3,7 @@
 import type { AssemblerRegister, Distance, EncodedInstruction, PrefixRequest } from '../isa/encoder';
 import type { Expression } from './expressions';
 import type { Token } from './lexer';
-import type { LogicalLine } from './preprocessor/preprocessor';
+import type { LogicalLine } from './preprocessor/frames';
 
 export interface OperandSizes {
   /** Bytes that the source states, or 0. */

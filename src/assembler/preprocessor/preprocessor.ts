@@ -8,99 +8,16 @@
 import { Cursor, placeOf } from '../cursor';
 import { type Token, TokenKind, tokenize } from '../lexer';
 import * as limits from '../limits';
-import { type Diagnostics, type Expansion, FatalSourceError, internalFile, type Place, SourceError, type SourceLine } from '../source';
+import { type Expansion, FatalSourceError, internalFile, type Place, SourceError, type SourceLine } from '../source';
 import { stringText } from '../strings';
-import { type Condition, type ConditionHost, conditionalDirective } from './conditions';
+import { runBranch } from './branches';
+import { MacroCalls } from './calls';
+import type { ConditionHost } from './conditions';
 import { DIRECTIVES } from './directives';
-import { type MacroCall, type MultiMacro, match, substituteParameters, type TokenLine, withDefaults } from './multi-line';
-import { type ExpansionHost, expandTokens, isOperator, MacroTable, type SingleMacro, written, writtenText } from './single-line';
+import { type Collection, type Context, type Frame, type LogicalLine, type PreprocessorHost, tokenLines } from './frames';
+import { type MultiMacro, substituteParameters, type TokenLine } from './multi-line';
+import { type ExpansionHost, expandTokens, MacroTable, type SingleMacro, written, writtenText } from './single-line';
 import { PACKAGES, STANDARD_MACROS, standardDefinitions } from './standard';
-
-/** One line for the parser. */
-export interface LogicalLine {
-  readonly tokens: readonly Token[];
-  readonly line: SourceLine;
-  /** The line that line tables and listings name: the call's where a macro is hidden, else the same as `line`. */
-  readonly shown: SourceLine;
-  readonly expansion: Expansion | undefined;
-  /** Depth of macro calls that the listing shows; 0 for lines of files. */
-  readonly level: number;
-  /** Last line of the main file that was read for this. */
-  readonly read: number;
-}
-
-export interface PreprocessorHost {
-  read(path: string): string | Uint8Array | undefined;
-  readonly includePaths: readonly string[];
-  readonly format: string;
-  readonly diagnostics: Diagnostics;
-  /** Value of an expression that must be known now. Sets `usesSymbols` where a label or `$` is in it. */
-  evaluate(cursor: Cursor): number | bigint;
-  /** Code size at this point. */
-  bits(): number;
-}
-
-export interface Context {
-  readonly name: string | undefined;
-  readonly serial: number;
-  readonly macros: MacroTable;
-}
-
-export interface Frame {
-  readonly kind: 'file' | 'macro' | 'repetition';
-  readonly lines: readonly TokenLine[];
-  next: number;
-  readonly file: string;
-  readonly expansion: Expansion | undefined;
-  readonly level: number;
-  /** In hidden macros, the line of the call. */
-  readonly shown: SourceLine | undefined;
-  /** The macro call whose parameters count here. */
-  readonly call: MacroCall | undefined;
-  readonly conditions: Condition[];
-  /** Of repetitions: rounds still to come after this one. */
-  remaining: number;
-  /** %exitrep or %exitmacro was met: the rest is skipped. */
-  left: boolean;
-}
-
-/** A %macro or %rep whose lines are being collected. */
-export interface Collection {
-  readonly kind: 'macro' | 'rep';
-  readonly at: Token;
-  readonly lines: TokenLine[];
-  depth: number;
-  /** Called with the lines at the closing directive. */
-  readonly finish: (lines: readonly TokenLine[]) => void;
-}
-
-/** The lines of a file, continued ones joined, in tokens. */
-export function tokenLines(file: string, text: string): TokenLine[] {
-  const physical = text.split(/\r\n|\n|\r/);
-  if (physical.at(-1) === '') physical.pop();
-  const lines: TokenLine[] = [];
-  for (let i = 0; i < physical.length; i++) {
-    const number = i + 1;
-    let content = physical[i];
-    const continuations: number[] = [];
-    while (content.endsWith('\\') && i + 1 < physical.length) {
-      content = content.slice(0, -1);
-      continuations.push(content.length);
-      content += physical[++i];
-    }
-    const line: SourceLine = continuations.length ? { file, number, text: content, continuations } : { file, number, text: content };
-    lines.push(tokenLine(line));
-  }
-  return lines;
-}
-
-function tokenLine(line: SourceLine): TokenLine {
-  let unterminated: number | undefined;
-  const tokens = tokenize(line, (column) => {
-    unterminated = column;
-  });
-  return { line, tokens, special: tokens.some((token) => token.kind === TokenKind.Preprocessor), unterminated };
-}
 
 const decoder = new TextDecoder('utf-8');
 
@@ -119,10 +36,8 @@ export class Preprocessor {
   private serial = 0;
   private emitted = 0;
   private spent = 0;
-  private depth = 0;
+  private readonly calls = new MacroCalls(this);
   private steps = 0;
-  /** Tokens in the arguments of open macro calls. */
-  private open = 0;
   private readonly expansionHost: ExpansionHost;
   private readonly conditionHost: ConditionHost;
 
@@ -363,12 +278,14 @@ export class Preprocessor {
     );
   }
 
-  private get emitting(): boolean {
+  /** The lines at this point are handed on. */
+  get emitting(): boolean {
     const { conditions } = this.frame;
     return conditions.length === 0 || conditions[conditions.length - 1].active;
   }
 
-  private substitute(tokens: readonly Token[]): Token[] {
+  /** Puts in macro parameters, `%%names` and `%[...]`. */
+  substitute(tokens: readonly Token[]): Token[] {
     const result = substituteParameters(tokens, this.frame.call, this.expansion, (token) => {
       const inner = writtenText(token.text.slice(2, token.text.endsWith(']') ? -1 : undefined), token);
       if (++this.nesting > limits.MAX_EXPRESSION_DEPTH) this.fatal(token, `%[...] is nested more than ${limits.MAX_EXPRESSION_DEPTH} deep`);
@@ -388,14 +305,13 @@ export class Preprocessor {
     const expanded = this.mayExpand(tokens) ? this.expand(tokens) : tokens;
     const { expansion, level } = this.frame;
     if (expanded.length === 0) return undefined;
-    if (this.callMacro(expanded, line)) return this.labelLine;
+    const called = this.calls.enter(expanded, line);
+    if (called) return called.label;
     return { tokens: expanded, line, shown: this.frame.shown ?? line, expansion, level, read: this.read };
   }
 
-  /** A label before a macro call, as a line of its own. */
-  private labelLine: LogicalLine | undefined;
-
-  private get read(): number {
+  /** Last line of the main file that was read. */
+  get read(): number {
     const [main] = this.frames;
     return main.lines[main.next - 1]?.line.number ?? 0;
   }
@@ -405,75 +321,6 @@ export class Preprocessor {
       if (token.kind === TokenKind.Identifier ? this.macros.has(token.text) : token.kind === TokenKind.Preprocessor) return true;
     }
     return false;
-  }
-
-  /** Enters the macro that a line calls. @returns false where it calls none */
-  private callMacro(tokens: readonly Token[], line: SourceLine): boolean {
-    this.labelLine = undefined;
-    const [first] = tokens;
-    if (first.kind !== TokenKind.Identifier) return false;
-    let at = 0;
-    let macros = this.callable(first);
-    if (macros.length === 0) {
-      at = isOperator(tokens[1], ':') ? 2 : 1;
-      const second = tokens[at];
-      if (second === undefined || second.kind !== TokenKind.Identifier) return false;
-      macros = this.callable(second);
-      if (macros.length === 0) return false;
-    }
-    const name = tokens[at];
-    const found = match(macros, tokens.slice(at + 1));
-    if (!found) {
-      const count = tokens.length > at + 1 ? 'the given number of' : 'no';
-      this.warn(name, 'pp-macro-params-multi', `multi-line macro '${name.text}' exists, but not taking ${count} parameters`);
-      return false;
-    }
-    this.enter(found.macro, found.values, name, tokens.slice(0, at), line);
-    return true;
-  }
-
-  /** Macros of the name that may be called here: one that is being expanded stands for itself unless it is recursive. */
-  private callable(name: Token): readonly MultiMacro[] {
-    const macros = this.macrosNamed(name.text);
-    return macros.length === 0 ? macros : macros.filter((macro) => macro.recursive || macro.inProgress === 0);
-  }
-
-  private enter(macro: MultiMacro, values: readonly Token[][], name: Token, label: readonly Token[], line: SourceLine): void {
-    if (++this.depth > limits.MAX_MACRO_DEPTH) this.fatal(name, `macro calls are nested more than ${limits.MAX_MACRO_DEPTH} deep`);
-    const all = withDefaults(macro, values);
-    const size = all.reduce((sum, value) => sum + value.length, 0);
-    this.open += size;
-    if (this.open > limits.MAX_OPEN_TOKENS)
-      this.fatal(name, `the arguments of open macro calls have more than ${limits.MAX_OPEN_TOKENS} tokens`);
-    const call: MacroCall = {
-      macro,
-      name: name.text,
-      values: all,
-      count: all.length,
-      label: label.slice(0, 1),
-      serial: this.nextSerial(),
-      size,
-      rotation: 0,
-    };
-    const { frame } = this;
-    if (label.length > 0 && !macro.takesLabel) {
-      // A label before a macro call needs no colon.
-      const colon = written(TokenKind.Operator, ':', label[0], false);
-      const { expansion, level, shown = line } = frame;
-      this.labelLine = { tokens: [label[0], colon], line, shown, expansion, level, read: this.read };
-    }
-    const place = this.place(name);
-    const expansion: Expansion = {
-      macro: macro.name,
-      line: place.line,
-      column: place.column,
-      length: place.length,
-      parent: place.expansion,
-    };
-    macro.inProgress++;
-    const level = frame.level + (macro.hidden ? 0 : 1);
-    const shown = macro.hidden ? (frame.shown ?? line) : frame.shown;
-    this.push({ kind: 'macro', lines: macro.body, file: frame.file, expansion, level, shown, call, remaining: 0 });
   }
 
   /** Begins a %rep whose lines are known. */
@@ -508,11 +355,7 @@ export class Preprocessor {
       );
     }
     this.frames.pop();
-    if (frame.kind === 'macro' && frame.call) {
-      frame.call.macro.inProgress--;
-      this.open -= frame.call.size;
-      this.depth--;
-    }
+    if (frame.kind === 'macro' && frame.call) this.calls.leave(frame.call);
   }
 
   /** Carries out a directive. @returns false where the line is none, or is to be collected */
@@ -524,7 +367,7 @@ export class Preprocessor {
     const name = at.text.slice(1).toLowerCase();
     const rest = tokens.slice(1);
     if (this.collection) return this.collect(name, at);
-    if (this.conditional(name, at, rest)) return true;
+    if (runBranch(this, this.conditionHost, name, at, rest)) return true;
     if (!this.emitting || this.frame.left) {
       // What is skipped must still be told apart from what closes around it.
       if (name === 'rep' || name === 'macro' || name === 'imacro' || name === 'rmacro' || name === 'irmacro') {
@@ -553,52 +396,6 @@ export class Preprocessor {
     if (collection.lines.length > limits.MAX_LINES) this.fatal(at, `more than ${limits.MAX_LINES} lines`);
     collection.finish(collection.lines);
     return true;
-  }
-
-  private conditional(name: string, at: Token, rest: readonly Token[]): boolean {
-    const { conditions } = this.frame;
-    if (name === 'else' || name === 'endif') {
-      const open = conditions.at(-1);
-      if (!open) this.fail(at, `${at.text} without a %if before it`);
-      if (name === 'endif') conditions.pop();
-      else this.otherwise(open, at);
-      return true;
-    }
-    if (!name.startsWith('if') && !name.startsWith('elif')) return false;
-    const directive = conditionalDirective(name);
-    if (!directive) this.fail(at, `unknown preprocessor directive '${at.text}'`);
-    if (directive.branch === 'if') {
-      const outer = this.emitting && !this.frame.left;
-      const condition: Condition = { line: at.line, column: at.column, outer, active: false, taken: !outer, seenElse: false };
-      conditions.push(condition);
-      if (outer) this.decide(condition, () => directive.test(rest, at, this.conditionHost) !== directive.negated);
-      return true;
-    }
-    const open = conditions.at(-1);
-    if (!open) this.fail(at, `${at.text} without a %if before it`);
-    if (open.seenElse) this.fail(at, `${at.text} after %else: expected %endif`);
-    open.active = false;
-    if (!open.taken) {
-      // The line was not yet substituted, because nothing was emitted before it.
-      const tokens = this.substitute(rest);
-      this.decide(open, () => directive.test(tokens, at, this.conditionHost) !== directive.negated);
-    }
-    return true;
-  }
-
-  private decide(condition: Condition, test: () => boolean): void {
-    // A condition that cannot be evaluated hides all its branches: their problems would only follow from it.
-    condition.taken = true;
-    const result = test();
-    condition.active = result;
-    condition.taken = result;
-  }
-
-  private otherwise(open: Condition, at: Token): void {
-    if (open.seenElse) this.fail(at, 'a second %else: expected %endif');
-    open.seenElse = true;
-    open.active = !open.taken;
-    open.taken = true;
   }
 
   /** The frame of the innermost macro call or repetition that %exitmacro or %exitrep leaves; all frames up to it are left. */
