@@ -2,10 +2,11 @@
  * Lets TypeScript import assembly: `import image from './bios.asm'` gives the bytes that our own assembler makes of it.
  * For esbuild and, for the tests, for Vite.
  */
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 const { build } = createRequire(import.meta.url)('esbuild');
@@ -16,8 +17,14 @@ let loaded;
 async function assembler() {
   loaded ??= (async () => {
     const entry = resolve(root, 'src/assembler/assemble.ts');
-    const { outputFiles } = await build({ entryPoints: [entry], bundle: true, format: 'esm', platform: 'neutral', write: false });
-    return import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString('base64')}`);
+    const folder = mkdtempSync(join(tmpdir(), 'ringside-assembler-'));
+    try {
+      const outfile = join(folder, 'assembler.mjs');
+      await build({ entryPoints: [entry], bundle: true, format: 'esm', platform: 'neutral', outfile });
+      return await import(pathToFileURL(outfile).href);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   })();
   return loaded;
 }
