@@ -8,7 +8,7 @@ import type { AdapterHost } from './host';
 /** Larger files are no guest of ours. */
 const LARGEST_FILE = 2 ** 31;
 
-export const nodeHost: AdapterHost = {
+const nodeHost: AdapterHost = {
   readFile: (path) => {
     try {
       const status = statSync(path);

@@ -43,11 +43,10 @@ export interface ElfNote {
   readonly contents: Uint8Array;
 }
 
-export const SectionType = { symbols: 2, strings: 3, rela: 4, note: 7, nobits: 8, rel: 9, dynamicSymbols: 11 } as const;
+const SectionType = { symbols: 2, strings: 3, rela: 4, note: 7, nobits: 8, rel: 9, dynamicSymbols: 11 } as const;
 export const SectionFlag = { allocated: 2, executable: 4, compressed: 0x800 } as const;
 export const SymbolType = { none: 0, object: 1, function: 2, section: 3, file: 4 } as const;
 export const SymbolSection = { undefined: 0, absolute: 0xfff1 } as const;
-export const FileType = { relocatable: 1, executable: 2, shared: 3 } as const;
 
 /** More sections or symbols than any real file has are a broken count. */
 const MAX_ENTRIES = 1 << 22;

@@ -2,7 +2,7 @@
 import type { ProgramSymbol } from './debug-info';
 
 /** A symbol without a size says nothing of an address this far beyond it. */
-export const UNSIZED_REACH = 1 << 20;
+const UNSIZED_REACH = 1 << 20;
 
 export class SymbolTable {
   readonly symbols: readonly ProgramSymbol[];

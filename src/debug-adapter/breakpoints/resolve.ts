@@ -52,7 +52,7 @@ export function nearestCodeLine(program: Program, path: string, line: number): C
 }
 
 /** Where each run of a line's instructions begins: a line of several instructions stops once. */
-export function entries(ranges: readonly LineRange[]): number[] {
+function entries(ranges: readonly LineRange[]): number[] {
   const ends = new Set(ranges.map(({ address, length }) => address + length));
   return ranges.map(({ address }) => address as number).filter((address) => !ends.has(address));
 }

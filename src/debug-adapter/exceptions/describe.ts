@@ -41,7 +41,7 @@ const PAGE_FAULT_BITS: readonly (readonly [bit: number, name: string, set: strin
   [16, 'I/D', 'an instruction fetch', 'not an instruction fetch'],
 ];
 
-export function errorCodeLines(vector: number, code: number): string[] {
+function errorCodeLines(vector: number, code: number): string[] {
   const lines = [`error code ${hex(code, 4)}`];
   if (vector === PAGE_FAULT) {
     for (const [bit, name, set, clear] of PAGE_FAULT_BITS) lines.push(`  ${name} ${code & bit ? 1 : 0}: ${code & bit ? set : clear}`);

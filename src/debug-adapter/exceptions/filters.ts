@@ -14,7 +14,7 @@ import { describeException } from './describe';
 import { parseRanges, within } from './ranges';
 
 /** What a filter puts into the engine. */
-export interface ArmedFilter {
+interface ArmedFilter {
   readonly place: ProbePlace;
   readonly decide: Decide;
   readonly describe: (hit: ProbeHit) => ExceptionText;
@@ -150,7 +150,7 @@ function mnemonicsNamed(text: string | undefined): Set<string> {
   );
 }
 
-export const FILTERS: readonly FilterSpec[] = [
+const FILTERS: readonly FilterSpec[] = [
   {
     id: TRIPLE_FAULT,
     label: 'Triple fault',

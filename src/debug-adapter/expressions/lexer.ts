@@ -63,7 +63,7 @@ const NUMBER_FORMS: readonly (readonly [form: RegExp, prefix: string])[] = [
 ];
 
 /** @throws ExpressionError for what is no number */
-export function parseNumber(text: string, at = 0): bigint {
+function parseNumber(text: string, at = 0): bigint {
   const plain = text.replaceAll('_', '');
   for (const [form, prefix] of NUMBER_FORMS) {
     const digits = form.exec(plain)?.[1];

@@ -49,7 +49,7 @@ interface StandardRequests {
   modules: { arguments: P.ModulesArguments; body: P.ModulesResponse['body'] };
 }
 
-export type Requests = StandardRequests & PanelRequests;
+type Requests = StandardRequests & PanelRequests;
 export type Command = keyof Requests;
 
 /** What a handler knows of the request beside its arguments. */

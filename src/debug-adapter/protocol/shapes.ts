@@ -7,7 +7,7 @@ import { UserError } from './errors';
  * - an array of one: a list of such
  * - `optional`: the rest may be left out as a whole
  */
-export type Shape = string | { readonly [property: string]: Shape } | readonly [Shape] | { readonly optional: Shape };
+type Shape = string | { readonly [property: string]: Shape } | readonly [Shape] | { readonly optional: Shape };
 
 const TYPES: Readonly<Record<string, { readonly test: (value: unknown) => boolean; readonly name: string }>> = {
   string: { test: (value) => typeof value === 'string', name: 'a string' },

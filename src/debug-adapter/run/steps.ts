@@ -69,7 +69,7 @@ export class ReturnPoint {
 const SOFTWARE_INTERRUPTS: ReadonlySet<string> = new Set(['int', 'int1', 'int3', 'into']);
 
 /** Whether an instruction comes back behind itself after having run others, or repeats itself. */
-export function isStepOver({ row, prefixes }: Instruction): boolean {
+function isStepOver({ row, prefixes }: Instruction): boolean {
   if (row.repeat !== 'none' && prefixes.repeat !== 'none') return true;
   return row.flow === 'call' || row.semantics === 'callFar' || SOFTWARE_INTERRUPTS.has(row.semantics);
 }

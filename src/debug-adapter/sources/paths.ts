@@ -20,7 +20,7 @@ export function resolvePath(directory: string, path: string): string {
   return isAbsolute(path) || directory === '' ? path : `${directory.replace(/[/\\]$/, '')}/${path}`;
 }
 
-export function isAbsolute(path: string): boolean {
+function isAbsolute(path: string): boolean {
   return /^([/\\]|[a-zA-Z]:[/\\])/.test(path);
 }
 

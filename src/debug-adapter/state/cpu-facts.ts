@@ -1,15 +1,11 @@
 /** What the debugger asks of a processor again and again. */
-import type { AddressSpace, Engine, RegisterValue, VirtualCpu } from '../../engines/engine';
+import type { AddressSpace, Engine, VirtualCpu } from '../../engines/engine';
 import type { LinearAddress } from '../../shared/addresses';
 
 /** The value of a field of a register, as `cs`'s `base`. */
 export function fieldOf(cpu: VirtualCpu, register: string, field: string): bigint | undefined {
   const found = cpu.registers().find(({ name }) => name === register);
   return found?.fields.find(({ name }) => name === field)?.value;
-}
-
-export function registersByName(cpu: VirtualCpu): Map<string, RegisterValue> {
-  return new Map(cpu.registers().map((register) => [register.name, register]));
 }
 
 /** Bytes that the stack pointer counts in, by SS's size, or 8 in 64-bit mode. */

@@ -75,7 +75,7 @@ function registerEntries(register: RegisterValue, cpu: VirtualCpu, hex: boolean)
   return [{ ...entry, children: undefined }, ...register.fields.map((field) => fieldEntry(register, field, hex, true))];
 }
 
-export function registerEntry(register: RegisterValue, cpu: VirtualCpu, hex = false): Entry {
+function registerEntry(register: RegisterValue, cpu: VirtualCpu, hex = false): Entry {
   const { name, bits, value, fields } = register;
   return {
     name,
@@ -89,7 +89,7 @@ export function registerEntry(register: RegisterValue, cpu: VirtualCpu, hex = fa
 }
 
 /** Single bits and rings are plain numbers, unless all is to be hexadecimal. */
-export function registerText(value: bigint, bits: number, hex = false): string {
+function registerText(value: bigint, bits: number, hex = false): string {
   return bits < 4 && !hex ? String(value) : hexOf(value, bits);
 }
 
