@@ -86,6 +86,37 @@ const GUESTS: readonly Guest[] = [
     ],
     manual: ['EIP, CS, ESP, SS, EFLAGS of the broken stack: 0000001f 00000008 00002000 000000c0 00000002'],
   },
+  {
+    name: 'tasks',
+    faults: [
+      qemu('gives #TS, not #GP, for a task gate with a selector of the LDT', [
+        ...rings('JMP  ring $ to 00c8'),
+        ...rings('CALL ring $ to 00c8'),
+      ]),
+      qemu('keeps the upper halves that a 16-bit TSS does not hold', ['CALL to a 16-bit task, EAX ESP CR0 TR flags link descriptors']),
+      qemu('saves stale status flags at an IRET from a task', ["the task's registers", '16-bit TSS after it']),
+      qemu('pushes a wrong EIP for a fault that belongs to the new task', ['CALL to a task in ring 3 with data of ring 0']),
+      qemu('does not set RF in the EFLAGS that it saves', ["saved EIP's flags"]),
+      qemu('does not know the T bit', ['T bit of the new task', 'DR6 after the T bit']),
+      qemu('leaves LE of DR7 set at a task switch', ['DR7']),
+      qemu('leaves EXT clear where delivering an exception faults', ['#UD to a task that is too small', '#UD to a busy task']),
+      bochs('drops the single-step trap of an instruction that switches tasks', ['TF of the old task']),
+    ],
+  },
+  {
+    name: 'bad-tasks',
+    without: { qemu: 'for faults of the new task it pushes a wrong EIP, and does not check the stack they are pushed to' },
+    faults: [
+      bochs('checks SS before the DPL of CS; the manual: "Exception Conditions Checked During a Task Switch"', [
+        'TSS 4c  = 0009',
+        'TSS 4c  = 0038',
+      ]),
+    ],
+    manual: [
+      'TSS 4c  = 0009: vector=0a error=0008 eip=+00000599 cs=0009 flags=014000 ss:esp=0010:0008c000',
+      'TSS 4c  = 0038: vector=0a error=0038 eip=+00000599 cs=0038 flags=014000 depth=3008',
+    ],
+  },
 ];
 
 describe.each(GUESTS)('the guest $name', ({ name, without = {}, faults = [], manual }) => {

@@ -113,6 +113,7 @@ function throughTaskGate(cpu: Cpu, event: Event, gateDescriptor: Descriptor, ext
     how: 'call',
     ext,
     errorCode: event.errorCode,
+    resume: event.resume,
     returnTo: event.returnTo,
     cause: { number: event.vector, name: event.name },
     gate: gateDescriptor,

@@ -66,6 +66,8 @@ export interface TaskSwitch {
   readonly ext: number;
   /** Pushed on the new task's stack. */
   readonly errorCode?: number;
+  /** The old task's saved EFLAGS carry RF: it goes on at an instruction that faulted. */
+  readonly resume?: boolean;
   /** Offset in CS that the old task goes on at. */
   readonly returnTo: number;
   readonly cause: { readonly number: number; readonly name: string };
@@ -100,7 +102,8 @@ interface NewTask {
   readonly trap: boolean;
 }
 
-/** Switches tasks. Up to the checkpoint a fault belongs to the old task, after it to the new one. */
+/**
+ * Switches tasks; the order of the checks is that of the manual's "Exception Conditions Checked During a Task Switch". Up to the checkpoint a fault belongs to the old task, after it to the new one. */
 export function switchTask(cpu: Cpu, task: TaskSwitch): void {
   const { state, mmu } = cpu;
   const { descriptor } = task;
@@ -129,7 +132,7 @@ export function switchTask(cpu: Cpu, task: TaskSwitch): void {
   mmu.checkWrite(old.base as LinearAddress, oldLayout.minimumLimit + 1, false);
   if (task.how === 'call') mmu.checkWrite(descriptor.base as LinearAddress, 2, false);
 
-  let oldFlags = state.eflags;
+  let oldFlags = (state.eflags | (task.resume ? Flag.rf : 0)) >>> 0;
   if (task.how === 'return') oldFlags &= ~Flag.nt;
   saveTask(cpu, old.base, oldLayout, oldFlags, task.returnTo);
   if (task.how !== 'call') {
@@ -203,7 +206,8 @@ function loadTask(cpu: Cpu, task: NewTask, layout: TssLayout, how: TaskSwitch): 
   task.registers.forEach((value, i) => state.setReg32(i, value));
   const virtual = (flags & Flag.vm) !== 0;
   const [es, cs, ss, ds, fs = 0, gs = 0] = task.segments;
-  state.setCpl(virtual ? 3 : cs & 3);
+  // While there is no stack of the new task its faults are taken as from ring 3, on the stack that its TSS holds for the handler.
+  state.setCpl(3);
   // Selectors first: a fault from here on finds the new task, with what is not loaded yet unusable.
   const loads: readonly (readonly [Seg, number])[] = [
     [Seg.cs, cs],
@@ -224,28 +228,36 @@ function loadTask(cpu: Cpu, task: NewTask, layout: TssLayout, how: TaskSwitch): 
   if (virtual) {
     for (const [segment, selector] of loads) state.setRealSegment(segment, selector);
   } else {
-    loadTaskCode(cpu, cs);
-    const stack = checkStackSegment(cpu, ss, state.cpl, Vector.ts);
+    const cpl = cs & 3;
+    const code = isNull(cs) ? undefined : fetchDescriptor(state, mmu, cs);
+    if (code?.isCode) checkTaskCodePrivilege(code, cs);
+    const stack = checkStackSegment(cpu, ss, cpl, Vector.ts);
     markAccessed(cpu, stack);
+    state.setCpl(cpl);
     state.setSegment(Seg.ss, registerFrom(ss, stack));
     state.refresh();
+    cpu.commitTask();
+    loadTaskCode(cpu, code, cs);
+    state.refresh();
+    cpu.commitTask();
     for (const [segment, selector] of loads.slice(2)) loadTaskData(cpu, segment, selector);
   }
   state.refresh();
 }
 
-function loadTaskCode(cpu: Cpu, selector: number): void {
-  const { state, mmu } = cpu;
-  const code = selectorCode(selector);
-  const descriptor = isNull(selector) ? undefined : fetchDescriptor(state, mmu, selector);
-  if (!descriptor?.isCode) throw new GuestFault(Vector.ts, code, "the new task's CS is no code segment");
+function checkTaskCodePrivilege(descriptor: Descriptor, selector: number): void {
   const rpl = selector & 3;
   if (descriptor.conforming ? descriptor.dpl > rpl : descriptor.dpl !== rpl) {
-    throw new GuestFault(Vector.ts, code, `the new task's CS has DPL ${descriptor.dpl}, RPL ${rpl}`);
+    throw new GuestFault(Vector.ts, selectorCode(selector), `the new task's CS has DPL ${descriptor.dpl}, RPL ${rpl}`);
   }
+}
+
+function loadTaskCode(cpu: Cpu, descriptor: Descriptor | undefined, selector: number): void {
+  const code = selectorCode(selector);
+  if (!descriptor?.isCode) throw new GuestFault(Vector.ts, code, "the new task's CS is no code segment");
   if (!descriptor.present) throw new GuestFault(Vector.np, code, "the new task's code segment is not present");
   markAccessed(cpu, descriptor);
-  state.setSegment(Seg.cs, registerFrom(selector, descriptor));
+  cpu.state.setSegment(Seg.cs, registerFrom(selector, descriptor));
 }
 
 function loadTaskData(cpu: Cpu, segment: Seg, selector: number): void {
