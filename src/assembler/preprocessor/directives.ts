@@ -7,6 +7,7 @@ import { quoteBytes, quoteText, stringBytes, stringText } from '../strings';
 import { packageName } from './conditions';
 import { type MultiMacro, parseSignature, splitArguments, type TokenLine } from './multi-line';
 import type { Preprocessor } from './preprocessor';
+import { declareArguments, declareLocals, setStackSize } from './stack-frames';
 import { isOperator, MacroTable, type Parameter, written, writtenText } from './single-line';
 
 type Directive = (pp: Preprocessor, tokens: readonly Token[], at: Token) => void;
@@ -302,9 +303,9 @@ export const DIRECTIVES: Readonly<Record<string, Directive>> = {
   pragma: nothing,
   aliases: nothing,
   clear: unsupported,
-  arg: unsupported,
-  local: unsupported,
-  stacksize: unsupported,
+  arg: declareArguments,
+  local: declareLocals,
+  stacksize: setStackSize,
 };
 
 /** Definitions given from outside, as with -D. */

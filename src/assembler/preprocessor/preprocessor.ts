@@ -17,6 +17,7 @@ import { DIRECTIVES } from './directives';
 import { type Collection, type Context, type Frame, type LogicalLine, type PreprocessorHost, tokenLines } from './frames';
 import { type MultiMacro, substituteParameters, type TokenLine } from './multi-line';
 import { type ExpansionHost, expandTokens, MacroTable, type SingleMacro, written, writtenText } from './single-line';
+import { newFrame, type StackFrame } from './stack-frames';
 import { PACKAGES, STANDARD_MACROS, standardDefinitions } from './standard';
 
 const decoder = new TextDecoder('utf-8');
@@ -30,6 +31,7 @@ export class Preprocessor {
   readonly frames: Frame[] = [];
   readonly packages = new Set<string>();
   collection: Collection | undefined;
+  stackFrame: StackFrame = newFrame('large');
   /** Set by %line: added to line numbers, and the name of the file. */
   override: { readonly file: string; readonly offset: number; readonly step: number } | undefined;
   private readonly sources: Map<string, TokenLine[]>;
@@ -252,21 +254,22 @@ export class Preprocessor {
     const { collection } = this;
     const emitting = this.emitting;
     let { tokens } = source;
+    const skipped = !emitting || frame.left;
+    if (source.unterminated !== undefined && !skipped && !collection) {
+      throw new SourceError(
+        { line: source.line, column: source.unterminated, length: 1, expansion: frame.expansion },
+        'the string is not closed: expected its quote before the end of the line',
+      );
+    }
     if (source.special) {
-      if (!collection && emitting && !frame.left) tokens = this.substitute(tokens);
+      if (!collection && !skipped) tokens = this.substitute(tokens);
       if (this.directive(tokens)) return undefined;
     }
     if (this.collection) {
       this.collection.lines.push(source);
       return undefined;
     }
-    if (!emitting || frame.left) return undefined;
-    if (source.unterminated !== undefined) {
-      throw new SourceError(
-        { line: source.line, column: source.unterminated, length: 1, expansion: frame.expansion },
-        'the string is not closed: expected its quote before the end of the line',
-      );
-    }
+    if (skipped) return undefined;
     return this.emit(tokens, source.line);
   }
 
@@ -368,13 +371,7 @@ export class Preprocessor {
     const rest = tokens.slice(1);
     if (this.collection) return this.collect(name, at);
     if (runBranch(this, this.conditionHost, name, at, rest)) return true;
-    if (!this.emitting || this.frame.left) {
-      // What is skipped must still be told apart from what closes around it.
-      if (name === 'rep' || name === 'macro' || name === 'imacro' || name === 'rmacro' || name === 'irmacro') {
-        this.collection = { kind: name === 'rep' ? 'rep' : 'macro', at, lines: [], depth: 0, finish: () => undefined };
-      }
-      return true;
-    }
+    if (!this.emitting || this.frame.left) return true;
     const run = Object.hasOwn(DIRECTIVES, name) ? DIRECTIVES[name] : undefined;
     if (!run) this.fail(at, `unknown preprocessor directive '${at.text}'`);
     run(this, rest, at);
