@@ -20,6 +20,7 @@ const page = { ...common, platform: 'browser', target: 'es2022', format: 'iife' 
 const targets = [
   { ...node, entryPoints: ['src/extension/extension.ts'], outfile: 'dist/extension.js', external: ['vscode'] },
   { ...node, entryPoints: ['src/debug-adapter/main.ts'], outfile: 'dist/debug-adapter.js' },
+  { ...node, entryPoints: ['src/language-server/main.ts'], outfile: 'dist/language-server.js' },
   { ...node, entryPoints: ['src/cli/main.ts'], outfile: 'dist/cli.js', banner: { js: '#!/usr/bin/env node' } },
   { ...page, entryPoints: ['src/webview/rings.ts'], outfile: 'dist/webview/rings.js' },
   { ...page, entryPoints: ['src/webview/trap-log.ts'], outfile: 'dist/webview/trap-log.js' },

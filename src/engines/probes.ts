@@ -110,10 +110,7 @@ export class Probes {
 
   /** Whether a probe may stand before an instruction. */
   wants(address: LinearAddress, instruction: Instruction): boolean {
-    return (
-      this.codeByAddress.has(address) ||
-      this.opcodeProbes.some(({ place }) => isAt(place, instruction))
-    );
+    return this.codeByAddress.has(address) || this.opcodeProbes.some(({ place }) => isAt(place, instruction));
   }
 
   /** The probes that stand before an instruction. */

@@ -126,14 +126,15 @@ function drawText(text: TextImage): void {
   const colours = wordsOf(text.palette);
   const characters = bytesOf(text.characters);
   const attributes = bytesOf(text.attributes);
-  const fonts = [bytesOf(text.font), text.secondFont === undefined ? undefined : bytesOf(text.secondFont)];
+  const plain = bytesOf(text.font);
+  const second = text.secondFont === undefined ? plain : bytesOf(text.secondFont);
   const width = columns * cellWidth;
   for (let cell = 0; cell < columns * rows; cell++) {
     const code = characters[cell];
     const attribute = attributes[cell];
     const ink = colours[attribute & 15];
     const paper = colours[(attribute >> 4) & (text.blink ? 7 : 15)];
-    const font = (attribute & 8 && fonts[1]) || (fonts[0] as Uint8Array);
+    const font = attribute & 8 ? second : plain;
     const column = cell % columns;
     const row = Math.floor(cell / columns);
     const repeated = text.lineGraphics && code >= 0xc0 && code <= 0xdf;

@@ -65,7 +65,15 @@ function panelFrame(page, text) {
   return eventually(`the panel with ${text}`, async () => {
     for (const frame of page.frames()) {
       if (!frame.url().includes('fake.html')) continue;
-      if (text.test((await frame.locator('body').textContent({ timeout: 1000 }).catch(() => '')) ?? '')) return frame;
+      if (
+        text.test(
+          (await frame
+            .locator('body')
+            .textContent({ timeout: 1000 })
+            .catch(() => '')) ?? '',
+        )
+      )
+        return frame;
     }
     return undefined;
   });
@@ -74,7 +82,11 @@ function panelFrame(page, text) {
 /** Line, from 1, in rings.asm. */
 async function lineOf(folder, text) {
   const { readFileSync } = await import('node:fs');
-  return readFileSync(`${folder}/rings/rings.asm`, 'utf8').split('\n').findIndex((line) => line.includes(text)) + 1;
+  return (
+    readFileSync(`${folder}/rings/rings.asm`, 'utf8')
+      .split('\n')
+      .findIndex((line) => line.includes(text)) + 1
+  );
 }
 
 async function startInRing3({ page, folder }) {

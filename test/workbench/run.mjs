@@ -10,7 +10,16 @@ import { findProgram, installDebianPackages, root, say } from '../../src/tooling
 import { installWorkbench, startWorkbench, workbenchFolder, workbenchUrl } from '../../src/tooling/workbench.mjs';
 import { flows } from './flows.mjs';
 
-const CHROMIUM = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+const CHROMIUM = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
 const output = join(workbenchFolder, 'output');
 
 /** Why this machine cannot run them, or undefined. */
@@ -42,7 +51,10 @@ async function hostSuite(browser) {
   const folder = workspace();
   const report = join(output, 'extension-host.json');
   rmSync(report, { force: true });
-  const workbench = await startWorkbench({ smoke: true, env: { RINGSIDE_MOCHA_REPORT: report, NODE_PATH: join(workbenchFolder, 'node_modules') } });
+  const workbench = await startWorkbench({
+    smoke: true,
+    env: { RINGSIDE_MOCHA_REPORT: report, NODE_PATH: join(workbenchFolder, 'node_modules') },
+  });
   try {
     const url = workbenchUrl(workbench, folder, [
       ['extensionDevelopmentPath', root],
@@ -65,7 +77,9 @@ async function hostSuite(browser) {
 }
 
 function timeout(milliseconds, what) {
-  return new Promise((_, reject) => setTimeout(() => reject(new Error(`${what} took longer than ${milliseconds / 1000} s`)), milliseconds).unref());
+  return new Promise((_, reject) =>
+    setTimeout(() => reject(new Error(`${what} took longer than ${milliseconds / 1000} s`)), milliseconds).unref(),
+  );
 }
 
 async function userFlows(browser) {

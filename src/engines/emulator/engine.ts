@@ -7,16 +7,7 @@ import { CpuView } from '../cpu/inspect/cpu-view';
 import { RESERVED } from '../cpu/layout';
 import { type CpuStop, type Hooks, Processor } from '../cpu/processor';
 import { EXCEPTIONS } from '../cpu/system/fault';
-import type {
-  AddressSpace,
-  Engine,
-  EngineStop,
-  ExternalInput,
-  OutputChannel,
-  RunRequest,
-  StopReason,
-  VirtualCpu,
-} from '../engine';
+import type { AddressSpace, Engine, EngineStop, ExternalInput, OutputChannel, RunRequest, StopReason, VirtualCpu } from '../engine';
 import { InputLog } from '../history/input-log';
 import { Clock } from '../machine/clock';
 import type { DeviceFact } from '../machine/device';

@@ -12,7 +12,10 @@ async function topFrame(session) {
 
 /** Line number, from 1, of the first line that contains a text. */
 function lineOf(document, text) {
-  const index = document.getText().split('\n').findIndex((line) => line.includes(text));
+  const index = document
+    .getText()
+    .split('\n')
+    .findIndex((line) => line.includes(text));
   assert.ok(index >= 0, `no line contains ${text}`);
   return index + 1;
 }
@@ -55,7 +58,12 @@ describe('debugging a guest', () => {
   });
 
   it('shows registers, evaluates, and changes a register', async () => {
-    const { session } = await start({ type: 'ringside', request: 'launch', name: 'boot', program: sample('boot-sector/boot-sector.asm').fsPath });
+    const { session } = await start({
+      type: 'ringside',
+      request: 'launch',
+      name: 'boot',
+      program: sample('boot-sector/boot-sector.asm').fsPath,
+    });
     const { id } = await topFrame(session);
     const { scopes } = await session.customRequest('scopes', { frameId: id });
     const registers = scopes.find(({ presentationHint }) => presentationHint === 'registers');

@@ -9,7 +9,14 @@ describe('what the panels are made of', () => {
 
   it('registers its commands and views', async () => {
     const commands = await vscode.commands.getCommands(true);
-    for (const name of ['ringside.debugFile', 'ringside.exportTrapLog', 'ringside.showSerial', 'ringside.rings.focus', 'ringside.trapLog.focus', 'ringside.screen.focus']) {
+    for (const name of [
+      'ringside.debugFile',
+      'ringside.exportTrapLog',
+      'ringside.showSerial',
+      'ringside.rings.focus',
+      'ringside.trapLog.focus',
+      'ringside.screen.focus',
+    ]) {
       assert.ok(commands.includes(name), `no command ${name}`);
     }
   });
@@ -49,5 +56,33 @@ describe('what the panels are made of', () => {
     await waitFor('serial event', ({ event }) => event === 'ringside/serial', from);
     await waitFor('end', ({ event }) => event === 'terminated', from);
     assert.ok(vscode.window.terminals.some(({ name }) => name.includes('COM1')));
+  });
+});
+
+describe('editing assembly', () => {
+  it('marks problems, and explains an instruction on hover', async () => {
+    const uri = vscode.Uri.joinPath(vscode.workspace.workspaceFolders[0].uri, 'typo.asm');
+    await vscode.workspace.fs.writeFile(uri, Buffer.from('bits 32\ncli\nmvo eax, 1\n'));
+    const document = await vscode.workspace.openTextDocument(uri);
+    assert.equal(document.languageId, 'nasm');
+    await vscode.window.showTextDocument(document);
+    const problems = await new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error('no problems came')), 30_000);
+      const look = () => {
+        const found = vscode.languages.getDiagnostics(uri);
+        if (found.length === 0) return;
+        clearTimeout(timer);
+        subscription.dispose();
+        resolve(found);
+      };
+      const subscription = vscode.languages.onDidChangeDiagnostics(look);
+      look();
+    });
+    assert.deepEqual(
+      problems.map(({ range }) => range.start.line),
+      [2],
+    );
+    const [hover] = await vscode.commands.executeCommand('vscode.executeHoverProvider', uri, new vscode.Position(1, 1));
+    assert.match(hover.contents.map(({ value }) => value).join(), /CLI/);
   });
 });

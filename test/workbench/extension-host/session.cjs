@@ -26,7 +26,9 @@ function waitFor(what, matches, from = 0) {
     };
     const timer = setTimeout(() => {
       waiting.splice(waiting.indexOf(look), 1);
-      reject(new Error(`no ${what} came; the last messages: ${JSON.stringify(messages.slice(-5).map(({ message }) => message)).slice(0, 800)}`));
+      reject(
+        new Error(`no ${what} came; the last messages: ${JSON.stringify(messages.slice(-5).map(({ message }) => message)).slice(0, 800)}`),
+      );
     }, 30_000);
     waiting.push(look);
     look();
