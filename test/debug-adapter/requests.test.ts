@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { DebugProtocol as P } from '@vscode/debugprotocol';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { assemble } from '../../src/assembler/assemble';
 import { Client } from './adapter-process';
 import { GUESTS } from './transcript';
 
@@ -481,6 +482,33 @@ describe('disassembly', () => {
         forwards.slice(0, back).map(({ address }) => address),
       );
     }
+  });
+
+  it('is exact backwards where code without symbols has run', async () => {
+    // Bytes that no straight decoding gets over: each begins an instruction that swallows the next real one.
+    const traps = ['0xb8', '0x66, 0x0f', '0xe8, 0x00', '0x81', '0xc7, 0x06'];
+    const text = [
+      'org 0x7c00',
+      'bits 16',
+      'start:',
+      ...traps.flatMap((bytes, i) => [`mov dx, ${i}`, `jmp l${i}`, `db ${bytes}`, `l${i}: inc cx`]),
+      'cli',
+      'hlt',
+      'times 510-($-$$) db 0',
+      'dw 0xaa55',
+    ];
+    const { image, lines } = assemble({ path: 'x.asm', text: text.join('\n') });
+    const program = join(folder, 'traps.img');
+    writeFileSync(program, image);
+    await client.stopAfter(() => client.begin({ program }));
+    const starts = lines.filter(({ bits }) => bits !== undefined).map(({ address }) => address);
+    const last = starts[starts.length - 1];
+    const shown = await ask(`linear:0x${last.toString(16)}`, -40, 40);
+    const addresses = new Set(shown.map(({ address }) => Number(address)));
+    expect(starts.slice(-15, -1).filter((address) => !addresses.has(address))).toEqual([]);
+    const instructions = shown.map(({ instruction }) => instruction);
+    for (const i of [1, 2, 3, 4]) expect(instructions).toContain(`mov dx, 0x${i}`);
+    expect(instructions.filter((instruction) => instruction === 'inc cx').length).toBeGreaterThanOrEqual(4);
   });
 
   it('pads what lies outside memory', async () => {

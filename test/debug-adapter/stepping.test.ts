@@ -71,6 +71,36 @@ describe('with a timer that interrupts all the time', () => {
   });
 });
 
+describe('a procedure that calls itself', () => {
+  it('is stepped over and out of at its own depth', async () => {
+    await client.stopAfter(() => client.begin({ program: resolve(GUESTS, 'real.asm'), stopOnEntry: true }));
+    await breakAt('recurse');
+    await client.run('continue');
+    await breakAt();
+    await client.run('next');
+    await client.run('next');
+    const depth = (await client.frames()).length;
+    const stack = await client.register('sp');
+    const before = await client.register('ax');
+    await client.run('next');
+    expect(await place()).toBe('recurse.out');
+    expect([await client.register('sp'), await client.register('ax'), (await client.frames()).length]).toEqual([stack, 0, depth]);
+    expect(before).toBe(2);
+    await client.run('stepOut');
+    expect(await place()).toMatch(/^start\.count/);
+  });
+
+  it('is stepped into depth by depth, and out again', async () => {
+    await client.stopAfter(() => client.begin({ program: resolve(GUESTS, 'real.asm'), breakOn: ['recurse'] }));
+    const depths: number[] = [(await client.frames()).length];
+    for (const command of ['continue', 'continue', 'stepOut', 'stepOut', 'stepOut'] as const) {
+      await client.run(command);
+      depths.push((await client.frames()).length);
+    }
+    expect(depths).toEqual([2, 3, 4, 3, 2, 1]);
+  });
+});
+
 describe('a step that takes long', () => {
   it('can be cancelled, and pauses the guest', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'ringside-long-'));
