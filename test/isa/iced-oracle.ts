@@ -143,7 +143,7 @@ export const TABLE_FEATURES: ReadonlySet<CpuidFeature> = new Set([
 
 /** Why bytes that iced takes for an instruction may be none to us, or undefined if they may not. */
 export function whyNotOurs({ instruction }: IcedResult, bits: Bits): string | undefined {
-  if (!instruction.cpuidFeatures().every((feature) => TABLE_FEATURES.has(feature as CpuidFeature))) {
+  if (!instruction.cpuidFeatures().every((feature) => TABLE_FEATURES.has(feature))) {
     return 'belongs to a feature that the table does not have';
   }
   const name = MNEMONIC_NAMES.get(instruction.mnemonic)!;
