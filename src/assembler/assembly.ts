@@ -128,7 +128,7 @@ export class Assembly {
     return section;
   }
 
-  /** Notes that a section is declared or written to: sections stand in the output in this order. */
+  /** Notes that a section is declared: sections stand in the output in this order. */
   private use(section: Section): void {
     if (section.rank === 0) section.rank = ++this.ranks;
   }
@@ -279,7 +279,6 @@ export class Assembly {
 
   private checkRoom(count: number, token: Token): void {
     const { location } = this;
-    if (location.kind === 'section') this.use(location);
     if (location.kind === 'section' && !location.hasRoom(count)) {
       throw new FatalSourceError(this.place(token), `section ${location.name} grows beyond ${limits.MAX_IMAGE_BYTES} bytes`);
     }

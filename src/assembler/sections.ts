@@ -105,7 +105,7 @@ export class Section implements Base {
   readonly attributes: SectionAttributes;
   /** Where the source first says SECTION; undefined for the one that is there from the start. */
   place: Place | undefined;
-  /** Order among the sections that are declared or written to; 0 before. */
+  /** Order among the sections that are declared; 0 for the first one where it is only written to. */
   rank = 0;
   /** Where the next byte goes in the current pass. */
   offset = 0;

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import type { FormatName } from '../../src/assembler/assemble';
 import { missing } from '../support/programs';
 import { errorsOf, inFolder, nasm, ours, program, type Program } from './nasm';
+import { ProgramWriter, seededRandom } from './random-program';
 
 const CORPUS = join(__dirname, 'corpus/elf');
 const MISSING = missing({ nasm: 'nasm', readelf: 'binutils', objdump: 'binutils', ld: 'binutils', addr2line: 'binutils' });
@@ -46,6 +47,24 @@ describe.skipIf(MISSING)('sections, relocations and symbols equal those of nasm'
     const theirs = nasm(files, format);
     expect([...theirs.errors]).toEqual([]);
     expect(description(mine.image)).toEqual(description(theirs.image ?? new Uint8Array(0)));
+  });
+});
+
+describe.skipIf(MISSING)('random objects equal those of nasm', () => {
+  test.each(['elf32', 'elf64'] as const)('%s', (format) => {
+    let accepted = 0;
+    for (let seed = 1; seed <= 40; seed++) {
+      const random = seededRandom(seed);
+      const files = program(new ProgramWriter(random, format).write(20 + random(200)));
+      const [mine, theirs] = [ours(files, format, { debug: false }), nasm(files, format)];
+      expect(mine.ok, `seed ${seed}\n${errorsOf(mine).slice(0, 5).join('\n')}\n${[...theirs.errors].slice(0, 5).join('\n')}`).toBe(
+        theirs.image !== undefined,
+      );
+      if (!theirs.image) continue;
+      accepted++;
+      expect(description(mine.image), `seed ${seed}`).toEqual(description(theirs.image));
+    }
+    expect(accepted).toBeGreaterThan(10);
   });
 });
 

@@ -52,9 +52,11 @@ export class ProgramWriter {
   private bits: 16 | 32 | 64 = 16;
   private next = 0;
   private macros = 0;
+  private readonly format: 'bin' | 'elf32' | 'elf64';
 
-  constructor(random: Random) {
+  constructor(random: Random, format: 'bin' | 'elf32' | 'elf64' = 'bin') {
     this.random = random;
+    this.format = format;
   }
 
   private pick<T>(list: readonly T[]): T {
@@ -66,7 +68,8 @@ export class ProgramWriter {
     // All labels are known from the start, so that references go both ways.
     for (let i = 0; i < Math.max(2, count >> 3); i++) this.labels.push(`label_${i}`);
     for (let i = 0; i < 6; i++) this.constants.push(`CONSTANT_${i}`);
-    if (random(2)) this.lines.push(`org ${this.pick(['0x100', '0x7c00', '0x10000'])}`);
+    if (this.format !== 'bin') this.lines.push('extern outside', `global ${this.labels[0]}`);
+    else if (random(2)) this.lines.push(`org ${this.pick(['0x100', '0x7c00', '0x10000'])}`);
     this.setBits();
     if (random(3) === 0) this.writeMacro();
     for (let i = 0; i < count; i++) this.statement(0);
@@ -82,7 +85,7 @@ export class ProgramWriter {
   }
 
   private setBits(): void {
-    this.bits = this.pick([16, 32, 64] as const);
+    this.bits = this.format === 'elf32' ? 32 : this.format === 'elf64' ? 64 : this.pick([16, 32, 64] as const);
     this.lines.push(`bits ${this.bits}`);
   }
 
@@ -115,6 +118,7 @@ export class ProgramWriter {
   }
 
   private label(): string {
+    if (this.format !== 'bin' && this.random(6) === 0) return 'outside';
     return this.pick(this.labels);
   }
 
@@ -143,7 +147,8 @@ export class ProgramWriter {
   private instruction(): string {
     const { random } = this;
     const size = this.operandSize();
-    const register = (): string => this.pick(REGISTERS[size]);
+    // AH and its like go with no REX prefix, so 64-bit code does without them.
+    const register = (): string => this.pick(size === 1 && this.bits === 64 ? REGISTERS[1].slice(0, 4) : REGISTERS[size]);
     switch (random(12)) {
       case 0:
         return this.pick(PLAIN);
@@ -221,7 +226,9 @@ export class ProgramWriter {
         lines.push(`align ${this.pick([2, 4, 8, 16])}${random(2) ? ', db 0' : ''}`);
         break;
       case 1:
-        if (depth === 0) this.setBits();
+        if (depth > 0) break;
+        if (this.format === 'bin') this.setBits();
+        else lines.push(`section ${this.pick(['.text', '.data', '.rodata', '.other'])}`);
         break;
       case 2:
         if (this.macros > 0)

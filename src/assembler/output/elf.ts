@@ -90,7 +90,11 @@ class ObjectWriter {
     this.assembly = assembly;
     this.machine = assembly.format.name as Machine;
     this.wide = this.machine === 'elf64';
-    this.program = [...assembly.sections.values()].filter(({ rank }) => rank > 0).sort((a, b) => a.rank - b.rank);
+    // The section that is there without being declared comes last, if anything is in it.
+    const rankOf = ({ rank }: Section): number => (rank > 0 ? rank : Number.POSITIVE_INFINITY);
+    this.program = [...assembly.sections.values()]
+      .filter(({ rank, offset }) => rank > 0 || offset > 0)
+      .sort((a, b) => rankOf(a) - rankOf(b));
     for (const [i, section] of this.program.entries()) this.indexes.set(section, i + 1);
   }
 

@@ -79,7 +79,7 @@ times %{$structure}_size-($-%$start) db 0
 %pop istruc
 %endmacro
 %imacro align 1-2+.nolist nop
-[sectalign %1]
+sectalign %1
 %ifempty %2
 times (((%1) - (($-$$) % (%1))) % (%1)) nop
 %else
@@ -87,7 +87,7 @@ times (((%1) - (($-$$) % (%1))) % (%1)) %2
 %endif
 %endmacro
 %imacro alignb 1-2+.nolist
-[sectalign %1]
+sectalign %1
 %ifempty %2
 [warning push]
 [warning -zeroing]
