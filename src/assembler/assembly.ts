@@ -14,7 +14,7 @@ import { Section, type SectionAttributes, type SectionFixup } from './sections';
 import { type Diagnostics, FatalSourceError, type Place, SourceError } from './source';
 import type { Statement } from './statements';
 import { type SymbolEntry, SymbolTable, sameValue } from './symbols';
-import { addValues, type Base, isInt, isUnknown, type Relocatable, relative, relocatable, type Sum, UNKNOWN, type Value } from './values';
+import { addValues, isInt, isUnknown, type Relocatable, relative, relocatable, UNKNOWN, type Value } from './values';
 
 /** Where the next byte goes: into a section, or nowhere (ABSOLUTE), where only addresses are counted. */
 export type Location = Section | AbsoluteLocation;
@@ -365,5 +365,3 @@ const SIZE_NAMES: Readonly<Record<number, string>> = { 1: 'byte', 2: 'word', 4: 
 function describePlace(entry: SymbolEntry): string {
   return entry.place ? `at ${entry.place.line.file}:${entry.place.line.number}` : 'elsewhere';
 }
-
-export type { Base, Sum };

@@ -111,24 +111,13 @@ export function fitsEither(value: Int, bits: number): boolean {
   return value >= -(2 ** (bits - 1)) && value < 2 ** bits;
 }
 
-export function fitsSigned(value: Int, bits: number): boolean {
-  if (bits >= 64) return true;
-  return value >= -(2 ** (bits - 1)) && value < 2 ** (bits - 1);
-}
-
 /** The low `bits` (at most 32) as an unsigned number. */
-export function lowBits(value: Int, bits: number): number {
+function lowBits(value: Int, bits: number): number {
   if (typeof value === 'number') {
     if (bits === 32) return value >= -0x80000000 && value <= 0xffffffff ? value >>> 0 : Number(BigInt.asUintN(32, BigInt(value)));
     return isInt32(value) ? value & (2 ** bits - 1) : Number(BigInt.asUintN(bits, BigInt(value)));
   }
   return Number(BigInt.asUintN(bits, value));
-}
-
-/** The low `bits` (at most 32) sign-extended. */
-export function lowBitsSigned(value: Int, bits: number): number {
-  const low = lowBits(value, bits);
-  return low >= 2 ** (bits - 1) ? low - 2 ** bits : low;
 }
 
 /** Writes the value little-endian into `target[at .. at+size)`. */

@@ -45,8 +45,8 @@ const isNumberPart = (code: number): boolean => code < 128 && (CLASS[code] & DIG
 const isDigit = (code: number): boolean => code >= 48 && code <= 57;
 
 /** Letters, `_ . ? @` and everything beyond ASCII. */
-export const isIdentifierStart = (code: number): boolean => (code < 128 ? (CLASS[code] & START) !== 0 : code >= 128);
-export const isIdentifierPart = (code: number): boolean => (code < 128 ? (CLASS[code] & PART) !== 0 : code >= 128);
+const isIdentifierStart = (code: number): boolean => (code < 128 ? (CLASS[code] & START) !== 0 : code >= 128);
+const isIdentifierPart = (code: number): boolean => (code < 128 ? (CLASS[code] & PART) !== 0 : code >= 128);
 
 const OPERATORS: readonly string[] = ['<=>', '<<<', '>>>', '<<', '>>', '<=', '>=', '<>', '==', '!=', '&&', '||', '^^', '//', '%%'];
 const OPERATOR_STARTS = new Map<string, readonly string[]>();

@@ -24,7 +24,7 @@ export interface Expansion {
   readonly parent: Expansion | undefined;
 }
 
-export interface Position {
+interface Position {
   readonly file: string;
   /** From 1. */
   readonly line: number;
@@ -34,7 +34,7 @@ export interface Position {
   readonly length: number;
 }
 
-export type Severity = 'error' | 'warning';
+type Severity = 'error' | 'warning';
 
 /** A problem in the source. */
 export interface Diagnostic extends Position {
@@ -77,7 +77,7 @@ function callsOf(place: Place): Expansion[] {
  * The diagnostic for a place. Inside macros the user's own call is the place that is marked, or the argument in it that is to blame;
  * the lines of the macros on the way are told as related places.
  */
-export function diagnose(severity: Severity, place: Place, message: string, code?: string): Diagnostic {
+function diagnose(severity: Severity, place: Place, message: string, code?: string): Diagnostic {
   const exact = position(place.line, place.column, place.length);
   const calls = callsOf(place);
   const outermost = calls.at(-1);

@@ -5,7 +5,7 @@ import type { Expression } from './expressions';
 import type { Token } from './lexer';
 import type { LogicalLine } from './preprocessor/frames';
 
-export interface OperandSizes {
+interface OperandSizes {
   /** Bytes that the source states, or 0. */
   readonly size: number;
   readonly strict: boolean;
@@ -18,7 +18,7 @@ export interface ValueSyntax extends OperandSizes {
   readonly token: Token;
 }
 
-export interface RegisterSyntax extends OperandSizes {
+interface RegisterSyntax extends OperandSizes {
   readonly kind: 'register';
   readonly register: AssemblerRegister;
   readonly token: Token;

@@ -17,7 +17,7 @@ export class ExternalSymbol implements Base {
   }
 }
 
-export type Binding = 'local' | 'global' | 'weak';
+type Binding = 'local' | 'global' | 'weak';
 
 export interface LinkAttributes {
   binding: Binding;
@@ -28,7 +28,7 @@ export interface LinkAttributes {
   size: number;
 }
 
-export const PLAIN_LINKAGE: Readonly<LinkAttributes> = { binding: 'local', type: 'notype', visibility: 'default', size: 0 };
+const PLAIN_LINKAGE: Readonly<LinkAttributes> = { binding: 'local', type: 'notype', visibility: 'default', size: 0 };
 
 export interface SymbolEntry {
   readonly name: string;

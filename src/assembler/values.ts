@@ -12,7 +12,7 @@ export interface Base {
   readonly name: string;
 }
 
-export interface Term {
+interface Term {
   readonly of: AssemblerRegister | Base;
   readonly coefficient: Int;
   /** Written with a multiplication sign: `[eax*1+ebx]` says that EAX is the index. */
@@ -81,9 +81,6 @@ export function multiplyValue(value: Value, factor: Int, scaled: boolean): Value
 }
 
 export const isUnknown = (value: Value): boolean => !isInt(value) && value.unknown;
-
-/** Just one symbol not known yet, with nothing relocatable or any register beside it. */
-export const isJustUnknown = (value: Value): boolean => !isInt(value) && value.unknown && value.terms.length === 0;
 
 /** A register alone. */
 export function soleRegister(value: Value): AssemblerRegister | undefined {

@@ -7,7 +7,7 @@ import { store } from '../int64';
 import { ByteBuffer, type LineRow, type Section } from '../sections';
 
 /** An address that the linker fills in. */
-export interface DebugAddress {
+interface DebugAddress {
   readonly offset: number;
   readonly size: number;
   /** A section of the program, or a debug section by name. */

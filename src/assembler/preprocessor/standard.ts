@@ -100,7 +100,7 @@ times (((%1) - (($-$$) % (%1))) % (%1)) %2
 `;
 
 /** Version of the dialect: that of Debian's package that the output is held against. */
-export const DIALECT_VERSION = { major: 2, minor: 16, subminor: 1, patch: 0, text: '2.16.01', id: '002100100h' };
+const DIALECT_VERSION = { major: 2, minor: 16, subminor: 1, patch: 0, text: '2.16.01', id: '002100100h' };
 
 /** `__?NAME?__` and the old spelling `__NAME__`, with their texts. */
 export function standardDefinitions(format: string): [string, string][] {

@@ -6,7 +6,7 @@ import { ROWS_BY_SPELLING } from '../table';
 import type { InstructionRow } from '../types';
 
 /** How source text differs from a row's own operands. */
-export type Variant =
+type Variant =
   | 'plain'
   /** The two operands change places (TEST, XCHG). */
   | 'swapped'

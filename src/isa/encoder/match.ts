@@ -37,7 +37,7 @@ export function defaultSize(form: Form, bits: Bits): 2 | 4 | 8 {
 const low = (value: Integer, bits: number): bigint => BigInt.asIntN(bits, BigInt(value));
 
 /** The low `bits` as a signed number lie in -128 .. 127. */
-export function isSignedByte(value: Integer, bits: number): boolean {
+function isSignedByte(value: Integer, bits: number): boolean {
   if (typeof value === 'number' && value >= -128 && value <= 127) return true;
   const part = low(value, bits);
   return part >= -128n && part <= 127n;
