@@ -96,7 +96,7 @@ class LineProgram {
     if (!row || end <= row.address || row.line <= 0) return;
     if (!Number.isSafeInteger(end) || row.line > 0x7fffffff) this.reader.fail('an address or line out of range');
     const { address, line, column } = row;
-    this.builder.add(this.fileId(row.file), { address, length: end - address, line, column: column & 0x7fffffff });
+    this.builder.addPlain(this.fileId(row.file), address, end - address, line, column & 0x7fffffff);
   }
 
   private fileId(file: number): number {

@@ -15,11 +15,37 @@ export interface LineRow {
   readonly bits?: 16 | 32 | 64;
 }
 
+/** The columns of a table, with room to grow. */
+interface Columns {
+  readonly addresses: Float64Array;
+  readonly lengths: Float64Array;
+  readonly files: Int32Array;
+  readonly lines: Int32Array;
+  readonly columns: Int32Array;
+  readonly kinds: Uint8Array;
+}
+
+function makeColumns(rows: number): Columns {
+  return {
+    addresses: new Float64Array(rows),
+    lengths: new Float64Array(rows),
+    files: new Int32Array(rows),
+    lines: new Int32Array(rows),
+    columns: new Int32Array(rows),
+    kinds: new Uint8Array(rows),
+  };
+}
+
+const NAMES = ['addresses', 'lengths', 'files', 'lines', 'columns', 'kinds'] as const;
+const FIRST_ROWS = 256;
+
 /** Rows in any order, put in order once they are all there. */
 export class LineTableBuilder {
   readonly files: string[] = [];
   private readonly fileIds = new Map<string, number>();
-  private readonly rows: number[] = [];
+  private rows = makeColumns(FIRST_ROWS);
+  private count = 0;
+  private ascending = true;
 
   fileId(path: string): number {
     let id = this.fileIds.get(path);
@@ -31,63 +57,66 @@ export class LineTableBuilder {
   }
 
   add(file: number, { address, length, line, column, content, bits }: LineRow): void {
-    const kind = (content === 'code' ? CODE : content === 'data' ? DATA : 0) | (bits ?? 0);
-    this.rows.push(address, length, file, line, column, kind);
+    this.addPlain(file, address, length, line, column);
+    this.rows.kinds[this.count - 1] = (content === 'code' ? CODE : content === 'data' ? DATA : 0) | (bits ?? 0);
+  }
+
+  /** The same for the many rows of which no more is known. */
+  addPlain(file: number, address: number, length: number, line: number, column: number): void {
+    const row = this.count++;
+    if (row === this.rows.addresses.length) this.grow();
+    const { rows } = this;
+    if (row > 0 && address < rows.addresses[row - 1]) this.ascending = false;
+    rows.addresses[row] = address;
+    rows.lengths[row] = length;
+    rows.files[row] = file;
+    rows.lines[row] = line;
+    rows.columns[row] = column;
+  }
+
+  private grow(): void {
+    const wider = makeColumns(this.rows.addresses.length * 2);
+    for (const name of NAMES) wider[name].set(this.rows[name]);
+    this.rows = wider;
   }
 
   build(): LineTable {
-    return new LineTable(this.files, this.rows);
+    const { rows, count } = this;
+    if (this.ascending) return new LineTable(this.files, rows, count);
+    const order = Uint32Array.from({ length: count }, (_, i) => i).sort((a, b) => rows.addresses[a] - rows.addresses[b] || a - b);
+    const sorted = makeColumns(count);
+    for (const name of NAMES) {
+      const from = rows[name];
+      const to = sorted[name];
+      for (let i = 0; i < count; i++) to[i] = from[order[i]];
+    }
+    return new LineTable(this.files, sorted, count);
   }
 }
 
-/** Numbers a row. */
-const WIDTH = 6;
-
 export class LineTable {
   readonly files: readonly string[];
-  private readonly addresses: Float64Array;
-  private readonly lengths: Float64Array;
-  private readonly fileIds: Int32Array;
-  private readonly lines: Int32Array;
-  private readonly columns: Int32Array;
-  private readonly kinds: Uint8Array;
+  readonly size: number;
+  private readonly rows: Columns;
   /** By file: its rows by line, made when first asked for. */
   private readonly byFile = new Map<number, Map<number, number[]>>();
 
-  constructor(files: readonly string[], rows: readonly number[]) {
+  /** @param rows ascending by address; those from `size` on are empty */
+  constructor(files: readonly string[], rows: Columns, size: number) {
     this.files = files;
-    const count = rows.length / WIDTH;
-    const order = Array.from({ length: count }, (_, i) => i).sort((a, b) => rows[a * WIDTH] - rows[b * WIDTH] || a - b);
-    this.addresses = new Float64Array(count);
-    this.lengths = new Float64Array(count);
-    this.fileIds = new Int32Array(count);
-    this.lines = new Int32Array(count);
-    this.columns = new Int32Array(count);
-    this.kinds = new Uint8Array(count);
-    order.forEach((from, to) => {
-      const at = from * WIDTH;
-      this.addresses[to] = rows[at];
-      this.lengths[to] = rows[at + 1];
-      this.fileIds[to] = rows[at + 2];
-      this.lines[to] = rows[at + 3];
-      this.columns[to] = rows[at + 4];
-      this.kinds[to] = rows[at + 5];
-    });
-  }
-
-  get size(): number {
-    return this.addresses.length;
+    this.rows = rows;
+    this.size = size;
   }
 
   private range(row: number): LineRange {
-    const kind = this.kinds[row];
+    const kind = this.rows.kinds[row];
     const bits = kind & ~3;
     return {
-      path: this.files[this.fileIds[row]],
-      line: this.lines[row],
-      column: this.columns[row],
-      address: this.addresses[row] as LinearAddress,
-      length: this.lengths[row],
+      path: this.files[this.rows.files[row]],
+      line: this.rows.lines[row],
+      column: this.rows.columns[row],
+      address: this.rows.addresses[row] as LinearAddress,
+      length: this.rows.lengths[row],
       ...((kind & 3) !== 0 && { content: (kind & 3) === CODE ? ('code' as const) : ('data' as const) }),
       ...(bits !== 0 && { bits: bits as 16 | 32 | 64 }),
     };
@@ -99,7 +128,7 @@ export class LineTable {
     let high = this.size;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.addresses[middle] < address) low = middle + 1;
+      if (this.rows.addresses[middle] < address) low = middle + 1;
       else high = middle;
     }
     return low;
@@ -107,12 +136,12 @@ export class LineTable {
 
   at(address: number): LineRange | undefined {
     const row = this.lowerBound(address + 1) - 1;
-    return row >= 0 && address < this.addresses[row] + this.lengths[row] ? this.range(row) : undefined;
+    return row >= 0 && address < this.rows.addresses[row] + this.rows.lengths[row] ? this.range(row) : undefined;
   }
 
   within(from: number, to: number): LineRange[] {
     const ranges: LineRange[] = [];
-    for (let row = this.lowerBound(from); row < this.size && this.addresses[row] < to; row++) ranges.push(this.range(row));
+    for (let row = this.lowerBound(from); row < this.size && this.rows.addresses[row] < to; row++) ranges.push(this.range(row));
     return ranges;
   }
 
@@ -123,10 +152,10 @@ export class LineTable {
     if (!lines) {
       lines = new Map();
       for (let row = 0; row < this.size; row++) {
-        if (this.fileIds[row] !== file) continue;
-        const rows = lines.get(this.lines[row]);
+        if (this.rows.files[row] !== file) continue;
+        const rows = lines.get(this.rows.lines[row]);
         if (rows) rows.push(row);
-        else lines.set(this.lines[row], [row]);
+        else lines.set(this.rows.lines[row], [row]);
       }
       this.byFile.set(file, lines);
     }
@@ -140,7 +169,7 @@ export class LineTable {
   codeLines(path: string, from: number, to: number): number[] {
     const lines = this.rowsOf(path);
     if (!lines) return [];
-    const isCode = (row: number): boolean => (this.kinds[row] & 3) !== DATA;
+    const isCode = (row: number): boolean => (this.rows.kinds[row] & 3) !== DATA;
     return [...lines]
       .filter(([line, rows]) => line >= from && line <= to && rows.some(isCode))
       .map(([line]) => line)
