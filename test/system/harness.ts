@@ -31,11 +31,11 @@ export interface Fault {
   readonly reason: string;
 }
 
-/** @throws Error with the assembler's complaints */
-export function assembleGuest(name: string): Uint8Array {
+/** @param defines single-line macros @throws Error with the assembler's complaints */
+export function assembleGuest(name: string, defines: Readonly<Record<string, string>> = {}): Uint8Array {
   const read = (path: string): Uint8Array => readFileSync(path.startsWith('/') ? path : join(GUESTS, path));
   const path = join(GUESTS, name);
-  const result = assemble({ path, text: new TextDecoder().decode(read(path)), read: (file) => read(file) });
+  const result = assemble({ path, text: new TextDecoder().decode(read(path)), read: (file) => read(file), defines });
   if (!result.ok) throw new Error(result.diagnostics.map(({ file, line, message }) => `${file}:${line}: ${message}`).join('\n'));
   return result.image;
 }

@@ -117,6 +117,47 @@ const GUESTS: readonly Guest[] = [
       'TSS 4c  = 0038: vector=0a error=0038 eip=+00000599 cs=0038 flags=014000 depth=3008',
     ],
   },
+  {
+    name: 'paging',
+    faults: [
+      qemu('writes the lowest of the registers of PUSHA first', ['PUSHA into a page that is not present']),
+      qemu('leaves U/S of the error code clear where far returns read the stack of ring 3', [
+        'RETF with CS on the other page',
+        'IRET with EFLAGS on the other page',
+      ]),
+      qemu('leaves P of the error code clear for reserved bits; the manual: they are checked in entries that are present', [
+        'large page with a reserved bit set',
+        'large page with a reserved bit set, ring 3 write',
+      ]),
+      qemu('sets the accessed bit by a doubleword, so CR2 names its start', ['accessed bit in a read-only page']),
+      bochs('executes an old decoding of an instruction over a page boundary after INVLPG', ['from the other page']),
+    ],
+  },
+  {
+    name: 'virtual',
+    faults: [
+      qemu('finds a new EIP beyond the limit of CS only when it fetches there', [
+        'IRETD beyond 64 KiB',
+        '32-bit far JMP beyond 64 KiB',
+        'near JMP beyond 64 KiB',
+      ]),
+      bochs('finds an EIP beyond the limit of CS only after IRET', ['IRETD beyond 64 KiB']),
+      qemu('does not check limits at accesses', [
+        'word at the limit',
+        'doubleword over the limit',
+        '32-bit address beyond the limit',
+        'stack word at the limit',
+        'PUSH with SP 1',
+        'wrap of the instruction pointer',
+      ]),
+      qemu('leaves EXT clear where delivering an exception faults, and lets a handler run in ring 1', [
+        '#UD to a conforming handler',
+        '#UD to a handler in ring 1',
+        '#UD to a handler in ring 3',
+      ]),
+    ],
+    manual: ['IRETD beyond 64 KiB: vector=0d error=0000 eip=+0000000f cs=2000 flags=033000 ss:esp=3000:00000ff4'],
+  },
 ];
 
 describe.each(GUESTS)('the guest $name', ({ name, without = {}, faults = [], manual }) => {
