@@ -9,7 +9,7 @@ import type { Cursor } from './cursor';
 import { encodeFloat, BFLOAT16, FLOAT_FORMATS, specialFloat } from './floats';
 import * as int64 from './int64';
 import type { Int } from './int64';
-import { keywordOf } from './keywords';
+import { isOperationName, keywordOf } from './keywords';
 import { TokenKind, type Token } from './lexer';
 import { MAX_EXPRESSION_DEPTH } from './limits';
 import { parseInteger } from './numbers';
@@ -278,7 +278,7 @@ class ExpressionParser {
       this.cursor.at++;
       return this.applied(token, 'seg');
     }
-    if (keyword) this.cursor.fail(`expected an expression, found the keyword '${token.text}'`);
+    if (keyword && !isOperationName(token.text)) this.cursor.fail(`expected an expression, found the keyword '${token.text}'`);
     const call = token.text.startsWith('__') ? FUNCTIONS.exec(token.text) : null;
     if (call) return this.call(token, call[1].toLowerCase());
     this.cursor.at++;

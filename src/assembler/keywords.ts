@@ -1,6 +1,6 @@
 /** The words that mean something to the parser: registers, sizes, operand modifiers, prefixes, data and pseudo-instructions. */
 
-import type { AssemblerRegister } from '../isa/encoder';
+import { type AssemblerRegister, isMnemonic } from '../isa/encoder';
 
 export type PrefixName =
   | 'a16'
@@ -125,4 +125,14 @@ const LONGEST = 8;
 export function keywordOf(text: string): Keyword | undefined {
   if (text.length > LONGEST) return undefined;
   return words.get(text) ?? words.get(text.toLowerCase());
+}
+
+/**
+ * Whether a word names what a line does: an instruction, a data or reserving pseudo-instruction, EQU. Where nothing is
+ * to be done, in expressions and in front of a colon, such a word is a symbol like any other.
+ */
+export function isOperationName(text: string): boolean {
+  const keyword = keywordOf(text);
+  if (!keyword) return isMnemonic(text.toLowerCase());
+  return keyword.kind === 'data' || keyword.kind === 'reserve' || (keyword.kind === 'pseudo' && keyword.name === 'equ');
 }

@@ -4,7 +4,7 @@ import { type AssemblerRegister, type Distance, isMnemonic, NO_PREFIXES, type Pr
 import { Cursor } from './cursor';
 import { parseDataItems } from './data-parser';
 import { type Expression, parseExpression, type Warn } from './expressions';
-import { keywordOf, type PrefixName } from './keywords';
+import { isOperationName, keywordOf, type PrefixName } from './keywords';
 import { type Token, TokenKind } from './lexer';
 import type { LogicalLine } from './preprocessor/frames';
 import type { Diagnostics } from './source';
@@ -103,7 +103,10 @@ class LineParser {
       return cursor.fail(`expected a label or an instruction at the start of the line, found ${cursor.describe()}`);
     }
     const escaped = token.text.startsWith('$');
-    if (!escaped && (keywordOf(token.text) || isMnemonic(token.text.toLowerCase()))) return undefined;
+    if (!escaped && (keywordOf(token.text) || isMnemonic(token.text.toLowerCase()))) {
+      // An instruction's name with a colon behind it is a label, as anything that is no keyword.
+      if (!isOperationName(token.text) || cursor.tokens[cursor.at + 1]?.text !== ':') return undefined;
+    }
     cursor.at++;
     const colon = cursor.take(':');
     if (cursor.done && !colon) {

@@ -51,3 +51,12 @@ section .text
 same equ 4
 same equ 4
     dd same
+
+; names of instructions and pseudo-instructions as labels
+    bits 16
+rest:   dw rest, add
+add:    dw add
+        mov ax, db
+db:     db 1
+equ:    dw equ
+        jmp equ
