@@ -57,7 +57,9 @@ async function openPackaged() {
   const workbench = await startWorkbench({ data, keep: true });
   say(`VS Code is ready at ${workbench.origin}/?folder=${encodeURIComponent(folder)}`);
   say('open rings/rings.asm there and press F5. Ctrl+C here ends it.');
-  await new Promise((done) => process.once('SIGINT', done));
+  await new Promise((done) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, done);
+  });
   await workbench.stop();
   return 0;
 }
