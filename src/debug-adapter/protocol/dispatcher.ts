@@ -2,6 +2,7 @@
  * Takes messages in, gives each request to its handler, and answers each exactly once: with what the handler returns or
  * resolves to, with the error it throws, or with `cancelled`.
  */
+import { Event, Response } from '@vscode/debugadapter/lib/messages';
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import { CancelledError, messageOf, UserError } from './errors';
 import type { Command, Handler, Handlers, RequestContext } from './requests';
@@ -50,11 +51,12 @@ export class Dispatcher {
 
   /** Sends an event. */
   event(event: string, body?: unknown): void {
-    this.send({ type: 'event', event, body } as never);
+    this.send(new Event(event, body));
   }
 
-  private send(message: Omit<DebugProtocol.ProtocolMessage, 'seq'>): void {
-    this.post({ seq: this.sequence++, ...message });
+  private send(message: DebugProtocol.ProtocolMessage): void {
+    message.seq = this.sequence++;
+    this.post(message);
   }
 
   /** Gives up on a request that is being worked on. @returns false when it is answered already or unknown */
@@ -92,7 +94,7 @@ export class Dispatcher {
       checkArguments(request.command, args);
       const body = await handler(args as never, context);
       context.throwIfCancelled();
-      this.send({ type: 'response', request_seq: request.seq, command: request.command, success: true, body } as never);
+      this.send(Object.assign(new Response(request), { body }));
     } catch (error) {
       this.fail(request, error);
     } finally {
@@ -106,20 +108,14 @@ export class Dispatcher {
     const cancelled = error instanceof CancelledError;
     if (!user && !cancelled) this.onInternalError(error, request.command);
     const text = messageOf(error, request.command);
-    this.send({
-      type: 'response',
-      request_seq: request.seq,
-      command: request.command,
-      success: false,
-      message: cancelled ? 'cancelled' : text,
-      body: {
-        error: {
-          id: user ? USER_ERROR : cancelled ? CANCELLED : INTERNAL_ERROR,
-          format: escapeBraces(text),
-          showUser: user && error.show,
-        },
+    const body = {
+      error: {
+        id: user ? USER_ERROR : cancelled ? CANCELLED : INTERNAL_ERROR,
+        format: escapeBraces(text),
+        showUser: user && error.show,
       },
-    } as never);
+    };
+    this.send(Object.assign(new Response(request, cancelled ? 'cancelled' : text), { body }));
   }
 }
 
