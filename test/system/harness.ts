@@ -97,7 +97,7 @@ const bochsConfiguration = (folder: string): string =>
     'display_library: rfb, options="timeout=0"',
     `megs: ${MEMORY_MIB}`,
     `romimage: file=${join(folder, 'rom.img')}`,
-    'cpu: model=p3_katmai, count=1, ips=4000000, reset_on_triple_fault=0',
+    'cpu: model=p3_katmai, count=1, ips=4000000, reset_on_triple_fault=0, ignore_bad_msrs=0',
     'clock: sync=none, time0=1',
     `com1: enabled=1, mode=file, dev=${join(folder, 'serial.txt')}`,
     'sound: waveoutdrv=dummy, waveindrv=dummy, midioutdrv=dummy',

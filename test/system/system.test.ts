@@ -158,6 +158,43 @@ const GUESTS: readonly Guest[] = [
     ],
     manual: ['IRETD beyond 64 KiB: vector=0d error=0000 eip=+0000000f cs=2000 flags=033000 ss:esp=3000:00000ff4'],
   },
+  {
+    name: 'privileges',
+    faults: [
+      qemu('takes unknown MSRs', [
+        'instruction 18 ring 0',
+        'instruction 19 ring 0',
+        'RDMSR of an MSR that does not exist',
+        'WRMSR of an MSR that does not exist',
+      ]),
+      qemu('checks the privilege before the register exists', ['CR1 in ring 3', 'DR4 with CR4.DE in ring 3']),
+      qemu('keeps bit 12 of DR6, which is reserved and 0', ['DR4']),
+      qemu('has no alignment check', ['#AC of a doubleword', '#AC of a word', '#AC of a PUSH', '#AC of a POP', '#AC of MOVSD']),
+    ],
+  },
+  { name: 'bad-control', without: { qemu: 'it takes these values and does not come back' } },
+  {
+    name: 'debug',
+    faults: [
+      bochs('lets a second MOV SS in a row cover nothing, which the manual allows', ['traps of two MOV SS']),
+      qemu('lets LSS cover the next instruction', ['traps of LSS does not cover the next']),
+      qemu('does not know INT1 on this processor', ['ICEBP with TF', 'traps of ICEBP with TF', 'ICEBP', 'traps of ICEBP']),
+      qemu('does not hold instruction and data breakpoints back after MOV SS', [
+        'traps of instruction breakpoint after MOV SS',
+        'traps of by MOV SS itself',
+      ]),
+      qemu('breaks again before each iteration of REP', ['traps of instruction breakpoint on a REP']),
+      qemu('does not align the address of a data breakpoint to its length', ['traps of length makes the address aligned']),
+      qemu('takes data breakpoints at the access and not after the instruction, and one at a time', [
+        'traps of instructions that read twice',
+        'traps of a read before a fault',
+        'traps of two breakpoints at once',
+        'traps of data breakpoint with TF',
+      ]),
+      qemu('does not know GD', ['traps of GD', 'DR7 after GD']),
+      qemu('keeps the bits of DR7 that are reserved and 0', ['fixed bits are']),
+    ],
+  },
 ];
 
 describe.each(GUESTS)('the guest $name', ({ name, without = {}, faults = [], manual }) => {

@@ -211,7 +211,9 @@ export class Processor implements Cpu, Host {
     const debug = state.sys(SYS.pendingDebug);
     if (debug && shadow !== 2) {
       state.setSys(SYS.pendingDebug, 0);
-      state.setSys(SYS.dr6, (state.sys(SYS.dr6) | debug) >>> 0);
+      // A breakpoint on the next instruction is reported with the trap.
+      const next = state.flag(Flag.rf) ? 0 : this.debug.instructionHits(state.instructionAddress);
+      state.setSys(SYS.dr6, (state.sys(SYS.dr6) | debug | next) >>> 0);
       state.setSys(SYS.activity, 0);
       if (!this.meet(new GuestFault(Vector.db, 0, 'debug trap'))) return false;
     }
@@ -483,7 +485,8 @@ export class Processor implements Cpu, Host {
     const passProbe = this.passProbe === address;
     this.passProbe = -1;
     mmu.retry = false;
-    if (this.debug.breaksAt(address) && this.breakpointFault(address)) return;
+    // MOV SS holds back the breakpoint on the next instruction, too.
+    if (state.sys(SYS.shadow) !== 2 && this.debug.breaksAt(address) && this.breakpointFault(address)) return;
     const instruction = this.fetch();
     if (!instruction) {
       this.settleFault();
@@ -590,6 +593,10 @@ export class Processor implements Cpu, Host {
     const helper = HELPERS[instruction.row.semantics];
     if (!helper) throw new Error(`not implemented: the semantics of ${instruction.row.mnemonic} (${instruction.row.semantics})`);
     const start = state.ip;
+    if (this.mmu.watching && !this.mmu.exact) {
+      this.mmu.retry = true;
+      return Exit.fault + 1;
+    }
     this.instruction = instruction;
     this.here = (start + i32[(record + RECORD.here) >> 2]) >>> 0;
     this.after = (start + i32[(record + RECORD.next) >> 2]) >>> 0;

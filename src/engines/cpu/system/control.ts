@@ -112,11 +112,10 @@ const DR6_BD = 0x2000;
 
 /** DR4 and DR5 are DR6 and DR7 unless CR4.DE is set. */
 function debugSlot(cpu: Cpu, index: number): number {
+  const alias = index === 4 || index === 5;
+  if (alias && cpu.state.cr4 & Cr4.de) throw ud('DR4 and DR5 do not exist with CR4.DE set');
   requireRing0(cpu);
-  if (index === 4 || index === 5) {
-    if (cpu.state.cr4 & Cr4.de) throw ud('DR4 and DR5 do not exist with CR4.DE set');
-    index += 2;
-  }
+  if (alias) index += 2;
   if (cpu.state.sys(SYS.dr7) & DR7_GD) {
     cpu.state.setSys(SYS.dr6, (cpu.state.sys(SYS.dr6) | DR6_BD) >>> 0);
     cpu.state.setSys(SYS.dr7, (cpu.state.sys(SYS.dr7) & ~DR7_GD) >>> 0);

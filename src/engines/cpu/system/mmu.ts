@@ -250,6 +250,11 @@ export class Mmu {
     return 0;
   }
 
+  /** Whether any page is watched: helpers, whose accesses are not put off one by one, must run alone then. */
+  get watching(): boolean {
+    return this.watched.size > 0;
+  }
+
   private isWatched(linear: number, size: number): boolean {
     return this.watched.size > 0 && (this.watched.has(linear >>> 12) || this.watched.has(((linear + size - 1) >>> 0) >>> 12));
   }
@@ -300,6 +305,7 @@ export class Mmu {
    * @throws GuestFault #PF
    */
   read(linear: LinearAddress, size: AccessSize, user: boolean): number {
+    if (this.isWatched(linear, size)) this.onWatched(linear, size, false);
     if ((linear & 0xfff) + size <= FRAME_SIZE) return this.memory.read(this.translate(linear, false, user), size);
     let value = 0;
     for (let i = 0; i < size; i++)
@@ -310,6 +316,7 @@ export class Mmu {
   /** Writes 1, 2 or 4 bytes; both pages are checked before either changes. */
   write(linear: LinearAddress, size: AccessSize, value: number, user: boolean): void {
     const physical = this.translate(linear, true, user);
+    if (this.isWatched(linear, size)) this.onWatched(linear, size, true);
     if ((linear & 0xfff) + size <= FRAME_SIZE) {
       this.memory.write(physical, size, value);
       return;

@@ -1,0 +1,4 @@
+; Values that control registers refuse.
+
+%define BAD_CONTROL
+%include "privileges.asm"
