@@ -30,9 +30,12 @@ export function isFailure(result: Instruction | DecodeFailure): result is Decode
  * hidden behind a lacking one (NOP behind PAUSE) appears.
  */
 export function createDecoder(has: (row: InstructionRow) => boolean): Decode {
-  const rows = INSTRUCTIONS.filter(has);
-  const lookups = [16, 32, 64].map((bits) => buildLookup(rows, bits as Bits));
-  return (bytes, offset, bits) => decodeWith(lookups[bits >> 5], bytes, offset, bits);
+  // Each mode's is built when it is first wanted: most sessions see one or two of them.
+  const lookups: (OpcodeLookup | undefined)[] = [];
+  return (bytes, offset, bits) => {
+    const lookup = (lookups[bits >> 5] ??= buildLookup(INSTRUCTIONS.filter(has), bits));
+    return decodeWith(lookup, bytes, offset, bits);
+  };
 }
 
 /** Decodes with every row of the table. */

@@ -83,6 +83,15 @@ const FIXED: Readonly<Record<string, readonly [index: number, size: SizeCode]>> 
  * @throws Error for a code that is none: a mistake in the table
  */
 export function parseOperandCode(code: string): OperandCode {
+  let parsed = PARSED.get(code);
+  if (!parsed) PARSED.set(code, (parsed = parse(code)));
+  return parsed;
+}
+
+/** The table has some fifty codes in a thousand places. */
+const PARSED = new Map<string, OperandCode>();
+
+function parse(code: string): OperandCode {
   const plain = { code, class: 'gpr' as RegisterClass, fixed: 0, constant: 0 };
   if (code === '1') return { ...plain, method: 'constant', size: 'b', memorySize: 'b', constant: 1 };
   if (code === 'sIb') return { ...plain, method: 'signedByte', size: 'v', memorySize: 'v' };

@@ -6,14 +6,14 @@
  * in memory, data breakpoints), runs one instruction at a time through the very same handlers: the two ways cannot differ.
  */
 import { isFailure, createDecoder } from '../../isa/decoder';
-import type { Instruction } from '../../isa/types';
+import type { DecodeFailure, Instruction } from '../../isa/types';
 import type { LinearAddress } from '../../shared/addresses';
 import type { Place } from '../../shared/transition';
 import type { Clock } from '../machine/clock';
 import { NANOSECONDS_PER_INSTRUCTION } from '../machine/clock';
 import type { InterruptSource } from '../machine/device';
 import type { HostMemory } from '../machine/host-memory';
-import { type AccessSize, FrameKind, type PhysicalMemory } from '../machine/physical-memory';
+import { type AccessSize, FRAME_SIZE, FrameKind, type PhysicalMemory } from '../machine/physical-memory';
 import type { PortBus } from '../machine/ports';
 import type { RawTransition, TransitionLog } from '../transitions';
 import { BlockCache } from './interpreter/blocks';
@@ -70,6 +70,7 @@ export interface ProcessorParts {
 }
 
 const MAX_SLICE = 0x3fffffff;
+const LONGEST_INSTRUCTION = 15;
 /** Virtual nanoseconds after which a halted processor counts as halted for good. */
 const LONGEST_IDLE = 10e9;
 const INT_SEMANTICS = new Set(['int', 'int1', 'int3', 'into']);
@@ -120,6 +121,10 @@ export class Processor implements Cpu, Host {
     parts.memory.onCodeWrite = (frame, offset, length) => this.blocks.invalidate(frame, offset, length);
     parts.memory.onRemap = () => this.mmu.flush();
     parts.clock.attach(() => this.instructionCount);
+    parts.clock.onDeadline = () => {
+      // A device's register was touched: what runs now ends where the new deadline has to be looked at.
+      if (this.granted > 0 && (this.mmu.exact || this.serving !== 0)) this.cutBudget();
+    };
     this.reset();
   }
 
@@ -149,6 +154,11 @@ export class Processor implements Cpu, Host {
     this.stopping = true;
     // A running block leaves at its next edge.
     if (this.granted > 0) this.cutBudget();
+  }
+
+  /** An external interrupt would be taken at this instruction boundary. */
+  private get interruptWaits(): boolean {
+    return this.state.flag(Flag.if) && this.parts.interrupts.pending;
   }
 
   private cutBudget(): void {
@@ -222,7 +232,7 @@ export class Processor implements Cpu, Host {
         state.setSys(SYS.nmi, 2);
         state.setSys(SYS.activity, 0);
         this.raiseEvent({ vector: Vector.nmi, source: 'external', returnTo: state.ip, name: 'NMI', kind: 'interrupt', at: state.ip });
-      } else if (state.flag(Flag.if) && interrupts.pending && state.sys(SYS.activity) !== 2) {
+      } else if (this.interruptWaits && state.sys(SYS.activity) !== 2) {
         state.setSys(SYS.activity, 0);
         const vector = interrupts.acknowledge();
         const name = `interrupt 0x${vector.toString(16).padStart(2, '0')}`;
@@ -240,7 +250,7 @@ export class Processor implements Cpu, Host {
       this.blocks.dropProbed();
     }
     if (this.mmu.retry || state.sys(SYS.shadow) !== 0 || state.flag(Flag.tf | Flag.rf) || budget === 0) {
-      this.single();
+      this.single(budget);
       return;
     }
     const record = this.findBlock();
@@ -478,7 +488,8 @@ export class Processor implements Cpu, Host {
 
   // --- one instruction alone
 
-  private single(): void {
+  /** @param budget instructions that may pass before something is due: what a repeated string instruction may use */
+  private single(budget = 1): void {
     const { state, mmu } = this;
     const { i32 } = this.parts.host;
     const address = state.instructionAddress;
@@ -502,8 +513,10 @@ export class Processor implements Cpu, Host {
     state.setSys(SYS.shadow, 0);
     mmu.exact = true;
     this.singles++;
-    this.granted = 1;
-    i32[BUDGET >> 2] = 0;
+    // A repeated access to a device goes on until the device wants something, or a trap has to come between.
+    const alone = trap || mmu.watching || instruction.prefixes.repeat === 'none';
+    this.granted = alone ? 1 : Math.max(1, budget);
+    i32[BUDGET >> 2] = this.granted - 1;
     const exit = this.handlers.run(this.blocks.single(instruction));
     mmu.exact = false;
     if (exit === Exit.fault || exit === Exit.exception) {
@@ -518,18 +531,31 @@ export class Processor implements Cpu, Host {
     this.leave(exit);
   }
 
+  /** The instruction at IP where no fetch of up to 15 bytes could meet a segment's or a page's end. */
+  private fetchWhole(user: boolean): Instruction | DecodeFailure | undefined {
+    const { state } = this;
+    const linear = state.instructionAddress;
+    const offset = linear & (FRAME_SIZE - 1);
+    if (offset > FRAME_SIZE - LONGEST_INSTRUCTION || state.ip + LONGEST_INSTRUCTION > state.segLimit(Seg.cs)) return undefined;
+    const frame = this.mmu.codeFrame(linear, user);
+    const kind = this.parts.memory.kindOf(frame);
+    return kind === FrameKind.ram || kind === FrameKind.rom ? this.blocks.decodeInFrame(frame, offset, state.codeBits) : undefined;
+  }
+
   /** Decodes at IP with every check of a fetch. Sets `fault` and gives undefined where it fails. */
   private fetch(): Instruction | undefined {
     const { state, mmu } = this;
     const user = state.cpl === 3;
     try {
-      const result = this.blocks.decodeExactly(state.codeBits, (distance) => {
-        const offset = (state.ip + distance) >>> 0;
-        if (state.ip + distance > state.segLimit(Seg.cs)) throw gp(0, 'the instruction lies beyond the limit of CS');
-        const linear = state.linear(Seg.cs, offset);
-        const frame = mmu.codeFrame(linear, user);
-        return this.parts.memory.read(frame * 4096 + (linear & 0xfff), 1);
-      });
+      const result =
+        this.fetchWhole(user) ??
+        this.blocks.decodeExactly(state.codeBits, (distance) => {
+          const offset = (state.ip + distance) >>> 0;
+          if (state.ip + distance > state.segLimit(Seg.cs)) throw gp(0, 'the instruction lies beyond the limit of CS');
+          const linear = state.linear(Seg.cs, offset);
+          const frame = mmu.codeFrame(linear, user);
+          return this.parts.memory.read(frame * 4096 + (linear & 0xfff), 1);
+        });
       if (!isFailure(result)) return result;
       this.fault =
         result.failure === 'too-long' ? gp(0, 'the instruction is longer than 15 bytes') : ud('no instruction of this processor');
@@ -583,6 +609,7 @@ export class Processor implements Cpu, Host {
   commit(record: number): void {
     this.serving = record;
     this.mmu.commit();
+    if (this.mmu.exact && this.interruptWaits) this.cutBudget();
     this.serving = 0;
   }
 
@@ -703,7 +730,7 @@ export class Processor implements Cpu, Host {
       state.setReg(Reg.ecx, size, left);
       this.checkpoint();
       if (left === 0) return;
-      if (i32[BUDGET >> 2] <= 0 || this.stopping) {
+      if (i32[BUDGET >> 2] <= 0 || this.stopping || this.interruptWaits) {
         this.partial = true;
         return;
       }

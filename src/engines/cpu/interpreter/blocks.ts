@@ -242,6 +242,14 @@ export class BlockCache {
   }
 
   /**
+   * Decodes at a place in a RAM or ROM frame that has the longest instruction's bytes before the frame's edge.
+   * @param offset in the frame, at most 4096 - 15
+   */
+  decodeInFrame(frame: number, offset: number, bits: 16 | 32): Instruction | DecodeFailure {
+    return this.decode(this.host.u8, this.memory.hostOffset(frame) + offset, bits);
+  }
+
+  /**
    * Decodes one instruction from bytes that `fetch` gives one after another, so that no byte is fetched that is not needed.
    * @param fetch byte at a distance; throws what fetching it raises
    */
