@@ -195,6 +195,9 @@ const GUESTS: readonly Guest[] = [
       qemu('keeps the bits of DR7 that are reserved and 0', ['fixed bits are']),
     ],
   },
+  { name: 'real', faults: [qemu('takes LOCK before any instruction that is not undefined with it here', ['LOCK BT', 'LOCK MOV'])] },
+  { name: 'exact', without: { qemu: 'its timer follows the host, and need not come amid a string however often it is repeated' } },
+  { name: 'real-limits', without: { qemu: 'TCG checks no limits, and goes on at what the limits forbid' } },
 ];
 
 describe.each(GUESTS)('the guest $name', ({ name, without = {}, faults = [], manual }) => {
