@@ -1,19 +1,26 @@
 /** The adapter as a process of its own, as clients start it, and a client for it. */
-import { mkdirSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { DebugClient } from '@vscode/debugadapter-testsupport';
 import type { DebugProtocol as P } from '@vscode/debugprotocol';
 import { build } from 'esbuild';
+import { afterAll } from 'vitest';
 import { esbuildAssembly } from '../../src/tooling/assembly-plugin.mjs';
 
 const root = resolve(import.meta.dirname, '../..');
 let bundled: Promise<string> | undefined;
+let folder = '';
+
+afterAll(() => {
+  if (folder) rmSync(folder, { recursive: true, force: true });
+});
 
 /** Bundles the adapter once for each test process. @returns path of the program */
 export function bundleAdapter(): Promise<string> {
   bundled ??= (async () => {
-    const outfile = resolve(root, `node_modules/.cache/ringside/test-${process.pid}/debug-adapter.cjs`);
-    mkdirSync(resolve(outfile, '..'), { recursive: true });
+    folder = mkdtempSync(join(tmpdir(), 'ringside-adapter-'));
+    const outfile = join(folder, 'debug-adapter.cjs');
     await build({
       entryPoints: [resolve(root, 'src/debug-adapter/main.ts')],
       bundle: true,

@@ -87,7 +87,7 @@ describe('sessions', () => {
   });
 
   it('sees tasks and virtual-8086 mode', async () => {
-    await enter(resolve(GUESTS, 'tasks.asm'));
+    await enter(resolve(GUESTS, '../../../samples/tasks/tasks.asm'));
     await transcript.ask('setFunctionBreakpoints', { breakpoints: [{ name: 'helper' }, { name: 'fault_task' }] });
     await transcript.run('continue');
     await transcript.run('next');

@@ -1,4 +1,5 @@
 /** The guest's descriptor tables, read as the processor would (manual, "Segment Descriptors", "Gate Descriptors"). */
+import { SYSTEM_TYPES } from '../../engines/cpu/inspect/segments';
 import type { Engine, VirtualCpu } from '../../engines/engine';
 import type { DescriptorView, TableView } from '../../shared/panel-protocol';
 import type { Ring } from '../../shared/transition';
@@ -7,20 +8,6 @@ import { formatReference } from '../memory/reference';
 import type { Program } from '../sources/program';
 import { placeInCode } from './places';
 
-const SYSTEM_TYPES: Readonly<Record<number, string>> = {
-  1: 'available 16-bit TSS',
-  2: 'LDT',
-  3: 'busy 16-bit TSS',
-  4: '16-bit call gate',
-  5: 'task gate',
-  6: '16-bit interrupt gate',
-  7: '16-bit trap gate',
-  9: 'available 32-bit TSS',
-  11: 'busy 32-bit TSS',
-  12: '32-bit call gate',
-  14: '32-bit interrupt gate',
-  15: '32-bit trap gate',
-};
 const GATES: ReadonlySet<number> = new Set([4, 5, 6, 7, 12, 14, 15]);
 const TASK_GATE = 5;
 const SEGMENT_REGISTERS = ['cs', 'ss', 'ds', 'es', 'fs', 'gs', 'ldtr', 'tr'];

@@ -2,7 +2,8 @@
 import type { RegisterField } from '../../engine';
 import { Attr, type SegmentRegister } from '../state';
 
-const SYSTEM_TYPES: Readonly<Record<number, string>> = {
+/** Names of system descriptor types (manual, "System Descriptor Types"); reserved types have none. */
+export const SYSTEM_TYPES: Readonly<Record<number, string | undefined>> = {
   1: 'available 16-bit TSS',
   2: 'LDT',
   3: 'busy 16-bit TSS',
