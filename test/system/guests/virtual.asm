@@ -367,6 +367,20 @@ main:
     vend
     mov word [main_tss + 102], io_bitmap - main_tss
 
+; --- entered beyond 64 KiB
+    experiment "IRET to virtual-8086 mode beyond 64 KiB"
+    push dword 0x1004
+    push dword 0x1003
+    push dword 0x1002
+    push dword 0x1001
+    push dword VSTACK
+    push dword 0x1000
+    push dword 0x20002
+    push dword VCODE >> 4
+    push dword 0x10010
+    iretd
+    conclude
+
 ; --- by a task switch
     mov eax, new_tss
     mov word [gdt + NEW_TSS], 103
