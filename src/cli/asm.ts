@@ -1,7 +1,6 @@
 /** `ringside asm`: the assembler. */
-import { writeFileSync } from 'node:fs';
 import { assemble, type Diagnostic, type FormatName } from '../assembler/assemble';
-import { readFile, readInput } from './files';
+import { readFile, readInput, writeOutput } from './files';
 import { parseOptions, UsageError } from './options';
 
 const FORMATS: readonly string[] = ['bin', 'elf32', 'elf64'];
@@ -43,20 +42,12 @@ export function asm(args: readonly string[]): number {
   });
   for (const diagnostic of result.diagnostics) process.stderr.write(formatDiagnostic(diagnostic));
   if (!result.ok) return 1;
-  write(output, result.image);
-  if (values.l !== undefined) write(values.l as string, result.listing);
+  writeOutput(output, result.image);
+  if (values.l !== undefined) writeOutput(values.l as string, result.listing);
   return 0;
 }
 
 function splitDefine(define: string): [string, string] {
   const at = define.indexOf('=');
   return at < 0 ? [define, ''] : [define.slice(0, at), define.slice(at + 1)];
-}
-
-function write(path: string, content: Uint8Array | string): void {
-  try {
-    writeFileSync(path, content);
-  } catch (error) {
-    throw new UsageError(`${path}: cannot be written (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`);
-  }
 }

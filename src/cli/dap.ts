@@ -14,7 +14,9 @@ export async function dap(args: readonly string[]): Promise<number> {
   }
   const port = parseNumber(values.port as string, 'port');
   if (port > 65_535) throw new UsageError(`--port: ${port} is no port`);
-  const server = await serveTcp(port);
+  const server = await serveTcp(port).catch((error: NodeJS.ErrnoException) => {
+    throw new UsageError(`--port: ${port} cannot be listened on (${error.code ?? error.message})`);
+  });
   process.stderr.write(`ringside: listening on 127.0.0.1:${(server.address() as AddressInfo).port}\n`);
   await once(server, 'close');
   return 0;

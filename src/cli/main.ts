@@ -38,7 +38,8 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (!command) throw new UsageError(`there is no command "${name}"; there are ${Object.keys(COMMANDS).join(', ')}`);
-  if (rest.includes('--help')) {
+  const own = rest.slice(0, rest.includes('--') ? rest.indexOf('--') : undefined);
+  if (own.includes('--help') || own.includes('-h')) {
     process.stdout.write(`usage: ringside ${command.usage}\n`);
     return 0;
   }
@@ -48,9 +49,24 @@ async function main(argv: readonly string[]): Promise<number> {
 /** One line a problem, and nothing of our insides. */
 function report(error: unknown): number {
   const message = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`ringside: ${message}\n`);
+  process.stderr.write(message.replace(/^(?!.*:\d+:\d+: error: )/gm, 'ringside: ').concat('\n'));
   return WRONG_USE;
 }
+
+/** The shell's status of a program that wrote to a pipe without a reader. */
+const BROKEN_PIPE = 141;
+
+/** Output that nobody reads any more ends the program quietly; other failures are told. */
+function watchOutput(stream: NodeJS.WriteStream, name: string): void {
+  stream.on('error', ({ code }: NodeJS.ErrnoException) => {
+    if (code === 'EPIPE') process.exit(BROKEN_PIPE);
+    if (stream !== process.stderr) process.stderr.write(`ringside: ${name}: cannot be written (${code ?? 'unknown'})\n`);
+    process.exit(WRONG_USE);
+  });
+}
+
+watchOutput(process.stdout, 'standard output');
+watchOutput(process.stderr, 'standard error');
 
 main(process.argv.slice(2)).then(
   (status) => {

@@ -16,8 +16,16 @@ export function parseOptions(args: readonly string[], options: Options): ParsedO
   try {
     return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
   } catch (error) {
-    throw new UsageError((error as Error).message.split('\n')[0].replace(/\. To specify.*$/, ''));
+    throw new UsageError(explain(error as NodeJS.ErrnoException));
   }
+}
+
+/** Node's messages in one line. */
+function explain({ message }: NodeJS.ErrnoException): string {
+  const [first] = message.split('\n');
+  const ambiguous = /^Option '([^' ]+).*argument is ambiguous/.exec(first);
+  if (ambiguous) return `${ambiguous[1]} lacks its value; one that begins with a dash is given as ${ambiguous[1]}=-…`;
+  return first.replace(/\. To specify.*$/, '');
 }
 
 const UNITS: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };

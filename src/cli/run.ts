@@ -1,14 +1,15 @@
 /** `ringside run`: a guest from start to stop. */
-import { closeSync, openSync, writeSync } from 'node:fs';
 import type { Engine, EngineStop } from '../engines/engine';
-import { LaunchError, type LaunchOptions } from '../engines/launch';
+import { formatProblem, LaunchError, type LaunchOptions, type LaunchProblem } from '../engines/launch';
 import { launch } from '../engines/launcher';
 import type { DebugInfo } from '../symbols/debug-info';
 import type { Technique } from '../shared/technique';
-import { readFile } from './files';
+import { OutputFile, readFile, readInput } from './files';
 import { parseNumber, parseOptions, parseSize, UsageError } from './options';
 
 const SLICE = 2_000_000;
+/** With a trace: shorter than the log of transitions, so that none is forgotten before it is written. */
+const TRACED_SLICE = 250_000;
 const TECHNIQUES: readonly string[] = ['emulator', 'translator', 'paravirt', 'vmx', 'container'];
 const STATUS = { wrongUse: 2, tripleFault: 3, limit: 4 } as const;
 
@@ -52,6 +53,8 @@ function readSettings(args: readonly string[]): Settings {
   const { values, positionals } = parseOptions(own, OPTIONS);
   const [program, ...rest] = positionals;
   if (rest.length > 0) throw new UsageError(`run takes one program; "${rest[0]}" is one too many (arguments for the guest go behind --)`);
+  if (program !== undefined && values.kernel !== undefined)
+    throw new UsageError(`run takes a program or --kernel, not both ("${program}")`);
   const text = (name: keyof typeof OPTIONS): string | undefined => values[name] as string | undefined;
   for (const name of ['rootfs', 'image', 'hypervisor'] as const) {
     if (text(name) !== undefined) throw new UsageError(`not implemented: --${name}`);
@@ -87,10 +90,10 @@ export async function run(args: readonly string[]): Promise<number> {
   for (const note of notes) process.stderr.write(`ringside: ${note}\n`);
   for (const place of settings.breaks) engine.probes.add({ kind: 'code', address: resolveAddress(place, debugInfo) as never });
 
-  const serial = new SerialLine(engine, settings);
   const trace = settings.trace === undefined ? undefined : new TraceFile(settings.trace, engine);
+  const serial = new SerialLine(engine, settings);
   const started = performance.now();
-  const stop = await runToEnd(engine, settings, serial, trace);
+  const stop = await runToEnd(engine, settings, serial, trace).finally(() => serial.stopListening());
   const seconds = (performance.now() - started) / 1000;
   serial.close();
   trace?.close();
@@ -105,9 +108,16 @@ function start(options: LaunchOptions) {
   try {
     return launch(options, readFile);
   } catch (error) {
-    if (error instanceof LaunchError) throw new UsageError(error.message);
+    if (error instanceof LaunchError) throw new UsageError(error.problems.map(explain).join('\n'));
     throw error;
   }
+}
+
+/** Errors in a source as `asm` prints them; of an unreadable file, why it cannot be read. */
+function explain(problem: LaunchProblem): string {
+  if (problem.line !== undefined) return formatProblem({ ...problem, message: `error: ${problem.message}` });
+  if (problem.path !== undefined && readFile(problem.path) === undefined) readInput(problem.path);
+  return formatProblem(problem);
 }
 
 /** A symbol, or a linear address in hexadecimal or decimal. */
@@ -116,14 +126,14 @@ function resolveAddress(place: string, debugInfo: readonly DebugInfo[]): number 
     const symbol = info.symbolNamed(place);
     if (symbol) return symbol.address;
   }
-  if (/^(0x[0-9a-f]+|\d+)$/i.test(place)) return Number(place);
+  if (/^(0x[0-9a-f]+|\d+)$/i.test(place) && Number(place) <= 0xffffffff) return Number(place);
   throw new UsageError(`--break: "${place}" is neither a symbol of the program nor an address`);
 }
 
 async function runToEnd(engine: Engine, settings: Settings, serial: SerialLine, trace: TraceFile | undefined): Promise<EngineStop> {
   for (;;) {
     const left = settings.maxInstructions - engine.instructionCount;
-    const stop = engine.run({ instructions: Math.max(0, Math.min(SLICE, left)), returnWhenIdle: serial.live });
+    const stop = engine.run({ instructions: Math.max(0, Math.min(trace ? TRACED_SLICE : SLICE, left)), returnWhenIdle: serial.live });
     serial.flush();
     trace?.update();
     if (stop.reason === 'idle') await serial.inputOr(engine.untilTimer / 1e6);
@@ -175,7 +185,7 @@ class SerialLine {
   private pending: number[] = [];
   private readonly decoder = new TextDecoder();
   private readonly json: boolean;
-  private readonly file: number | undefined;
+  private readonly file: OutputFile | undefined;
   private wake: (() => void) | undefined;
   private got = false;
   /** Input may still come. */
@@ -184,7 +194,7 @@ class SerialLine {
 
   constructor(engine: Engine, { serial, json }: Settings) {
     this.json = json;
-    this.file = serial === undefined ? undefined : openOutput(serial);
+    this.file = serial === undefined ? undefined : new OutputFile(serial);
     engine.onOutput = (channel, byte) => {
       if (channel === 'serial0') this.pending.push(byte);
       else if (channel === 'console') process.stderr.write(Uint8Array.of(byte));
@@ -232,14 +242,18 @@ class SerialLine {
     if (this.pending.length === 0) return;
     const bytes = Uint8Array.from(this.pending);
     this.pending = [];
-    if (this.file !== undefined) writeSync(this.file, bytes);
+    if (this.file !== undefined) this.file.write(bytes);
     else if (!this.json) process.stdout.write(bytes);
     if (this.json) this.text += this.decoder.decode(bytes, { stream: true });
   }
 
   close(): void {
     this.flush();
-    if (this.file !== undefined) closeSync(this.file);
+    this.file?.close();
+  }
+
+  /** The process can end though its input has not. */
+  stopListening(): void {
     process.stdin.off('data', this.onData);
     process.stdin.pause();
     process.stdin.unref?.();
@@ -248,12 +262,12 @@ class SerialLine {
 
 /** Transitions as JSON lines. */
 class TraceFile {
-  private readonly file: number;
+  private readonly file: OutputFile;
   private readonly engine: Engine;
   private next = 0;
 
   constructor(path: string, engine: Engine) {
-    this.file = openOutput(path);
+    this.file = new OutputFile(path);
     this.engine = engine;
   }
 
@@ -263,19 +277,11 @@ class TraceFile {
     for (this.next = Math.max(this.next, transitions.first); this.next < transitions.total; this.next++) {
       lines += `${JSON.stringify(transitions.get(this.next))}\n`;
     }
-    if (lines) writeSync(this.file, lines);
+    if (lines) this.file.write(lines);
   }
 
   close(): void {
     this.update();
-    closeSync(this.file);
-  }
-}
-
-function openOutput(path: string): number {
-  try {
-    return openSync(path, 'w');
-  } catch (error) {
-    throw new UsageError(`${path}: cannot be written (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`);
+    this.file.close();
   }
 }

@@ -45,8 +45,7 @@ export function launch(options: LaunchOptions, read: ReadFile): Launched {
   const open = (path: string): Uint8Array => read(path) ?? fail('the file cannot be read', path);
   const plan = makePlan(options, memory, open, read);
   const firmware = options.bios === undefined ? bios : open(options.bios);
-  const [firstDisk] = options.disks ?? [];
-  const diskImage = plan.disk ?? (firstDisk === undefined ? undefined : open(firstDisk));
+  const diskImage = plan.disk ?? openDisk(options, open);
   const extra = (options.symbolFiles ?? []).map((path) => elfDebugInfo(path, open(path)));
   try {
     const engine = new EmulatorEngine(
@@ -63,8 +62,20 @@ export function launch(options: LaunchOptions, read: ReadFile): Launched {
     return { engine, debugInfo: [...plan.debugInfo, ...extra], entry, notes: plan.notes };
   } catch (error) {
     if (error instanceof LaunchError || !(error instanceof Error)) throw error;
-    return fail(error.message, options.program ?? options.kernel);
+    // Ranges are those of the machine's settings; all else is the program's.
+    const setting = error.message.startsWith('BIOS') ? options.bios : undefined;
+    return fail(error.message, error instanceof RangeError ? setting : (options.kernel ?? options.program));
   }
+}
+
+/** A disk that is to be booted by the built-in BIOS, which would say on its screen alone that it cannot. */
+function openDisk({ disks, bios: otherBios, kernel, program }: LaunchOptions, open: (path: string) => Uint8Array): Uint8Array | undefined {
+  const [path] = disks ?? [];
+  if (path === undefined) return undefined;
+  const image = open(path);
+  if (image.length === 0) return fail('the file is empty', path);
+  const booted = otherBios === undefined && kernel === undefined && program === undefined;
+  return booted && !hasBootSignature(image) ? fail('no disk to boot from: no boot signature 55 AA at offset 510', path) : image;
 }
 
 /** Options of the contract that no engine can honour yet. */
@@ -87,9 +98,18 @@ function makePlan(options: LaunchOptions, memory: number, open: (path: string) =
   if ('problem' in detected) return fail(detected.problem, path);
   if (detected.kind === 'source') return planSource(path, bytes, options, memory, open, read);
   if (options.kernel !== undefined && detected.kind === 'disk') return fail('a disk image is no kernel', path);
+  if (detected.kind === 'disk') refuseKernelOptions(options, path);
   if (detected.kind === 'disk') return { disk: bytes, entry: BOOT_SECTOR, debugInfo: [], notes: [] };
   const isElf = bytes[0] === 0x7f;
   return planMultiboot(path, bytes, options, memory, open, isElf ? [elfDebugInfo(path, bytes)] : []);
+}
+
+/** What would be ignored is better refused. */
+function refuseKernelOptions({ initrd, append, args, disks }: LaunchOptions, path: string): void {
+  if (initrd) fail('"initrd" needs a Multiboot kernel', path);
+  if (append) fail('"append" needs a Multiboot kernel', path);
+  if (args?.length) fail('arguments need a Multiboot kernel', path);
+  if (disks?.length) fail('not implemented: a second disk ("disks") beside the program\'s own', path);
 }
 
 function planMultiboot(
@@ -144,6 +164,7 @@ function planSource(
   if (!('problem' in detected) && detected.kind === 'multiboot') {
     return { ...planMultiboot(path, result.image, options, memory, open, debugInfo), notes };
   }
+  refuseKernelOptions(options, path);
   return { disk: bootable(path, result), entry: BOOT_SECTOR, debugInfo, notes };
 }
 

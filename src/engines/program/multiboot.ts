@@ -36,6 +36,8 @@ export interface Segment {
   readonly bytes: Uint8Array;
   /** Bytes in memory; what the file does not give is zero. */
   readonly size: number;
+  /** The ELF file's own headers, which linkers put in front of the first page: lost without harm where there is no RAM. */
+  readonly headersOnly?: boolean;
 }
 
 export interface MultibootImage {
@@ -89,9 +91,10 @@ function fromElf(bytes: Uint8Array): MultibootImage {
     const [offset, virtual, address, fileSize, size] = [4, 8, 12, 16, 20].map((field) => view.getUint32(at + field, true));
     if (offset + fileSize > bytes.length) throw new Error(`segment ${i} reaches beyond the end of the ELF file`);
     if (size < fileSize) throw new Error(`segment ${i} is smaller in memory than in the file`);
-    segments.push({ address, bytes: bytes.subarray(offset, offset + fileSize), size });
+    const holdsEntry = entry >= virtual && entry < virtual + size;
+    segments.push({ address, bytes: bytes.subarray(offset, offset + fileSize), size, headersOnly: offset === 0 && !holdsEntry });
     // An entry point given as a virtual address is meant where its segment is loaded.
-    if (entry >= virtual && entry < virtual + size) physicalEntry = entry - virtual + address;
+    if (holdsEntry) physicalEntry = entry - virtual + address;
   }
   if (segments.length === 0) throw new Error('the ELF file has nothing to load');
   return { segments, entry: physicalEntry };
@@ -146,12 +149,13 @@ function memoryMap(memory: number): readonly (readonly [base: number, length: nu
  */
 export function loadMultiboot(memory: PhysicalMemory, boot: MultibootBoot): number {
   let end = 0x100000;
-  for (const { address, bytes, size } of boot.image.segments) {
+  for (const { address, bytes, size, headersOnly } of boot.image.segments) {
     if (address + size > boot.memory) {
       throw new Error(
         `the kernel wants 0x${address.toString(16)} to 0x${(address + size).toString(16)}, memory ends at 0x${boot.memory.toString(16)}`,
       );
     }
+    if (headersOnly && memory.writeBytes(address as GuestPhysicalAddress, bytes) < bytes.length) continue;
     put(memory, address, bytes);
     put(memory, address + bytes.length, new Uint8Array(size - bytes.length));
     end = Math.max(end, address + size);
