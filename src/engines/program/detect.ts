@@ -33,5 +33,7 @@ function startsWith(bytes: Uint8Array, offset: number, expected: readonly number
 
 /** Printable characters, white space and UTF-8 only. */
 function isText(bytes: Uint8Array): boolean {
-  return bytes.subarray(0, TEXT_SAMPLE).every((byte) => byte >= 0x20 || byte === 9 || byte === 10 || byte === 12 || byte === 13);
+  return bytes
+    .subarray(0, TEXT_SAMPLE)
+    .every((byte) => (byte >= 0x20 && byte !== 0x7f) || byte === 9 || byte === 10 || byte === 12 || byte === 13);
 }
