@@ -36,3 +36,49 @@ describe('booting through our BIOS', () => {
     expect(result).toMatchObject({ serial: 'hello\n', reason: 'exited' });
   });
 });
+
+describe('the debug registers', () => {
+  it('trap after an instruction that uses a watched port, with CR4.DE alone', () => {
+    const guest = (de: number): string => `
+      bits 16
+      org 0x7c00
+      cli
+      xor ax, ax
+      mov ds, ax
+      mov word [1 * 4], trap
+      mov [1 * 4 + 2], ax
+      mov eax, cr4
+      or eax, ${de}
+      mov cr4, eax
+      mov eax, 0x3f9
+      mov dr0, eax
+      mov eax, 0x00020002             ; DR0 global, type 2, one byte
+      mov dr7, eax
+      mov dx, 0x3f8
+      mov al, 'a'
+      out dx, al                      ; another port
+      inc dx
+      in al, dx                       ; this one
+      mov dx, 0x3f8
+      mov al, 'b'
+      out dx, al
+      mov al, 0
+      out 0xf4, al
+    trap:
+      push ax
+      push dx
+      mov dx, 0x3f8
+      mov eax, dr6
+      and al, 15
+      add al, '0'
+      out dx, al
+      xor eax, eax
+      mov dr7, eax
+      pop dx
+      pop ax
+      iret
+    `;
+    expect(runSource(guest(8)).serial).toBe('a1b');
+    expect(runSource(guest(0)).serial).toBe('ab');
+  });
+});

@@ -704,14 +704,22 @@ export class Processor implements Cpu, Host {
     deliver(this, { ...event, at: this.here });
   }
 
+  /** I/O breakpoints trap after the instruction. */
+  private notePort(port: number, size: AccessSize): void {
+    const hit = this.debug.portHits(port, size);
+    if (hit) this.state.setSys(SYS.pendingDebug, this.state.sys(SYS.pendingDebug) | hit);
+  }
+
   readPort(port: number, size: AccessSize): number {
     const value = this.parts.ports.read(port, size);
+    this.notePort(port, size);
     if (this.hooks?.port(port, size, false, value)) this.requestStop();
     return value;
   }
 
   writePort(port: number, size: AccessSize, value: number): void {
     this.parts.ports.write(port, size, value);
+    this.notePort(port, size);
     if (this.hooks?.port(port, size, true, value)) this.requestStop();
   }
 
@@ -730,7 +738,7 @@ export class Processor implements Cpu, Host {
       state.setReg(Reg.ecx, size, left);
       this.checkpoint();
       if (left === 0) return;
-      if (i32[BUDGET >> 2] <= 0 || this.stopping || this.interruptWaits) {
+      if (i32[BUDGET >> 2] <= 0 || this.stopping || this.interruptWaits || state.sys(SYS.pendingDebug) !== 0) {
         this.partial = true;
         return;
       }

@@ -1,7 +1,7 @@
 /** The guest's own breakpoints in DR0 to DR3 (manual, "Debug Registers"). */
 import type { LinearAddress } from '../../../shared/addresses';
 import { SYS } from '../layout';
-import type { CpuState } from '../state';
+import { Cr4, type CpuState } from '../state';
 
 interface Breakpoint {
   /** DR6 bit. */
@@ -20,6 +20,7 @@ export class DebugRegisters {
   private readonly state: CpuState;
   private instructions: readonly Breakpoint[] = [];
   private data: readonly Breakpoint[] = [];
+  private ports: readonly Breakpoint[] = [];
 
   constructor(state: CpuState) {
     this.state = state;
@@ -34,6 +35,7 @@ export class DebugRegisters {
       return [{ bit: 1 << i, address: this.state.sys(slot), type: control & 3, length: LENGTHS[control >> 2] }];
     });
     this.instructions = enabled.filter(({ type }) => type === 0);
+    this.ports = enabled.filter(({ type }) => type === 2);
     this.data = enabled.filter(({ type }) => type === 1 || type === 3);
   }
 
@@ -48,6 +50,15 @@ export class DebugRegisters {
   /** DR6 bits for an instruction at an address. */
   instructionHits(address: LinearAddress): number {
     return this.instructions.reduce((bits, breakpoint) => bits | (breakpoint.address === address ? breakpoint.bit : 0), 0);
+  }
+
+  /** DR6 bits for a port access; these breakpoints exist with CR4.DE alone. */
+  portHits(port: number, size: number): number {
+    if (this.ports.length === 0 || !(this.state.cr4 & Cr4.de)) return 0;
+    return this.ports.reduce((bits, { bit, address, length }) => {
+      const start = address - (address % length);
+      return port < start + length && start < port + size ? bits | bit : bits;
+    }, 0);
   }
 
   /** Linear pages that hold watched bytes. */
