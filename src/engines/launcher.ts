@@ -46,7 +46,7 @@ export function launch(options: LaunchOptions, read: ReadFile): Launched {
   const plan = makePlan(options, memory, open, read);
   const firmware = options.bios === undefined ? bios : open(options.bios);
   const diskImage = plan.disk ?? openDisk(options, open);
-  const extra = (options.symbolFiles ?? []).map((path) => elfDebugInfo(path, open(path)));
+  const extra = (options.symbolFiles ?? []).map((path) => readSymbols(path, open(path)));
   try {
     const engine = new EmulatorEngine(
       {
@@ -101,7 +101,16 @@ function makePlan(options: LaunchOptions, memory: number, open: (path: string) =
   if (detected.kind === 'disk') refuseKernelOptions(options, path);
   if (detected.kind === 'disk') return { disk: bytes, entry: BOOT_SECTOR, debugInfo: [], notes: [] };
   const isElf = bytes[0] === 0x7f;
-  return planMultiboot(path, bytes, options, memory, open, isElf ? [elfDebugInfo(path, bytes)] : []);
+  return planMultiboot(path, bytes, options, memory, open, isElf ? [readSymbols(path, bytes)] : []);
+}
+
+function readSymbols(path: string, bytes: Uint8Array): DebugInfo {
+  try {
+    return elfDebugInfo(path, bytes);
+  } catch (error) {
+    // The message begins with the path.
+    return fail((error as Error).message);
+  }
 }
 
 /** What would be ignored is better refused. */
