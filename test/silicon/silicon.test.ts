@@ -10,6 +10,8 @@ import { type Outcome, Subject } from './subject';
 /** Cases in a run; set RINGSIDE_FUZZ for a long one. */
 const COUNT = Number(process.env.RINGSIDE_FUZZ ?? 40_000);
 const BATCH = 20_000;
+/** Milliseconds: a long run takes its time. */
+const TIMEOUT = Math.max(120_000, COUNT * 2);
 const SEED = Number(process.env.RINGSIDE_SEED ?? 1);
 
 const directory = mkdtempSync(join(tmpdir(), 'ringside-silicon-'));
@@ -103,32 +105,36 @@ function difference(test: Case, ours: Outcome, silicon: Outcome): string {
 const reason = buildHarness();
 
 describe('instructions against the silicon', () => {
-  it.skipIf(reason !== undefined)(`does what the processor does in ${COUNT} random cases${reason ? ` (skipped: ${reason})` : ''}`, () => {
-    const differences = new Map<string, string[]>();
-    for (let done = 0, batch = 0; done < COUNT; done += BATCH, batch++) {
-      const source = new CaseSource(SEED + batch);
-      const data = source.data();
-      const subject = new Subject(data);
-      const cases: Case[] = [];
-      const ours: Outcome[] = [];
-      while (cases.length < Math.min(BATCH, COUNT - done)) {
-        const test = source.next();
-        const outcome = subject.run(test);
-        if (reachesHarness(outcome)) continue;
-        cases.push(test);
-        ours.push(outcome);
+  it.skipIf(reason !== undefined)(
+    `does what the processor does in ${COUNT} random cases${reason ? ` (skipped: ${reason})` : ''}`,
+    () => {
+      const differences = new Map<string, string[]>();
+      for (let done = 0, batch = 0; done < COUNT; done += BATCH, batch++) {
+        const source = new CaseSource(SEED + batch);
+        const data = source.data();
+        const subject = new Subject(data);
+        const cases: Case[] = [];
+        const ours: Outcome[] = [];
+        while (cases.length < Math.min(BATCH, COUNT - done)) {
+          const test = source.next();
+          const outcome = subject.run(test);
+          if (reachesHarness(outcome)) continue;
+          cases.push(test);
+          ours.push(outcome);
+        }
+        const silicon = runOnSilicon(data, cases);
+        expect(silicon.length).toBe(cases.length);
+        cases.forEach((test, i) => {
+          const found = difference(test, ours[i], silicon[i]);
+          if (!found) return;
+          const text = `${format(test.instruction)} [${[...test.code].map((byte) => byte.toString(16).padStart(2, '0')).join(' ')}] registers ${test.registers.map(hex).join(' ')} eflags ${hex(test.eflags)}: ${found}`;
+          const key = test.instruction.row.mnemonic;
+          differences.set(key, [...(differences.get(key) ?? []), text]);
+        });
       }
-      const silicon = runOnSilicon(data, cases);
-      expect(silicon.length).toBe(cases.length);
-      cases.forEach((test, i) => {
-        const found = difference(test, ours[i], silicon[i]);
-        if (!found) return;
-        const text = `${format(test.instruction)} [${[...test.code].map((byte) => byte.toString(16).padStart(2, '0')).join(' ')}] registers ${test.registers.map(hex).join(' ')} eflags ${hex(test.eflags)}: ${found}`;
-        const key = test.instruction.row.mnemonic;
-        differences.set(key, [...(differences.get(key) ?? []), text]);
-      });
-    }
-    const report = [...differences].map(([key, list]) => `${key}: ${list.length}\n  ${list.slice(0, 3).join('\n  ')}`);
-    expect(report.join('\n')).toBe('');
-  });
+      const report = [...differences].map(([key, list]) => `${key}: ${list.length}\n  ${list.slice(0, 3).join('\n  ')}`);
+      expect(report.join('\n')).toBe('');
+    },
+    TIMEOUT,
+  );
 });

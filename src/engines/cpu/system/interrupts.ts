@@ -61,7 +61,43 @@ function deliverReal(cpu: Cpu, event: Event): void {
   state.setRealSegment(Seg.cs, selector);
   state.ip = offset;
   state.refresh();
-  cpu.log({ ...from, to: cpu.place(), toSelector: selector, toOffset: offset });
+  report(cpu, from, selector, offset, undefined);
+}
+
+interface GateFacts {
+  readonly gate: Descriptor;
+  readonly targetHigh: number;
+  readonly stack: { readonly from: StackPlace; readonly to: StackPlace } | undefined;
+}
+
+interface StackPlace {
+  readonly selector: number;
+  readonly pointer: number;
+}
+
+/** Logs the delivery: one literal with every field, so that all entries have the same shape, which is what makes logging quick. */
+function report(cpu: Cpu, from: ReturnType<typeof before>, toSelector: number, toOffset: number, facts: GateFacts | undefined): void {
+  cpu.log({
+    kind: from.kind,
+    from: from.from,
+    to: cpu.place(),
+    cause: from.cause,
+    causeName: from.causeName,
+    address: from.address,
+    fromSelector: from.fromSelector,
+    fromOffset: from.fromOffset,
+    toSelector,
+    toOffset,
+    errorCode: from.errorCode,
+    fromStackSelector: facts?.stack?.from.selector,
+    fromStackOffset: facts?.stack?.from.pointer,
+    toStackSelector: facts?.stack?.to.selector,
+    toStackOffset: facts?.stack?.to.pointer,
+    gateLow: facts?.gate.low,
+    gateHigh: facts?.gate.high,
+    targetHigh: facts?.targetHigh,
+    extra: from.extra,
+  });
 }
 
 /** What the log needs from before the transition. */
@@ -177,20 +213,10 @@ function throughGate(cpu: Cpu, event: Event, gateDescriptor: Descriptor, ext: nu
   state.setSegment(Seg.cs, registerFrom(selector, target));
   state.ip = gate.offset;
   state.refresh();
-  cpu.log({
-    ...from,
-    to: cpu.place(),
-    toSelector: selector,
-    toOffset: gate.offset,
-    gateLow: gateDescriptor.low,
-    gateHigh: gateDescriptor.high,
+  report(cpu, from, selector, gate.offset, {
+    gate: gateDescriptor,
     targetHigh: target.high,
-    ...(inward && {
-      fromStackSelector: oldStack.selector,
-      fromStackOffset: oldStack.pointer,
-      toStackSelector: state.selector(Seg.ss),
-      toStackOffset: stack.pointer,
-    }),
+    stack: inward ? { from: oldStack, to: { selector: state.selector(Seg.ss), pointer: stack.pointer } } : undefined,
   });
 }
 

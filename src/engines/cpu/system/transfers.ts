@@ -53,21 +53,28 @@ function report(
   const { state } = cpu;
   const to = cpu.place();
   if (!facts.always && !facts.gate && to.ring === from.from.ring && to.mode === from.from.mode) return;
-  const { fromStackSelector, fromStackOffset, ...rest } = from;
+  const { stackSwitched } = facts;
+  // One literal with every field: all entries have the same shape, which is what makes logging quick.
   cpu.log({
-    ...rest,
+    kind: from.kind,
+    from: from.from,
     to,
+    cause: from.cause,
+    causeName: from.causeName,
+    address: from.address,
+    fromSelector: from.fromSelector,
+    fromOffset: from.fromOffset,
     toSelector: state.selector(Seg.cs),
     toOffset: state.ip,
+    errorCode: undefined,
+    fromStackSelector: stackSwitched ? from.fromStackSelector : undefined,
+    fromStackOffset: stackSwitched ? from.fromStackOffset : undefined,
+    toStackSelector: stackSwitched ? state.selector(Seg.ss) : undefined,
+    toStackOffset: stackSwitched ? state.reg32(Reg.esp) : undefined,
     gateLow: facts.gate?.low,
     gateHigh: facts.gate?.high,
     targetHigh: facts.target?.high,
-    ...(facts.stackSwitched && {
-      fromStackSelector,
-      fromStackOffset,
-      toStackSelector: state.selector(Seg.ss),
-      toStackOffset: state.reg32(Reg.esp),
-    }),
+    extra: undefined,
   });
 }
 
