@@ -70,8 +70,6 @@ export class Mmu {
   fault: GuestFault | undefined;
   /** Told of every access to a watched page. */
   onWatched: (address: LinearAddress, size: number, write: boolean) => void = () => {};
-  /** Performs a store into a frame that holds code. */
-  onTlbFlush: () => void = () => {};
 
   constructor(state: CpuState, memory: PhysicalMemory) {
     this.state = state;
@@ -141,7 +139,6 @@ export class Mmu {
     u8.fill(0xff, TLB_EMPTY, TLB_EMPTY + TLB_SIZE);
     this.codePages.clear();
     this.flushJumps();
-    this.onTlbFlush();
   }
 
   /** INVLPG: drops what is known of one page (with large pages about, of all). */
@@ -156,7 +153,6 @@ export class Mmu {
     this.codePages.delete((linear >>> 12) * 2);
     this.codePages.delete((linear >>> 12) * 2 + 1);
     this.flushJumps();
-    this.onTlbFlush();
   }
 
   flushJumps(): void {

@@ -106,7 +106,7 @@ export function jmpFar(cpu: Cpu): void {
   }
   const gate = checkSystem(cpu, descriptor, selector);
   if (gate === 'task') return taskTransfer(cpu, descriptor, selector, 'jump', 'JMP');
-  const { gateFields, target } = callGateTarget(cpu, descriptor, selector);
+  const { gateFields, target } = callGateTarget(cpu, descriptor);
   const { cpl } = cpu.state;
   if (target.conforming ? target.dpl > cpl : target.dpl !== cpl) {
     throw gp(selectorCode(gateFields.selector), `JMP through a gate keeps the CPL: code DPL ${target.dpl}, CPL ${cpl}`);
@@ -150,12 +150,12 @@ export function callFar(cpu: Cpu): void {
     return;
   }
   if (checkSystem(cpu, descriptor, selector) === 'task') return taskTransfer(cpu, descriptor, selector, 'call', 'CALL');
-  callThroughGate(cpu, from, descriptor, selector);
+  callThroughGate(cpu, from, descriptor);
 }
 
-function callThroughGate(cpu: Cpu, from: Origin, gate: Descriptor, selector: number): void {
+function callThroughGate(cpu: Cpu, from: Origin, gate: Descriptor): void {
   const { state, mmu } = cpu;
-  const { gateFields, target } = callGateTarget(cpu, gate, selector);
+  const { gateFields, target } = callGateTarget(cpu, gate);
   if (target.dpl > state.cpl) throw gp(selectorCode(gateFields.selector), `code DPL ${target.dpl} > CPL ${state.cpl}`);
   checkGateTargetPresent(gateFields.selector, target);
   const size = gateFields.wide ? 4 : 2;
@@ -217,7 +217,7 @@ function checkSystem({ state }: Cpu, descriptor: Descriptor, selector: number): 
   return call ? 'call' : 'task';
 }
 
-function callGateTarget(cpu: Cpu, descriptor: Descriptor, _selector: number) {
+function callGateTarget(cpu: Cpu, descriptor: Descriptor) {
   const gateFields = parseGate(descriptor);
   if (isNull(gateFields.selector)) throw gp(0, "the gate's selector is null");
   const code = selectorCode(gateFields.selector);
