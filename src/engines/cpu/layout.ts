@@ -98,6 +98,29 @@ export const STATE_END = 0x480;
 /** A copy of the state from before the instruction or delivery under way, to go back to when it faults. */
 export const SNAPSHOT = 0x800;
 
+/**
+ * x87 and vector state, which checkpoints leave out: an instruction on it reads all it needs, then commits.
+ * XMM registers lie 32 bytes apart, the room of a YMM register.
+ */
+export const XMM = 0xd00;
+export const XMM_STRIDE = 32;
+/** The physical registers R0 to R7, 16 bytes each: 64 bits of significand, 16 of sign and exponent. MMi is Ri's significand. */
+export const X87_REGISTERS = 0xf00;
+export const X87_STRIDE = 16;
+/** Control words, 4 bytes each, in the low half of which the architecture's 16 bits lie. */
+export const X87_CONTROL = 0xf80;
+/** The status word with TOP in its place. */
+export const X87_STATUS = 0xf84;
+/** One bit a physical register: 1 where it holds something, as in FXSAVE's abridged tag word. */
+export const X87_TAGS = 0xf88;
+export const X87_OPCODE = 0xf8c;
+/** Instruction and data pointers (8 bytes) and their selectors. */
+export const X87_IP = 0xf90;
+export const X87_DP = 0xf98;
+export const X87_CS = 0xfa0;
+export const X87_DS = 0xfa4;
+export const MXCSR = 0xfa8;
+
 /** Where an access goes that cannot go straight to memory: over a page's edge, to a device, to a page that holds code. */
 export const SCRATCH = 0x1000;
 
