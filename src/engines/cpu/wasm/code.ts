@@ -6,7 +6,9 @@
 
 export const I32 = 0x7f;
 export const I64 = 0x7e;
-export type ValueType = typeof I32 | typeof I64;
+export const F32 = 0x7d;
+export const F64 = 0x7c;
+export type ValueType = typeof I32 | typeof I64 | typeof F32 | typeof F64;
 
 const EMPTY_BLOCK = 0x40;
 
@@ -144,10 +146,27 @@ export class Code {
     this.byte(0x0f);
   }
 
+  /** Returns from a function of several results. */
+  returnMany(...values: Expr[]): void {
+    for (const value of values) value(this);
+    this.byte(0x0f);
+  }
+
   call(index: number, ...args: Expr[]): void {
     for (const arg of args) arg(this);
     this.byte(0x10);
     this.unsigned(index);
+  }
+
+  /** Calls a function of several results; each may then be used any number of times. */
+  callMany(index: number, results: readonly ValueType[], ...args: Expr[]): Expr[] {
+    this.call(index, ...args);
+    const locals = results.map((type) => this.local(type));
+    for (const local of [...locals].reverse()) {
+      this.byte(0x21);
+      this.unsigned(local);
+    }
+    return locals.map(get);
   }
 
   /** Tail call through table 0. */
@@ -300,7 +319,7 @@ export const i32 = {
 export const i64 = {
   type: I64 as ValueType,
   const:
-    (value: number): Expr =>
+    (value: number | bigint): Expr =>
     (c) => {
       c.byte(0x42);
       c.signed64(BigInt(value));
@@ -340,4 +359,77 @@ export const i64 = {
   rotr: binary(0x8a),
   extend_s: unary(0xac),
   extend_u: unary(0xad),
+} as const;
+
+interface FloatOpcodes {
+  readonly type: ValueType;
+  readonly load: number;
+  readonly store: number;
+  /** The first of eq, ne, lt, gt, le, ge. */
+  readonly compare: number;
+  /** The first of abs, neg, ceil, floor, trunc, nearest, sqrt, add, sub, mul, div, min, max, copysign. */
+  readonly arithmetic: number;
+  readonly reinterpret: number;
+  readonly toBits: number;
+}
+
+/** Native IEEE 754 arithmetic: round to nearest, no flags, and NaNs of no certain payload. Comparisons leave an i32. */
+const float = ({ type, load: loadOpcode, store: storeOpcode, compare, arithmetic, reinterpret, toBits }: FloatOpcodes) => ({
+  type,
+  load: load(loadOpcode, 0),
+  store: store(storeOpcode, 0),
+  eq: binary(compare),
+  ne: binary(compare + 1),
+  lt: binary(compare + 2),
+  gt: binary(compare + 3),
+  le: binary(compare + 4),
+  ge: binary(compare + 5),
+  abs: unary(arithmetic),
+  neg: unary(arithmetic + 1),
+  ceil: unary(arithmetic + 2),
+  floor: unary(arithmetic + 3),
+  trunc: unary(arithmetic + 4),
+  nearest: unary(arithmetic + 5),
+  sqrt: unary(arithmetic + 6),
+  add: binary(arithmetic + 7),
+  sub: binary(arithmetic + 8),
+  mul: binary(arithmetic + 9),
+  div: binary(arithmetic + 10),
+  /** From the integer of the same bits. */
+  fromBits: unary(reinterpret),
+  /** To the integer of the same bits. */
+  toBits: unary(toBits),
+});
+
+export const f32 = {
+  ...float({ type: F32, load: 0x2a, store: 0x38, compare: 0x5b, arithmetic: 0x8b, reinterpret: 0xbe, toBits: 0xbc }),
+  convert_i32_s: unary(0xb2),
+  convert_i64_s: unary(0xb4),
+  demote: unary(0xb6),
+} as const;
+
+export const f64 = {
+  ...float({ type: F64, load: 0x2b, store: 0x39, compare: 0x61, arithmetic: 0x99, reinterpret: 0xbf, toBits: 0xbd }),
+  convert_i32_s: unary(0xb7),
+  convert_i64_s: unary(0xb9),
+  convert_i64_u: unary(0xba),
+  promote: unary(0xbb),
+} as const;
+
+const saturating =
+  (opcode: number) =>
+  (a: Expr): Expr =>
+  (c) => {
+    a(c);
+    c.byte(0xfc);
+    c.unsigned(opcode);
+  };
+
+/** Float to integer: towards zero; NaN gives 0, what does not fit the nearest integer that does. */
+export const truncate = {
+  i32_f32_s: saturating(0),
+  i32_f64_s: saturating(2),
+  i64_f32_s: saturating(4),
+  i64_f64_s: saturating(6),
+  i64_f64_u: saturating(7),
 } as const;
