@@ -1,20 +1,26 @@
-/** The whole machine around the processor: QEMU's `isapc`, a PC/AT without PCI. */
+/** The whole machine around the processors: QEMU's `isapc`, a PC/AT without PCI, with APICs and ACPI's fixed hardware. */
 import type { GuestPhysicalAddress } from '../../shared/addresses';
 import type { Clock } from './clock';
 import type { MachineControl } from './control';
-import type { Device, InterruptSource } from './device';
+import type { Device, InterruptLine, InterruptSource } from './device';
+import { AcpiPm, SCI_IRQ } from './devices/acpi-pm';
+import { showLocalApics } from './devices/apic-window';
 import { Ata } from './devices/ata';
 import type { BlockDevice } from './devices/block';
 import { setUpCmos } from './devices/cmos-setup';
 import { BochsPower, DebugConsole, DebugExit, PostCodes } from './devices/debug-ports';
 import { Dma } from './devices/dma';
 import { e820File, FwCfg } from './devices/fw-cfg';
+import { InterruptBus } from './devices/interrupt-bus';
+import { IoApic } from './devices/io-apic';
 import { Keyboard } from './devices/keyboard';
 import { KeyboardController } from './devices/keyboard-controller';
+import { LocalApic } from './devices/local-apic';
 import { Pic } from './devices/pic';
 import { Pit } from './devices/pit';
 import { Rtc } from './devices/rtc';
 import { SystemControl } from './devices/system-control';
+import { TestDevice } from './devices/testdev';
 import { Uart } from './devices/uart';
 import { Vga } from './devices/vga';
 import type { HostMemory } from './host-memory';
@@ -27,6 +33,8 @@ export interface PcOptions {
   control: MachineControl;
   /** Bytes of RAM, a multiple of 64 KiB from 1 MiB to 3 GiB; 384 KiB of it lie under the adapters' space and are lost. */
   memory: number;
+  /** Processors, 1 to 8; one if left out. Their APIC IDs count from 0. */
+  cpus?: number;
   /** BIOS image for the top of the first megabyte and of the fourth gigabyte: 64, 128, 192 or 256 KiB. */
   bios: Uint8Array;
   /**
@@ -50,6 +58,7 @@ export interface PcOptions {
   startTime?: number;
 }
 
+export const MAX_CPUS = 8;
 const KIBIBYTE = 1 << 10;
 const MEBIBYTE = 1 << 20;
 const ADAPTERS = 0xa0000;
@@ -61,8 +70,14 @@ const START_TIME = 1_767_225_600;
 export class Pc {
   readonly memory: PhysicalMemory;
   readonly ports = new PortBus();
-  /** INTR of the processor. */
+  /** INTR of the first processor. */
   readonly interrupts: InterruptSource;
+  /** One a processor, each the source of its interrupts. */
+  readonly localApics: readonly LocalApic[];
+  readonly interruptBus = new InterruptBus();
+  readonly ioApic: IoApic;
+  /** Index of the processor whose memory accesses are being served: each sees its own local APIC. */
+  activeCpu = 0;
   readonly pic = new Pic();
   readonly pit: Pit;
   readonly rtc: Rtc;
@@ -77,6 +92,7 @@ export class Pc {
   /** In the order of snapshots and of the Devices panel. */
   readonly devices: readonly Device[];
   private readonly options: PcOptions;
+  private nmiMasked = false;
 
   /** @throws RangeError for a memory size or BIOS image that the machine cannot have */
   constructor(options: PcOptions) {
@@ -85,27 +101,42 @@ export class Pc {
     const { host, clock, control } = options;
     this.memory = new PhysicalMemory(host);
     const setA20 = (enabled: boolean): void => this.memory.setA20(enabled);
-    const { pic } = this;
-    this.interrupts = pic;
-    this.pit = new Pit(clock, pic.line(0));
+    const { pic, interruptBus: bus } = this;
+    const cpus = options.cpus ?? 1;
+    this.localApics = Array.from({ length: cpus }, (_, id) => new LocalApic({ id, clock, bus, pic }));
+    this.interrupts = this.localApics[0];
+    pic.onChange = () => {
+      for (const apic of this.localApics) apic.setPin(0, pic.pending);
+    };
+    this.ioApic = new IoApic(bus);
+    this.pit = new Pit(clock, this.line(0));
     this.keyboard = new Keyboard(clock);
-    this.keyboardController = new KeyboardController({ keyboard: this.keyboard, irq1: pic.line(1), irq12: pic.line(12), control, setA20 });
+    this.keyboardController = new KeyboardController({
+      keyboard: this.keyboard,
+      irq1: this.line(1),
+      irq12: this.line(12),
+      control,
+      setA20,
+    });
     this.uarts = [
-      new Uart({ name: 'uart0', base: 0x3f8, clock, irq: pic.line(4) }),
-      new Uart({ name: 'uart1', base: 0x2f8, clock, irq: pic.line(3) }),
+      new Uart({ name: 'uart0', base: 0x3f8, clock, irq: this.line(4) }),
+      new Uart({ name: 'uart1', base: 0x2f8, clock, irq: this.line(3) }),
     ];
-    this.rtc = new Rtc({ clock, irq: pic.line(8), startTime: options.startTime ?? START_TIME });
-    this.ata = options.disk && new Ata({ clock, irq: pic.line(14), disk: options.disk });
+    this.rtc = new Rtc({ clock, irq: this.line(8), startTime: options.startTime ?? START_TIME });
+    this.rtc.onNmiMask = (masked) => {
+      this.nmiMasked = masked;
+    };
+    this.ata = options.disk && new Ata({ clock, irq: this.line(14), disk: options.disk });
     this.vga = new Vga({ host, memory: this.memory, clock });
     setUpCmos(this.rtc, {
       memory: options.memory,
-      cpus: 1,
+      cpus,
       disk: this.ata?.geometry,
       mouse: false,
     });
     const fwCfg = new FwCfg({
       memory: options.memory,
-      cpus: 1,
+      cpus,
       items: options.firmwareItems,
       files: {
         'etc/e820': e820File(options.memory),
@@ -113,7 +144,10 @@ export class Pc {
         ...options.firmwareFiles,
       },
     });
+    const testDevice = new TestDevice((irq) => this.line(irq));
     const attached = [
+      // First: port 0xE9 is the console's, in the middle of this one's.
+      testDevice,
       pic,
       this.pit,
       this.rtc,
@@ -128,10 +162,39 @@ export class Pc {
       new SystemControl(control, setA20),
       new Dma(),
       fwCfg,
+      new AcpiPm(clock, control, this.line(SCI_IRQ)),
     ];
     for (const device of attached) device.attach(this.ports);
-    this.devices = [...attached, this.keyboard];
+    this.devices = [...attached, this.keyboard, this.ioApic, ...this.localApics];
     this.mapMemory();
+    testDevice.map(this.memory);
+    this.ioApic.map(this.memory);
+    showLocalApics(this.memory, this.localApics, () => this.activeCpu);
+  }
+
+  /**
+   * An interrupt line of the machine.
+   * @param irq 0 to 15 an ISA bus line, to the 8259s and the IOAPIC (IRQ 0 to its input 2); 16 to 23 an IOAPIC input of its own
+   */
+  line(irq: number): InterruptLine {
+    const modern = this.ioApic.line(irq === 0 ? 2 : irq);
+    if (irq >= 16) return modern;
+    const legacy = this.pic.line(irq);
+    return {
+      set: (asserted) => {
+        legacy.set(asserted);
+        modern.set(asserted);
+      },
+    };
+  }
+
+  /** An NMI button, or a bus error: LINT1 of every processor, unless port 0x70 masks it. */
+  nmi(): void {
+    if (this.nmiMasked) return;
+    for (const apic of this.localApics) {
+      apic.setPin(1, true);
+      apic.setPin(1, false);
+    }
   }
 
   private mapMemory(): void {
@@ -194,7 +257,8 @@ const lowPart = ({ bios, biosWritable }: PcOptions): Uint8Array =>
 const romsOf = ({ vgaBios, optionRoms }: PcOptions): Uint8Array[] => [...(vgaBios ? [vgaBios] : []), ...(optionRoms ?? [])];
 
 function checkOptions(options: PcOptions): void {
-  const { memory, bios } = options;
+  const { memory, bios, cpus = 1 } = options;
+  if (!Number.isInteger(cpus) || cpus < 1 || cpus > MAX_CPUS) throw new RangeError(`${cpus} processors: expected 1 to ${MAX_CPUS}`);
   if (memory % (64 * KIBIBYTE) !== 0 || memory < MEBIBYTE || memory > 3 * 1024 * MEBIBYTE) {
     throw new RangeError(`memory of ${memory} bytes: expected a multiple of 64 KiB from 1 MiB to 3 GiB`);
   }

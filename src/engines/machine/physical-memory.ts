@@ -80,6 +80,34 @@ export class PhysicalMemory {
     this.map(base, length, FrameKind.mmio, () => region);
   }
 
+  /**
+   * Puts a device over one frame, whatever is there.
+   * @returns what was there: how to take the device away, and how to reach what lies under it
+   */
+  coverFrame(base: number, handler: MmioHandler): { uncover(): void; readonly under: MmioHandler } {
+    const frame = base / FRAME_SIZE;
+    const [kind, place] = [this.kinds[frame], this.places[frame]];
+    this.addMmio(base, FRAME_SIZE, handler);
+    const uncovered = <T>(access: () => T): T => {
+      const [ownKind, ownPlace] = [this.kinds[frame], this.places[frame]];
+      this.kinds[frame] = kind;
+      this.places[frame] = place;
+      try {
+        return access();
+      } finally {
+        this.kinds[frame] = ownKind;
+        this.places[frame] = ownPlace;
+      }
+    };
+    return {
+      uncover: () => this.map(base, FRAME_SIZE, kind as FrameKind, () => place),
+      under: {
+        read: (offset, size) => uncovered(() => this.read(base + offset, size)),
+        write: (offset, size, value) => uncovered(() => this.write(base + offset, size, value)),
+      },
+    };
+  }
+
   /** Leaves nothing at the frames. */
   unmap(base: number, length: number): void {
     this.map(base, length, FrameKind.none, () => 0);
