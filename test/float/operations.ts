@@ -223,6 +223,16 @@ const rounds = (code: number, mode: number, rounding: number | 'control'): Opera
   ];
 };
 
+const approximation = (name: string, code: number, kernel: string): Operation => ({
+  name,
+  code,
+  a: 'f32',
+  b: 'f32',
+  commit: 'scalar',
+  bytes: 4,
+  drive: { kernel, sources: ['b.f32'], targets: ['first.f32'] },
+});
+
 const SSE: readonly Operation[] = [
   ...both('add', 100),
   ...both('sub', 104),
@@ -250,6 +260,8 @@ const SSE: readonly Operation[] = [
   toInteger('cvttsd2si eax', 143, 'f64', 32, true),
   toInteger('cvttss2si rax', 144, 'f32', 64, true),
   toInteger('cvttsd2si rax', 145, 'f64', 64, true),
+  approximation('rcpss', 146, 'f32_rcp'),
+  approximation('rsqrtss', 147, 'f32_rsqrt'),
   ...rounds(178, 0, 0),
   ...rounds(180, 1, 1),
   ...rounds(182, 2, 2),

@@ -12,6 +12,7 @@
  * | `f?_to_i64` | a, control, bits (16, 32, 64) | integer, flags |
  * | `i64_to_f32` `i64_to_f64` | integer, MXCSR | result, flags |
  * | `i64_to_f80` | integer | result |
+ * | `f32_rcp` `f32_rsqrt` | a | result |
  * | `f80_scale` | a, b, control | result, flags |
  * | `f80_remainder` | a, b, control, nearest | result, flags and condition codes |
  * | `f80_extract` | a, control | significand, exponent, flags |
@@ -23,6 +24,7 @@
  * MXCSR for singles and doubles and the x87 control word where an `f80` takes part.
  */
 import type { LibraryFunction } from '../wasm/library';
+import { APPROXIMATIONS } from './approximate';
 import { binary, type BinaryOperation, squareRoot } from './arithmetic';
 import { compare, extreme } from './compare';
 import { convert, fromInteger, roundIntegral, toInteger } from './convert';
@@ -46,4 +48,5 @@ export const FLOAT_LIBRARY: readonly LibraryFunction[] = [
   ]),
   ...[F32_FORMAT, F64_FORMAT].flatMap((format) => [extreme(format, 'min'), extreme(format, 'max')]),
   ...EXTENDED,
+  ...APPROXIMATIONS,
 ];
