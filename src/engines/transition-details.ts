@@ -1,6 +1,6 @@
 /** A logged transition made readable: its fields decoded and the checks that let it pass. */
 import type { Transition, TransitionCheck, TransitionDetail } from '../shared/transition';
-import { PageFault } from './cpu/system/mmu';
+import { PageFault } from './cpu/system/paging';
 import type { LoggedTransition } from './transitions';
 
 const hex = (value: number, digits: number): string => `0x${(value >>> 0).toString(16).padStart(digits, '0')}`;

@@ -5,6 +5,7 @@ import { RESERVED, SYS } from '../../src/engines/cpu/layout';
 import { Processor } from '../../src/engines/cpu/processor';
 import { Cr0, Seg } from '../../src/engines/cpu/state';
 import { EXCEPTIONS } from '../../src/engines/cpu/system/fault';
+import { cpuModel } from '../../src/engines/cpu/system/models';
 import { Clock } from '../../src/engines/machine/clock';
 import { HostMemory } from '../../src/engines/machine/host-memory';
 import { PhysicalMemory } from '../../src/engines/machine/physical-memory';
@@ -47,6 +48,7 @@ export class Subject {
       log: new TransitionLog(4096),
       handlers: buildHandlers(),
       interrupts: { pending: false, acknowledge: () => 0 },
+      model: cpuModel('max'),
     });
     this.cpu.hooks = {
       probedPage: () => false,

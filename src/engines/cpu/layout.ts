@@ -9,7 +9,7 @@ export const MISS = 0x000;
 /** Sixteen general registers of 8 bytes in encoding order; a byte or word register is the low part of its slot. */
 export const REGISTERS = 0x080;
 export const REGISTER_SIZE = 8;
-/** Eight bytes that are always zero: the base or index of an address that has none. */
+/** Eight bytes that are always zero: the base or index of an address that has none, and the segment base that 64-bit code ignores. */
 export const ZERO = 0x100;
 
 /** Instruction pointer at the start of the running block (8 bytes); the running record adds its own distance. */
@@ -28,7 +28,7 @@ export const FLAG_ADJUST = 0x120;
 export const BUDGET = 0x124;
 /** 0xffff or 0xffffffff, by SS.B. */
 export const STACK_MASK = 0x128;
-/** Host offset of the TLB in force (supervisor, user, or the one that is kept empty). */
+/** Host offset of the TLB in force (see `Tlb`). */
 export const TLB_BASE = 0x12c;
 /** Host offset of the jump cache in force. */
 export const JUMP_BASE = 0x130;
@@ -36,25 +36,30 @@ export const JUMP_BASE = 0x130;
 export const CURRENT = 0x134;
 /** Vector of the exception that a semantics function raises itself. */
 export const VECTOR = 0x138;
+/** Vector of the exception that using a unit raises now (#NM or #UD), 0 for none. */
+export const X87_GATE = 0x13c;
+export const MMX_GATE = 0x140;
+export const SSE_GATE = 0x144;
 
 /** Eight segment registers (ES, CS, SS, DS, FS, GS, LDTR, TR), 32 bytes each. */
 export const SEGMENTS = 0x180;
 export const SEGMENT_SIZE = 32;
 export const SEG = {
-  /** Linear address of offset 0. */
+  /** Linear address of offset 0 (8 bytes). */
   base: 0,
   /** Lowest valid offset: 0, or limit + 1 when it expands down. */
-  low: 4,
+  low: 8,
   /** An access at an offset less than `low + readSpan` is surely allowed; anything else is looked at exactly. */
-  readSpan: 8,
-  writeSpan: 12,
+  readSpan: 12,
+  writeSpan: 16,
   /** In bytes, inclusive, granularity applied. */
-  limit: 16,
-  selector: 20,
-  /** Access byte in bits 0 to 7 and flags (AVL, L, D/B, G) in bits 12 to 15, as in a descriptor's second word shifted right by 8. */
-  attributes: 24,
-  /** Not 0 when the register holds a null or otherwise unusable descriptor. */
-  unusable: 28,
+  limit: 20,
+  selector: 24,
+  /**
+   * Access byte in bits 0 to 7 and flags (AVL, L, D/B, G) in bits 12 to 15, as in a descriptor's second word shifted right
+   * by 8; bit 16 is set when the register holds a null or otherwise unusable descriptor, as in a VMCS.
+   */
+  attributes: 28,
 } as const;
 
 /** The largest access by one instruction operand; spans are shortened by it. */
@@ -80,7 +85,7 @@ export const SYS = {
   cpl: 14,
   /** 1 while one instruction runs under a shadow: bit 0 interrupts (STI), bit 1 interrupts and debug traps (MOV SS). */
   shadow: 15,
-  /** 1 in HLT, 2 in shutdown. */
+  /** See `Activity`. */
   activity: 16,
   sysenterCs: 17,
   sysenterEsp: 18,
@@ -93,39 +98,69 @@ export const SYS = {
   tr7: 24,
   /** Bits 0: an NMI waits, 1: NMIs are blocked until IRET. */
   nmi: 25,
+  efer: 26,
+  star: 27,
+  lstar: 28,
+  cstar: 29,
+  sfmask: 30,
+  kernelGsBase: 31,
+  tscAux: 32,
+  xcr0: 33,
+  /** The four PDPTEs that PAE paging keeps inside the processor. */
+  pdpte0: 34,
+  xss: 38,
+  pat: 39,
+  miscEnable: 40,
 } as const;
-export const STATE_END = 0x480;
+/** Registers that come and go without meaning to execution (MTRRs and the like), 8 bytes each; see `system/msr.ts`. */
+export const MSR_SLOTS = 0x400;
+export const MSR_SLOT_COUNT = 48;
+export const STATE_END = 0x580;
 /** A copy of the state from before the instruction or delivery under way, to go back to when it faults. */
 export const SNAPSHOT = 0x800;
+
+/** Values of SYS.activity (the VMCS's activity states are the first four). */
+export const Activity = { active: 0, halted: 1, shutdown: 2, waitForSipi: 3 } as const;
 
 /**
  * x87 and vector state, which checkpoints leave out: an instruction on it reads all it needs, then commits.
  * XMM registers lie 32 bytes apart, the room of a YMM register.
  */
-export const XMM = 0xd00;
+export const XMM = 0xd80;
 export const XMM_STRIDE = 32;
 /** The physical registers R0 to R7, 16 bytes each: 64 bits of significand, 16 of sign and exponent. MMi is Ri's significand. */
-export const X87_REGISTERS = 0xf00;
+export const X87_REGISTERS = 0xf80;
 export const X87_STRIDE = 16;
 /** Control words, 4 bytes each, in the low half of which the architecture's 16 bits lie. */
-export const X87_CONTROL = 0xf80;
+export const X87_CONTROL = 0x1000;
 /** The status word with TOP in its place. */
-export const X87_STATUS = 0xf84;
+export const X87_STATUS = 0x1004;
 /** One bit a physical register: 1 where it holds something, as in FXSAVE's abridged tag word. */
-export const X87_TAGS = 0xf88;
-export const X87_OPCODE = 0xf8c;
+export const X87_TAGS = 0x1008;
+export const X87_OPCODE = 0x100c;
 /** Instruction and data pointers (8 bytes) and their selectors. */
-export const X87_IP = 0xf90;
-export const X87_DP = 0xf98;
-export const X87_CS = 0xfa0;
-export const X87_DS = 0xfa4;
-export const MXCSR = 0xfa8;
+export const X87_IP = 0x1010;
+export const X87_DP = 0x1018;
+export const X87_CS = 0x1020;
+export const X87_DS = 0x1024;
+export const MXCSR = 0x1028;
+/** Both parts of what is architectural, for snapshots, hashes and the switch between processors. */
+export const VECTOR_STATE = XMM;
+export const VECTOR_STATE_END = 0x1030;
 
 /** Where an access goes that cannot go straight to memory: over a page's edge, to a device, to a page that holds code. */
-export const SCRATCH = 0x1000;
+export const SCRATCH = 0x1040;
 
-/** A TLB: direct-mapped on the linear page number; 16 bytes an entry. */
+/**
+ * Translations of one processor: TLBs, direct-mapped on the linear page number, and jump caches by linear address.
+ * Offsets within its own TRANSLATIONS_SIZE bytes.
+ */
+export const TRANSLATIONS = 0x40000;
+export const TRANSLATIONS_SIZE = 0x50000;
+export const MAX_PROCESSORS = 8;
 export const TLB_ENTRIES = 1024;
+
+/** In 16- and 32-bit code, 16 bytes an entry. */
 export const TLB_ENTRY = 16;
 export const TLB_SIZE = TLB_ENTRIES * TLB_ENTRY;
 export const TLB = {
@@ -136,19 +171,39 @@ export const TLB = {
   /** Host offset minus linear address. */
   addend: 8,
 } as const;
-export const TLB_SUPERVISOR = 0x4000;
-export const TLB_USER = 0x8000;
-export const TLB_EMPTY = 0xc000;
 
-/** Jump caches by linear address: 8 bytes an entry (linear address, record). One for each of code size and privilege. */
+/** In 64-bit code, 32 bytes an entry. */
+export const TLB64_ENTRY = 32;
+export const TLB64_SIZE = TLB_ENTRIES * TLB64_ENTRY;
+export const TLB64 = {
+  read: 0,
+  write: 8,
+  /** Host offset minus the low half of the linear address. */
+  addend: 16,
+} as const;
+
+/**
+ * Whose translations a TLB holds: a supervisor's, a supervisor's while CR4.SMAP keeps it from user pages, a user's. The
+ * empty one, for both kinds of code, is in force while every access must be looked at.
+ */
+export const Tlb = { supervisor: 0, guarded: 1, user: 2, empty: 3 } as const;
+export type Tlb = (typeof Tlb)[keyof typeof Tlb];
+export const TLBS = [0x0000, 0x4000, 0x8000] as const;
+export const TLBS64 = [0x10000, 0x18000, 0x20000] as const;
+export const TLB_EMPTY = 0x28000;
+
+/** One jump cache for each of code size and privilege; in 16- and 32-bit code 8 bytes an entry: linear address, record. */
 export const JUMP_ENTRIES = 2048;
 export const JUMP_ENTRY = 8;
 export const JUMP_SIZE = JUMP_ENTRIES * JUMP_ENTRY;
-export const JUMP_CACHES = 0x10000;
-export const JUMP_CACHE_COUNT = 6;
+export const JUMP_CACHES = 0x30000;
+/** In 64-bit code 16 bytes: linear address (8), record. */
+export const JUMP64_ENTRY = 16;
+export const JUMP64_SIZE = JUMP_ENTRIES * JUMP64_ENTRY;
+export const JUMP64_CACHES = 0x40000;
 
 /** Decoded records; see `interpreter/records.ts`. */
-export const RECORDS = 0x40000;
-export const RECORDS_END = 0x1000000;
+export const RECORDS = TRANSLATIONS + MAX_PROCESSORS * TRANSLATIONS_SIZE;
+export const RECORDS_END = 0x2000000;
 /** What HostMemory keeps for all of the above. */
 export const RESERVED = RECORDS_END;

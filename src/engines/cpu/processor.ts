@@ -9,6 +9,7 @@ import { isFailure, createDecoder } from '../../isa/decoder';
 import type { DecodeFailure, Instruction } from '../../isa/types';
 import type { LinearAddress } from '../../shared/addresses';
 import type { Place } from '../../shared/transition';
+import type { LocalApic } from '../machine/devices/local-apic';
 import type { Clock } from '../machine/clock';
 import { NANOSECONDS_PER_INSTRUCTION } from '../machine/clock';
 import type { InterruptSource } from '../machine/device';
@@ -17,18 +18,33 @@ import { type AccessSize, FRAME_SIZE, FrameKind, type PhysicalMemory } from '../
 import type { PortBus } from '../machine/ports';
 import type { RawTransition, TransitionLog } from '../transitions';
 import { BlockCache } from './interpreter/blocks';
-import { type HandlerSet, Handlers, type Host, jumpCacheOffset } from './interpreter/handlers';
+import { type HandlerSet, Handlers, type Host, jumpCacheSlot } from './interpreter/handlers';
 import { Exit, RECORD, RECORD_SIZE } from './interpreter/records';
-import { BUDGET, CURRENT, JUMP_BASE, RECORDS, SEGMENTS, SEGMENT_SIZE, SNAPSHOT, STATE_END, SYS, VECTOR } from './layout';
-import { CpuState, Flag, Reg, Seg } from './state';
+import {
+  BUDGET,
+  CURRENT,
+  JUMP64_ENTRY,
+  JUMP_BASE,
+  JUMP_ENTRY,
+  RECORDS,
+  SEGMENTS,
+  SEGMENT_SIZE,
+  SNAPSHOT,
+  STATE_END,
+  SYS,
+  VECTOR,
+} from './layout';
+import { CpuState, Flag, isCanonical, join, Reg, Seg } from './state';
 import { DebugRegisters } from './system/debug';
 import type { Cpu } from './system/cpu';
+import type { CpuidFacts } from './system/cpuid';
 import { EXCEPTIONS, GuestFault, gp, ud, Vector } from './system/fault';
 import { HELPERS } from './system/helpers';
 import { deliver, type Event, exceptionName } from './system/interrupts';
 import { Mmu } from './system/mmu';
+import type { CpuModel } from './system/models';
 import { resetState } from './system/reset';
-import { checkAccess } from './system/segments';
+import { checkAccess, nonCanonical } from './system/segments';
 
 /** Why `run` came back. */
 export type CpuStop =
@@ -67,6 +83,11 @@ export interface ProcessorParts {
   readonly interrupts: InterruptSource;
   readonly log: TransitionLog;
   readonly handlers: HandlerSet;
+  readonly model: CpuModel;
+  /** Absent in machines without APICs. */
+  readonly localApic?: LocalApic;
+  /** Number of processors in the machine. */
+  readonly processors?: number;
 }
 
 const MAX_SLICE = 0x3fffffff;
@@ -76,13 +97,23 @@ const LONGEST_IDLE = 10e9;
 const INT_SEMANTICS = new Set(['int', 'int1', 'int3', 'into']);
 const DR6_BS = 0x4000;
 
-const decodeLegacy = createDecoder((row) => row.modes.some((bits) => bits !== 64) && row.feature !== 'x86-64');
+/** Of the exceptions that staged semantics raise themselves. */
+const OWN_REASONS: Readonly<Record<number, string | undefined>> = {
+  [Vector.de]: 'the divisor is 0 or the quotient does not fit',
+  [Vector.ud]: 'CR0.EM is set or CR4.OSFXSR is not',
+  [Vector.nm]: 'CR0.TS or CR0.EM is set',
+};
+/** The linear page that holds an address. */
+const pageOf = (address: number): number => Math.floor(address / FRAME_SIZE);
 
 export class Processor implements Cpu, Host {
   readonly state: CpuState;
   readonly mmu: Mmu;
   readonly blocks: BlockCache;
   readonly debug: DebugRegisters;
+  readonly model: CpuModel;
+  readonly identity: CpuidFacts;
+  readonly localApic: LocalApic | undefined;
   hooks: Hooks | undefined;
   private readonly parts: ProcessorParts;
   private readonly handlers: Handlers;
@@ -112,9 +143,18 @@ export class Processor implements Cpu, Host {
     this.parts = parts;
     this.state = new CpuState(parts.host);
     this.mmu = new Mmu(this.state, parts.memory);
+    this.mmu.initialize();
     this.handlers = new Handlers(parts.handlers, parts.host.memory, this);
-    this.blocks = new BlockCache(parts.host, parts.memory, this.handlers, decodeLegacy);
+    this.blocks = new BlockCache(
+      parts.host,
+      parts.memory,
+      this.handlers,
+      createDecoder((row) => parts.model.has(row.feature)),
+    );
     this.debug = new DebugRegisters(this.state);
+    this.model = parts.model;
+    this.localApic = parts.localApic;
+    this.identity = { model: parts.model, state: this.state, apicId: parts.localApic?.id ?? 0, processors: parts.processors ?? 1 };
     this.blocks.onCodeFrame = (frame) => this.mmu.protectFrame(frame);
     this.blocks.onFlush = () => this.mmu.flushJumps();
     this.mmu.onWatched = (address, size, write) => this.accessed(address, size, write);
@@ -130,7 +170,7 @@ export class Processor implements Cpu, Host {
 
   /** As after RESET#. */
   reset(): void {
-    resetState(this.state);
+    resetState(this.state, this.model.signature);
     this.mmu.flush();
     this.fault = undefined;
     this.held = undefined;
@@ -266,7 +306,7 @@ export class Processor implements Cpu, Host {
   /** The ENTER record for the next instruction, entered into the jump cache. Sets `fault` when fetching faults. */
   private findBlock(): number | undefined {
     const { state, mmu } = this;
-    if (state.ip > state.segLimit(Seg.cs)) return undefined;
+    if (state.long ? !isCanonical(state.ip) : state.ip > state.segLimit(Seg.cs)) return undefined;
     const linear = state.instructionAddress;
     let frame: number;
     try {
@@ -279,14 +319,18 @@ export class Processor implements Cpu, Host {
     const kind = this.parts.memory.kindOf(frame);
     if (kind !== FrameKind.ram && kind !== FrameKind.rom) return undefined;
     const { hooks, debug } = this;
-    const probed = debug.breaksOnPage(linear >>> 12) || (hooks !== undefined && (hooks.probesOpcodes || hooks.probedPage(linear >>> 12)));
+    const page = pageOf(linear);
+    const probed = debug.breaksOnPage(page) || (hooks !== undefined && (hooks.probesOpcodes || hooks.probedPage(page)));
     const place = { frame, offset: linear & 0xfff, bits: state.codeBits, probed };
     const record = this.blocks.find(place) ?? this.blocks.build(place, this.probeFrom(linear));
     if (record !== undefined) {
       const { u32 } = this.parts.host;
-      const entry = (u32[JUMP_BASE >> 2] + jumpCacheOffset(linear)) >> 2;
+      const size = state.long ? JUMP64_ENTRY : JUMP_ENTRY;
+      const entry = (u32[JUMP_BASE >> 2] + jumpCacheSlot(linear) * size) >> 2;
       u32[entry] = linear;
-      u32[entry + 1] = record;
+      if (state.long) u32[entry + 1] = Math.floor(linear / 2 ** 32);
+      u32[entry + (state.long ? 2 : 1)] = record;
+      mmu.jumpsUsed = true;
     }
     return record;
   }
@@ -294,7 +338,7 @@ export class Processor implements Cpu, Host {
   /** Says which instructions of a block that starts at an address want a PROBE record in front. */
   private probeFrom(start: LinearAddress) {
     return (distance: number, instruction: Instruction): boolean => {
-      const address = ((start + distance) >>> 0) as LinearAddress;
+      const address = this.state.advance(start, distance);
       return this.debug.breaksAt(address) || (this.hooks?.wants(address, instruction) ?? false);
     };
   }
@@ -330,7 +374,7 @@ export class Processor implements Cpu, Host {
     let refund = 0;
     if (unfinished) {
       refund = i32[(record + RECORD.rest) >> 2] - (exit === Exit.partial ? 1 : 0);
-      this.state.ip = (this.state.ip + i32[(record + RECORD.here) >> 2]) >>> 0;
+      this.state.ip = this.state.wrapOffset(this.state.ip + i32[(record + RECORD.here) >> 2]);
     }
     this.completed += this.granted - i32[BUDGET >> 2] - refund;
     this.granted = 0;
@@ -351,7 +395,7 @@ export class Processor implements Cpu, Host {
   }
 
   private describeOwn(vector: number): string {
-    return vector === Vector.de ? 'the divisor is 0 or the quotient does not fit' : 'the target lies beyond the limit of CS';
+    return OWN_REASONS[vector] ?? 'the target lies beyond the limit of CS, or an address is not aligned or canonical';
   }
 
   /** Meets the fault that the last instruction left. */
@@ -536,7 +580,8 @@ export class Processor implements Cpu, Host {
     const { state } = this;
     const linear = state.instructionAddress;
     const offset = linear & (FRAME_SIZE - 1);
-    if (offset > FRAME_SIZE - LONGEST_INSTRUCTION || state.ip + LONGEST_INSTRUCTION > state.segLimit(Seg.cs)) return undefined;
+    const end = state.ip + LONGEST_INSTRUCTION;
+    if (offset > FRAME_SIZE - LONGEST_INSTRUCTION || (state.long ? !isCanonical(state.ip) : end > state.segLimit(Seg.cs))) return undefined;
     const frame = this.mmu.codeFrame(linear, user);
     const kind = this.parts.memory.kindOf(frame);
     return kind === FrameKind.ram || kind === FrameKind.rom ? this.blocks.decodeInFrame(frame, offset, state.codeBits) : undefined;
@@ -550,9 +595,9 @@ export class Processor implements Cpu, Host {
       const result =
         this.fetchWhole(user) ??
         this.blocks.decodeExactly(state.codeBits, (distance) => {
-          const offset = (state.ip + distance) >>> 0;
-          if (state.ip + distance > state.segLimit(Seg.cs)) throw gp(0, 'the instruction lies beyond the limit of CS');
-          const linear = state.linear(Seg.cs, offset);
+          if (!state.long && state.ip + distance > state.segLimit(Seg.cs)) throw gp(0, 'the instruction lies beyond the limit of CS');
+          const linear = state.linear(Seg.cs, state.wrapOffset(state.ip + distance));
+          if (state.long && !isCanonical(linear)) throw gp(0, 'the instruction lies at an address that is not canonical');
           const frame = mmu.codeFrame(linear, user);
           return this.parts.memory.read(frame * 4096 + (linear & 0xfff), 1);
         });
@@ -571,7 +616,7 @@ export class Processor implements Cpu, Host {
     const unmapped = new Error('unmapped');
     try {
       const result = this.blocks.decodeExactly(this.state.codeBits, (distance) => {
-        const physical = this.mmu.probe(((address + distance) >>> 0) as LinearAddress);
+        const physical = this.mmu.probe(this.state.advance(address, distance));
         if (physical === undefined) throw unmapped;
         return this.parts.memory.readBytes(physical, 1)[0];
       });
@@ -592,6 +637,23 @@ export class Processor implements Cpu, Host {
       const linear = checkAccess(this.state, ((segment - SEGMENTS) / SEGMENT_SIZE) as Seg, offset >>> 0, size, access !== 0);
       this.checkAlignment(linear, size);
       return this.mmu.access(linear, size, access);
+    } catch (error) {
+      if (!(error instanceof GuestFault)) throw error;
+      this.fault = error;
+      return 0;
+    } finally {
+      this.serving = 0;
+    }
+  }
+
+  memory64(record: number, segment: number, low: number, high: number, sizeAndAccess: number): number {
+    this.serving = record;
+    const size = sizeAndAccess & 0xff;
+    try {
+      const linear = join(low, high) as LinearAddress;
+      if (!isCanonical(linear) || !isCanonical(linear + size - 1)) throw nonCanonical((segment - SEGMENTS) / SEGMENT_SIZE, low, high);
+      this.checkAlignment(linear, size);
+      return this.mmu.access(linear, size, sizeAndAccess >> 8);
     } catch (error) {
       if (!(error instanceof GuestFault)) throw error;
       this.fault = error;
@@ -625,8 +687,8 @@ export class Processor implements Cpu, Host {
       return Exit.fault + 1;
     }
     this.instruction = instruction;
-    this.here = (start + i32[(record + RECORD.here) >> 2]) >>> 0;
-    this.after = (start + i32[(record + RECORD.next) >> 2]) >>> 0;
+    this.here = state.wrapOffset(start + i32[(record + RECORD.here) >> 2]);
+    this.after = state.wrapOffset(start + i32[(record + RECORD.next) >> 2]);
     this.serving = record;
     this.partial = false;
     const ends = instruction.row.flow !== 'next';
@@ -694,10 +756,11 @@ export class Processor implements Cpu, Host {
   private rollback(): void {
     const { u8, i32 } = this.parts.host;
     const budget = i32[BUDGET >> 2];
-    const cr2 = this.state.sys(SYS.cr2);
+    const cr2 = this.state.sys64(SYS.cr2);
     u8.copyWithin(0, SNAPSHOT, SNAPSHOT + STATE_END);
     i32[BUDGET >> 2] = budget;
-    this.state.setSys(SYS.cr2, cr2);
+    this.state.setSys64(SYS.cr2, cr2);
+    this.state.refresh();
   }
 
   interrupt(event: Omit<Event, 'at'>): void {
@@ -730,9 +793,9 @@ export class Processor implements Cpu, Host {
       return;
     }
     const { i32 } = this.parts.host;
-    const size = this.instruction.addressSize === 16 ? 2 : 4;
+    const size = this.instruction.addressSize / 8;
     let left = state.reg(Reg.ecx, size);
-    while (left > 0) {
+    while (left !== 0) {
       iteration();
       left--;
       state.setReg(Reg.ecx, size, left);

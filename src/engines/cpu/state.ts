@@ -1,4 +1,5 @@
 /** Typed access to the active processor's state in host memory. */
+import type { Bits } from '../../isa/types';
 import type { LinearAddress } from '../../shared/addresses';
 import type { ProcessorMode, Ring } from '../../shared/transition';
 import type { HostMemory } from '../machine/host-memory';
@@ -9,22 +10,32 @@ import {
   FLAG_SIGN,
   FLAG_ZERO,
   IP,
+  JUMP64_CACHES,
+  JUMP64_SIZE,
   JUMP_BASE,
   JUMP_CACHES,
   JUMP_SIZE,
+  MMX_GATE,
   REGISTERS,
   SEG,
   SEGMENTS,
   SEGMENT_SIZE,
+  SSE_GATE,
   STACK_MASK,
   STATE_END,
   SYS,
   SYSTEM,
   TLB_BASE,
   TLB_EMPTY,
-  TLB_SUPERVISOR,
-  TLB_USER,
+  TLBS,
+  TLBS64,
+  Tlb,
+  TRANSLATIONS,
+  TRANSLATIONS_SIZE,
+  VECTOR_STATE,
+  VECTOR_STATE_END,
   WIDEST_ACCESS,
+  X87_GATE,
 } from './layout';
 
 /** Numbers of the segment registers, LDTR and TR included. */
@@ -69,7 +80,28 @@ export const Cr0 = {
   cd: 1 << 30,
   pg: 0x80000000,
 } as const;
-export const Cr4 = { vme: 1, pvi: 2, tsd: 4, de: 8, pse: 16, pae: 32, mce: 64, pge: 128 } as const;
+export const Cr4 = {
+  vme: 1,
+  pvi: 2,
+  tsd: 4,
+  de: 8,
+  pse: 16,
+  pae: 32,
+  mce: 64,
+  pge: 128,
+  pce: 1 << 8,
+  osfxsr: 1 << 9,
+  osxmmexcpt: 1 << 10,
+  umip: 1 << 11,
+  la57: 1 << 12,
+  vmxe: 1 << 13,
+  fsgsbase: 1 << 16,
+  pcide: 1 << 17,
+  osxsave: 1 << 18,
+  smep: 1 << 20,
+  smap: 1 << 21,
+} as const;
+export const Efer = { sce: 1, lme: 1 << 8, lma: 1 << 10, nxe: 1 << 11 } as const;
 
 /** Access byte and flags of a descriptor; see SEG.attributes. */
 export const Attr = {
@@ -83,14 +115,28 @@ export const Attr = {
   segment: 0x10,
   dplShift: 5,
   present: 0x80,
+  /** Code: runs in 64-bit mode when IA32_EFER.LMA is set. */
+  long: 0x2000,
   big: 0x4000,
   granular: 0x8000,
 } as const;
 
+const INVALID_OPCODE = 6;
+const DEVICE_NOT_AVAILABLE = 7;
+
+/** See SEG.attributes. */
+const UNUSABLE = 0x10000;
+
+/** A signed number from the halves of 64 bits: exact for every canonical address, and never canonical where it is not exact. */
+export const join = (low: number, high: number): number => (high | 0) * 2 ** 32 + (low >>> 0);
+export const highHalf = (value: number): number => Math.floor(value / 2 ** 32);
+/** Bits 48 to 63 all equal bit 47 (manual, "Canonical Addressing"). */
+export const isCanonical = (address: number): boolean => address >= -(2 ** 47) && address < 2 ** 47;
+
 /** A segment register with its hidden part. */
 export interface SegmentRegister {
   selector: number;
-  /** Linear address, unsigned. */
+  /** Linear address: unsigned, or of FS and GS canonical in long mode. */
   base: number;
   /** Highest valid offset (of an expand-down segment: the highest invalid one), in bytes. */
   limit: number;
@@ -103,9 +149,15 @@ export const REAL_MODE_DATA = Attr.present | Attr.segment | Attr.readWrite | Att
 
 export class CpuState {
   readonly host: HostMemory;
+  /** Host offset of this processor's own TLBs and jump caches. */
+  readonly translations: number;
+  /** 64-bit code runs. Follows from CS and EFER; see `refresh`. */
+  long = false;
 
-  constructor(host: HostMemory) {
+  /** @param processor number among its machine's, from 0 */
+  constructor(host: HostMemory, processor = 0) {
     this.host = host;
+    this.translations = TRANSLATIONS + processor * TRANSLATIONS_SIZE;
   }
 
   // --- general registers
@@ -120,9 +172,40 @@ export class CpuState {
     this.host.u32[(REGISTERS >> 2) + number * 2 + 1] = 0;
   }
 
-  /** A register of 1, 2 or 4 bytes; numbers 4 to 7 of size 1 with `high` are AH, CH, DH, BH at 0 to 3. */
+  /** All 64 bits, signed: exact where the value is a canonical address. */
+  reg64(number: number): number {
+    const at = (REGISTERS >> 2) + number * 2;
+    return join(this.host.u32[at], this.host.u32[at + 1]);
+  }
+
+  setReg64(number: number, value: number): void {
+    this.setRegHalves(number, value, highHalf(value));
+  }
+
+  regHigh(number: number): number {
+    return this.host.u32[(REGISTERS >> 2) + number * 2 + 1];
+  }
+
+  setRegHalves(number: number, low: number, high: number): void {
+    const at = (REGISTERS >> 2) + number * 2;
+    this.host.u32[at] = low;
+    this.host.u32[at + 1] = high;
+  }
+
+  /** A register as an address: 64 bits in 64-bit code, else the low 32 unsigned. */
+  regAddress(number: number): number {
+    return this.long ? this.reg64(number) : this.reg32(number);
+  }
+
+  setRegAddress(number: number, value: number): void {
+    if (this.long) this.setReg64(number, value);
+    else this.setReg32(number, value);
+  }
+
+  /** A register of 1, 2, 4 or 8 bytes; numbers 4 to 7 of size 1 with `high` are AH, CH, DH, BH at 0 to 3. */
   reg(number: number, size: number, high = false): number {
     const offset = REGISTERS + number * 8 + (high ? 1 : 0);
+    if (size === 8) return this.reg64(number);
     return size === 1 ? this.host.u8[offset] : size === 2 ? this.host.view.getUint16(offset, true) : this.host.u32[offset >> 2];
   }
 
@@ -130,16 +213,24 @@ export class CpuState {
     const offset = REGISTERS + number * 8 + (high ? 1 : 0);
     if (size === 1) this.host.u8[offset] = value;
     else if (size === 2) this.host.view.setUint16(offset, value, true);
+    else if (size === 8) this.setReg64(number, value);
     else this.setReg32(number, value);
   }
 
-  /** Offset of the current instruction in CS, while no handler runs. */
+  /** Offset of the current instruction in CS, while no handler runs: signed in 64-bit code, else unsigned. */
   get ip(): number {
-    return this.host.u32[IP >> 2];
+    const { u32 } = this.host;
+    return this.long ? join(u32[IP >> 2], u32[(IP >> 2) + 1]) : u32[IP >> 2];
   }
 
   set ip(value: number) {
     this.host.u32[IP >> 2] = value;
+    this.host.u32[(IP >> 2) + 1] = this.long ? highHalf(value) : 0;
+  }
+
+  /** An offset in CS brought into the code's width. */
+  wrapOffset(offset: number): number {
+    return this.long ? offset : offset >>> 0;
   }
 
   // --- flags
@@ -197,6 +288,26 @@ export class CpuState {
     this.host.u32[(SYSTEM >> 2) + index * 2] = value;
   }
 
+  /** All 64 bits as a signed number; see `join`. */
+  sys64(index: number): number {
+    const at = (SYSTEM >> 2) + index * 2;
+    return join(this.host.u32[at], this.host.u32[at + 1]);
+  }
+
+  setSys64(index: number, value: number): void {
+    this.setSysHalves(index, value, highHalf(value));
+  }
+
+  sysHigh(index: number): number {
+    return this.host.u32[(SYSTEM >> 2) + index * 2 + 1];
+  }
+
+  setSysHalves(index: number, low: number, high: number): void {
+    const at = (SYSTEM >> 2) + index * 2;
+    this.host.u32[at] = low;
+    this.host.u32[at + 1] = high;
+  }
+
   get cr0(): number {
     return this.sys(SYS.cr0);
   }
@@ -227,14 +338,26 @@ export class CpuState {
     return this.cr0 >= Cr0.pg;
   }
 
+  get efer(): number {
+    return this.sys(SYS.efer);
+  }
+
+  /** IA-32e mode: 64-bit or compatibility. */
+  get longMode(): boolean {
+    return (this.efer & Efer.lma) !== 0;
+  }
+
   get mode(): ProcessorMode {
     if (!this.protectedMode) return 'real';
     if (this.virtual8086) return 'virtual-8086';
+    if (this.long) return 'long';
+    if (this.longMode) return 'compatibility';
     return this.codeBits === 32 ? 'protected-32' : 'protected-16';
   }
 
-  /** Default operand and address size of the code segment. */
-  get codeBits(): 16 | 32 {
+  /** Default operand and address size of the code segment; 64 in 64-bit mode. */
+  get codeBits(): Bits {
+    if (this.long) return 64;
     return this.segAttributes(Seg.cs) & Attr.big ? 32 : 16;
   }
 
@@ -249,7 +372,15 @@ export class CpuState {
   }
 
   segBase(number: Seg): number {
-    return this.host.u32[this.seg(number, SEG.base)];
+    const at = this.seg(number, SEG.base);
+    return join(this.host.u32[at], this.host.u32[at + 1]);
+  }
+
+  /** Sets the base alone: WRFSBASE and its kin. */
+  setSegBaseHalves(number: Seg, low: number, high: number): void {
+    const at = this.seg(number, SEG.base);
+    this.host.u32[at] = low;
+    this.host.u32[at + 1] = high;
   }
 
   segLimit(number: Seg): number {
@@ -257,7 +388,11 @@ export class CpuState {
   }
 
   segAttributes(number: Seg): number {
-    return this.host.u32[this.seg(number, SEG.attributes)];
+    return this.host.u32[this.seg(number, SEG.attributes)] & 0xffff;
+  }
+
+  unusable(number: Seg): boolean {
+    return (this.host.u32[this.seg(number, SEG.attributes)] & UNUSABLE) !== 0;
   }
 
   segment(number: Seg): SegmentRegister {
@@ -266,7 +401,7 @@ export class CpuState {
       base: this.segBase(number),
       limit: this.segLimit(number),
       attributes: this.segAttributes(number),
-      unusable: this.host.u32[this.seg(number, SEG.unusable)] !== 0,
+      unusable: this.unusable(number),
     };
   }
 
@@ -283,9 +418,9 @@ export class CpuState {
     const span = usable ? Math.max(0, count - (WIDEST_ACCESS - 1)) : 0;
     u32[this.seg(number, SEG.selector)] = value.selector;
     u32[this.seg(number, SEG.base)] = value.base;
+    u32[this.seg(number, SEG.base) + 1] = highHalf(value.base);
     u32[this.seg(number, SEG.limit)] = value.limit;
-    u32[this.seg(number, SEG.attributes)] = attributes;
-    u32[this.seg(number, SEG.unusable)] = value.unusable ? 1 : 0;
+    u32[this.seg(number, SEG.attributes)] = (attributes | (value.unusable ? UNUSABLE : 0)) >>> 0;
     u32[this.seg(number, SEG.low)] = low;
     u32[this.seg(number, SEG.readSpan)] = !isCode || attributes & Attr.readWrite ? span : 0;
     u32[this.seg(number, SEG.writeSpan)] = !isCode && attributes & Attr.readWrite ? span : 0;
@@ -306,9 +441,13 @@ export class CpuState {
     });
   }
 
-  /** Linear address of an offset, modulo 4 GiB. */
+  /**
+   * Linear address of an offset: modulo 4 GiB; in 64-bit code without a base but for FS and GS, and as a signed number that
+   * may turn out not to be canonical.
+   */
   linear(segment: Seg, offset: number): LinearAddress {
-    return ((this.segBase(segment) + offset) >>> 0) as LinearAddress;
+    if (!this.long) return ((this.segBase(segment) + offset) >>> 0) as LinearAddress;
+    return (segment < Seg.fs ? offset : this.segBase(segment) + offset) as LinearAddress;
   }
 
   /** The linear address of the next instruction. */
@@ -316,37 +455,69 @@ export class CpuState {
     return this.linear(Seg.cs, this.ip);
   }
 
-  /** Chooses TLB, jump cache and stack width after CPL, CS, SS, CR0 or the AC flag changed. */
+  /** A linear address some bytes on, wrapping as the mode has it. */
+  advance(linear: LinearAddress, bytes: number): LinearAddress {
+    return (this.longMode ? linear + bytes : (linear + bytes) >>> 0) as LinearAddress;
+  }
+
+  /** Chooses TLB, jump cache, code and stack width after CPL, CS, SS, CR0, CR4, EFER or the AC flag changed. */
   refresh(): void {
     const { u32 } = this.host;
+    this.long = this.longMode && (this.segAttributes(Seg.cs) & Attr.long) !== 0;
     const user = this.cpl === 3;
-    const aligned = user && (this.cr0 & Cr0.am) !== 0 && this.flag(Flag.ac);
-    // Alignment checks need a look at every access: no translation is ever put into the empty TLB.
-    u32[TLB_BASE >> 2] = aligned ? TLB_EMPTY : user ? TLB_USER : TLB_SUPERVISOR;
-    u32[JUMP_BASE >> 2] = JUMP_CACHES + ((this.codeBits === 32 ? 2 : 0) + (user ? 1 : 0)) * JUMP_SIZE;
+    u32[TLB_BASE >> 2] = this.translations + this.chooseTlb(user);
+    const jumps = this.long
+      ? JUMP64_CACHES + (user ? JUMP64_SIZE : 0)
+      : JUMP_CACHES + ((this.codeBits === 32 ? 2 : 0) + (user ? 1 : 0)) * JUMP_SIZE;
+    u32[JUMP_BASE >> 2] = this.translations + jumps;
     u32[STACK_MASK >> 2] = this.segAttributes(Seg.ss) & Attr.big ? 0xffffffff : 0xffff;
+    this.setGates();
+  }
+
+  /** Manual, "Task Switching and the x87 FPU, MMX, SSE …", and the exception tables of those instructions. */
+  private setGates(): void {
+    const { u32 } = this.host;
+    const { cr0 } = this;
+    const switched = cr0 & Cr0.ts ? DEVICE_NOT_AVAILABLE : 0;
+    u32[X87_GATE >> 2] = cr0 & Cr0.em ? DEVICE_NOT_AVAILABLE : switched;
+    u32[MMX_GATE >> 2] = cr0 & Cr0.em ? INVALID_OPCODE : switched;
+    u32[SSE_GATE >> 2] = cr0 & Cr0.em || !(this.cr4 & Cr4.osfxsr) ? INVALID_OPCODE : switched;
+  }
+
+  private chooseTlb(user: boolean): number {
+    const access = this.flag(Flag.ac);
+    // Alignment checks need a look at every access: no translation is ever put into the empty TLB.
+    if (user && access && (this.cr0 & Cr0.am) !== 0) return TLB_EMPTY;
+    const which = user ? Tlb.user : this.cr4 & Cr4.smap && !access ? Tlb.guarded : Tlb.supervisor;
+    return (this.long ? TLBS64 : TLBS)[which];
   }
 
   /** #AC is raised for accesses that are not aligned. */
   get alignmentChecked(): boolean {
-    return this.host.u32[TLB_BASE >> 2] === TLB_EMPTY;
+    return this.host.u32[TLB_BASE >> 2] === this.translations + TLB_EMPTY;
   }
 
+  /** Bits of the stack pointer that move: 16, 32 or (as -1) all 64. */
   get stackMask(): number {
-    return this.host.u32[STACK_MASK >> 2];
+    return this.long ? -1 : this.host.u32[STACK_MASK >> 2];
   }
 
   setCpl(cpl: number): void {
     this.setSys(SYS.cpl, cpl);
   }
 
-  /** Everything architectural, for snapshots and hashes. */
+  /** Everything architectural, for snapshots, hashes and the switch to another processor. */
   save(): Uint8Array {
-    return this.host.u8.slice(0, STATE_END);
+    const { u8 } = this.host;
+    const bytes = new Uint8Array(STATE_END + VECTOR_STATE_END - VECTOR_STATE);
+    bytes.set(u8.subarray(0, STATE_END));
+    bytes.set(u8.subarray(VECTOR_STATE, VECTOR_STATE_END), STATE_END);
+    return bytes;
   }
 
   load(bytes: Uint8Array): void {
-    this.host.u8.set(bytes, 0);
+    this.host.u8.set(bytes.subarray(0, STATE_END), 0);
+    this.host.u8.set(bytes.subarray(STATE_END), VECTOR_STATE);
     this.refresh();
   }
 }

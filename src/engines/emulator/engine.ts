@@ -7,6 +7,7 @@ import { CpuView } from '../cpu/inspect/cpu-view';
 import { RESERVED } from '../cpu/layout';
 import { type CpuStop, type Hooks, Processor } from '../cpu/processor';
 import { EXCEPTIONS } from '../cpu/system/fault';
+import { cpuModel, type CpuModelName, DEFAULT_CPU_MODEL } from '../cpu/system/models';
 import type { AddressSpace, Engine, EngineStop, ExternalInput, OutputChannel, RunRequest, StopReason, VirtualCpu } from '../engine';
 import { InputLog } from '../history/input-log';
 import { Clock } from '../machine/clock';
@@ -17,7 +18,7 @@ import { type Probe, type ProbeEvent, type ProbeHit, Probes } from '../probes';
 import { TransitionLog } from '../transitions';
 
 /** The machine to build, each time it is switched on. */
-export type MachineOptions = Omit<PcOptions, 'host' | 'clock' | 'control'>;
+export type MachineOptions = Omit<PcOptions, 'host' | 'clock' | 'control'> & { readonly cpu?: CpuModelName };
 
 /** What is done to the machine after power-on and before the guest's first instruction: direct loading of a kernel. */
 export type Prepare = (machine: { readonly pc: Pc; readonly cpu: Processor; readonly transitions: TransitionLog }) => void;
@@ -79,6 +80,7 @@ export class EmulatorEngine implements Engine {
       interrupts: pc.interrupts,
       log: this.transitions,
       handlers: this.handlers,
+      model: cpuModel(this.options.cpu ?? DEFAULT_CPU_MODEL),
     });
     cpu.hooks = this.makeHooks();
     pc.uarts.forEach((uart, i) => {

@@ -5,6 +5,8 @@ import type { HostMemory } from './host-memory';
 export const FRAME_SHIFT = 12;
 export const FRAME_SIZE = 1 << FRAME_SHIFT;
 const FRAMES = 1 << (32 - FRAME_SHIFT);
+/** Stands for every frame above 4 GiB: nothing is there. */
+const BEYOND = FRAMES;
 
 /** What a frame is made of. */
 export const FrameKind = { none: 0, ram: 1, rom: 2, mmio: 3 } as const;
@@ -29,12 +31,12 @@ interface MmioRegion {
  */
 export class PhysicalMemory {
   private readonly host: HostMemory;
-  private readonly kinds = new Uint8Array(FRAMES);
+  private readonly kinds = new Uint8Array(FRAMES + 1);
   /** Host offset of a RAM or ROM frame; index into `regions` of an MMIO frame. */
-  private readonly places = new Uint32Array(FRAMES);
+  private readonly places = new Uint32Array(FRAMES + 1);
   private readonly regions: MmioRegion[] = [];
   /** Frames from which code was decoded; a write to one must be announced. */
-  private readonly code = new Uint8Array(FRAMES);
+  private readonly code = new Uint8Array(FRAMES + 1);
   /** Address line 20; masks every address when off. */
   private a20 = true;
   /** Called before a write of `length` bytes at `offset` changes a frame that holds decoded code. */
@@ -139,6 +141,7 @@ export class PhysicalMemory {
 
   /** The frame that answers at a physical address, after A20. */
   frameOf(address: number): number {
+    if (address >= 2 ** 32) return BEYOND;
     return ((this.a20 ? address : address & ~0x100000) >>> FRAME_SHIFT) & (FRAMES - 1);
   }
 

@@ -1,4 +1,5 @@
 /** A processor as the debugger reads and changes it: see `VirtualCpu`. */
+import type { Bits } from '../../../isa/types';
 import type { Instruction } from '../../../isa/types';
 import type { GuestPhysicalAddress, LinearAddress } from '../../../shared/addresses';
 import type { Place } from '../../../shared/transition';
@@ -87,7 +88,7 @@ export class CpuView implements VirtualCpu {
     return this.cpu.state.instructionAddress;
   }
 
-  get bits(): 16 | 32 {
+  get bits(): Bits {
     return this.cpu.state.codeBits;
   }
 
@@ -105,7 +106,7 @@ export class CpuView implements VirtualCpu {
       name: info?.name ?? 'reserved',
       errorCode: info?.errorCode ? fault.errorCode : undefined,
       reason: fault.reason,
-      faultAddress: fault.vector === Vector.pf ? this.cpu.state.sys(SYS.cr2) : undefined,
+      faultAddress: fault.vector === Vector.pf ? this.cpu.state.sys64(SYS.cr2) : undefined,
     };
   }
 

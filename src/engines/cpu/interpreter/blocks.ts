@@ -32,13 +32,13 @@ export interface BlockPlace {
   readonly frame: number;
   /** In the frame, bytes. */
   readonly offset: number;
-  readonly bits: 16 | 32;
+  readonly bits: Bits;
   /** Probes stand in this linear page: blocks with them are kept apart. */
   readonly probed: boolean;
 }
 
 function keyOf({ frame, offset, bits, probed }: BlockPlace): number {
-  return ((frame * FRAME_SIZE + offset) * 2 + (bits === 32 ? 1 : 0)) * 2 + (probed ? 1 : 0);
+  return ((frame * FRAME_SIZE + offset) * 4 + (bits >> 5)) * 2 + (probed ? 1 : 0);
 }
 
 export class BlockCache {
@@ -100,8 +100,9 @@ export class BlockCache {
       at += RECORD_SIZE;
       distance += instruction.length;
     });
-    at = this.putSpecial(at, Special.fall, distance, 0);
-    this.putSpecial(start, Special.enter, 0, 0);
+    const long = request.bits === 64;
+    at = this.putSpecial(at, long ? Special.fall64 : Special.fall, distance, 0);
+    this.putSpecial(start, long ? Special.enter64 : Special.enter, 0, 0);
     i32[(start + ENTER.count) >> 2] = list.length;
     i32[(start + ENTER.length) >> 2] = distance;
     this.free = at;
@@ -161,7 +162,7 @@ export class BlockCache {
   single(instruction: Instruction): number {
     writeRecord(this.host, RECORDS, this.handlers.indexOf(instruction), instruction, 0, 1);
     this.instructions[0] = instruction;
-    this.putSpecial(RECORDS + RECORD_SIZE, Special.stop, instruction.length, 0);
+    this.putSpecial(RECORDS + RECORD_SIZE, instruction.bits === 64 ? Special.stop64 : Special.stop, instruction.length, 0);
     return RECORDS;
   }
 
@@ -172,9 +173,10 @@ export class BlockCache {
   link(from: number, target: number): void {
     const source = this.byRecord[(from - RECORDS) / RECORD_SIZE];
     const destination = this.byRecord[(target - RECORDS) / RECORD_SIZE];
-    if (!source || !destination || source.frame !== destination.frame || (source.key & 3) !== (destination.key & 3)) return;
+    if (!source || !destination || source.frame !== destination.frame || (source.key & 7) !== (destination.key & 7)) return;
     const { i32 } = this.host;
-    const fall = i32[(from + RECORD.handler) >> 2] === Special.fall;
+    const handler = i32[(from + RECORD.handler) >> 2];
+    const fall = handler === Special.fall || handler === Special.fall64;
     if (!fall && this.instructionAt(from)?.operands[0]?.kind !== 'relative') return;
     const distance = i32[(from + (fall ? RECORD.here : RECORD.target)) >> 2];
     // A target that wrapped in its segment, or came by another mapping of the frame, is not where the distance says.
@@ -245,7 +247,7 @@ export class BlockCache {
    * Decodes at a place in a RAM or ROM frame that has the longest instruction's bytes before the frame's edge.
    * @param offset in the frame, at most 4096 - 15
    */
-  decodeInFrame(frame: number, offset: number, bits: 16 | 32): Instruction | DecodeFailure {
+  decodeInFrame(frame: number, offset: number, bits: Bits): Instruction | DecodeFailure {
     return this.decode(this.host.u8, this.memory.hostOffset(frame) + offset, bits);
   }
 

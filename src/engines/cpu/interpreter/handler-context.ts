@@ -10,62 +10,39 @@ import {
   FLAG_CARRY,
   FLAG_SIGN,
   FLAG_ZERO,
-  IP,
   REGISTERS,
   REGISTER_SIZE,
   SCRATCH,
-  SEG,
-  SEGMENTS,
   SEGMENT_SIZE,
-  STACK_MASK,
-  TLB,
-  TLB_BASE,
-  TLB_ENTRIES,
+  SEGMENTS,
+  MMX_GATE,
+  SSE_GATE,
   VECTOR,
+  X87_GATE,
 } from '../layout';
-import type { Context, Facts, FlagSink, MemoryPlace, Place, StatusBits } from '../semantics/context';
+import type { Context, Facts, FlagSink, MemoryPlace, Place } from '../semantics/context';
 import { type Word, word } from '../semantics/words';
-import { Code, type Expr, call, get, I32, i32, i64, type ValueType } from '../wasm/code';
+import { Code, type Expr, call, I32, i32, i64, type ValueType } from '../wasm/code';
+import { Access, at, type Callees, type CodeWidth, field, LONG, NARROW, record, type SegmentPlace, state } from './code-width';
 import { Exit, RECORD, RECORD_SIZE } from './records';
-
-/** Function indexes that handlers call; the imports come first (see handlers.ts). */
-export interface Callees {
-  /** (record, segment's state offset, offset, size | access << 8) → host offset, or 0 for a fault. */
-  readonly memory: number;
-  /** (record): completes a write that went to SCRATCH. */
-  readonly commit: number;
-  /** (record) → exit reason + 1, or 0 to go on. */
-  readonly helper: number;
-  /** (record): tail-called to go on at IP through the jump cache. */
-  readonly lookup: number;
-  /** Type index of handlers. */
-  readonly handlerType: number;
-}
-
-export const Access = { read: 0, write: 1, update: 2 } as const;
-export type Access = (typeof Access)[keyof typeof Access];
+import { FLAG_WORDS, parity, StateFlags } from './state-flags';
 
 /** One operand of a form. */
 export type FormOperand =
-  | { readonly kind: 'register' | 'memory' | 'immediate'; readonly size: number }
+  | { readonly kind: 'register' | 'memory' | 'immediate' | 'xmm' | 'mmx' | 'x87'; readonly size: number }
   | { readonly kind: 'relative' }
   | { readonly kind: 'other' };
 
-const SIGN_BIT = 0x80000000 | 0;
 const DF_BIT = 10;
-const ESP = 4;
 const EBP = 5;
+const ESP = 4;
 const ECX = 1;
 const GENERAL_PROTECTION = 13;
-const CS = SEGMENTS + 1 * SEGMENT_SIZE;
 const SS = SEGMENTS + 2 * SEGMENT_SIZE;
 const ES = SEGMENTS;
-const PAGE_MASK = 0xfffff000 | 0;
-
-const record = get(0);
-const field = (offset: number): Expr => i32.load(record, offset);
-const at = (offset: number): Expr => i32.const(offset);
-const state = (offset: number): Expr => i32.load(at(0), offset);
+const REGISTER_FIELDS = [RECORD.first, RECORD.second, RECORD.third];
+const REGISTER_KINDS: ReadonlySet<string> = new Set(['register', 'xmm', 'mmx', 'x87']);
+const GATES = { x87: X87_GATE, mmx: MMX_GATE, sse: SSE_GATE } as const;
 
 export class HandlerContext implements Context {
   readonly code = new Code(1);
@@ -73,12 +50,14 @@ export class HandlerContext implements Context {
   readonly flags: FlagSink;
   private readonly operands: readonly FormOperand[];
   private readonly callees: Callees;
+  private readonly width: CodeWidth;
   private readonly undo: (() => void)[] = [];
 
   constructor(facts: Facts, operands: readonly FormOperand[], callees: Callees) {
     this.facts = facts;
     this.operands = operands;
     this.callees = callees;
+    this.width = facts.long ? LONG : NARROW;
     this.flags = new StateFlags(this);
   }
 
@@ -130,10 +109,7 @@ export class HandlerContext implements Context {
     const operand = this.operands[index];
     switch (operand?.kind) {
       case 'register': {
-        const earlier = this.operands.slice(0, index).filter((other) => other.kind === 'register').length;
-        // Only the double shifts have a third, and it is always CL.
-        if (earlier === 2) return this.register(ECX, word(operand.size));
-        return this.registerPlace(word(operand.size), field(earlier === 0 ? RECORD.first : RECORD.second), 0);
+        return this.registerPlace(word(operand.size), this.registerField(index), 0);
       }
       case 'immediate': {
         const w = word(operand.size);
@@ -150,24 +126,39 @@ export class HandlerContext implements Context {
     }
   }
 
+  /** State offset of a register operand. */
+  private registerField(index: number): Expr {
+    return field(REGISTER_FIELDS[this.operands.slice(0, index).filter(({ kind }) => REGISTER_KINDS.has(kind)).length]);
+  }
+
+  kindOf(index: number): FormOperand['kind'] {
+    return this.operands[index].kind;
+  }
+
+  pointer(index: number, access: 'read' | 'write' | 'update', bytes: number, aligned = false): Expr {
+    if (this.operands[index].kind !== 'memory') return this.registerField(index);
+    const segment = this.width.operandSegment(this.code);
+    const address = this.width.operandAddress(this.code);
+    if (aligned) this.faultIf(i32.and(this.width.linearLow(segment, address), at(bytes - 1)), GENERAL_PROTECTION);
+    return this.host(segment, address, bytes, Access[access]);
+  }
+
+  requireUnit(unit: 'x87' | 'mmx' | 'sse'): void {
+    const vector = this.let(I32, state(GATES[unit]));
+    this.if(vector, () => {
+      this.setState(VECTOR, vector);
+      this.leave(Exit.exception);
+    });
+  }
+
   memory(index: number): MemoryPlace {
     const operand = this.operands[index];
     if (operand?.kind !== 'memory') throw new Error(`operand ${index} is not in memory`);
-    const segment = this.let(I32, field(RECORD.segment));
-    const address = this.let(
-      I32,
-      i32.and(
-        i32.add(
-          i32.add(i32.load(field(RECORD.base)), i32.shl(i32.load(field(RECORD.index)), field(RECORD.shift))),
-          field(RECORD.displacement),
-        ),
-        field(RECORD.mask),
-      ),
-    );
-    return this.memoryPlace(operand.size, segment, address, field(RECORD.mask));
+    const segment = this.width.operandSegment(this.code);
+    return this.memoryPlace(operand.size, segment, this.width.operandAddress(this.code));
   }
 
-  private memoryPlace(size: number, segment: Expr, address: Expr, mask: Expr): MemoryPlace {
+  private memoryPlace(size: number, segment: SegmentPlace, address: Expr): MemoryPlace {
     let pointer: Expr | undefined;
     return {
       get word() {
@@ -187,8 +178,11 @@ export class HandlerContext implements Context {
         word(size).store(this.code, to, value);
         this.commit(to);
       },
-      address: () => address,
-      at: (distance) => this.memoryPlace(size, segment, this.let(I32, i32.and(i32.add(address, distance), mask)), mask),
+      address: () => (this.facts.long && this.facts.addressSize < 8 ? i32.wrap(address) : address),
+      at: (distance) => {
+        const wide = this.facts.long && this.facts.addressSize < 8 ? i64.extend_s(distance) : distance;
+        return this.memoryPlace(size, segment, this.width.move(this.code, address, wide));
+      },
     };
   }
 
@@ -223,30 +217,15 @@ export class HandlerContext implements Context {
 
   /**
    * The host offset at which an access can be made, now that segment and page allow it. The quick way is the TLB's;
-   * everything else, faults included, is `callees.memory`'s.
+   * everything else, faults included, is TypeScript's.
    */
-  private host(segment: Expr, offset: Expr, size: number, access: Access): Expr {
-    const c = this.code;
-    const pointer = c.local(I32);
-    const span = access === Access.read ? SEG.readSpan : SEG.writeSpan;
-    const tag = access === Access.read ? TLB.read : TLB.write;
-    c.block((done) => {
-      c.if(i32.lt_u(i32.sub(offset, i32.load(segment, SEG.low)), i32.load(segment, span)), () => {
-        const linear = c.let(I32, i32.add(i32.load(segment, SEG.base), offset));
-        const entry = c.let(I32, i32.add(state(TLB_BASE), i32.and(i32.shr_u(linear, at(8)), at((TLB_ENTRIES - 1) << 4))));
-        const last = size === 1 ? linear : i32.add(linear, at(size - 1));
-        c.if(i32.eq(i32.load(entry, tag), i32.and(last, at(PAGE_MASK))), () => {
-          c.set(pointer, i32.add(i32.load(entry, TLB.addend), linear));
-          done();
-        });
-      });
-      c.set(pointer, call(this.callees.memory, record, segment, offset, at(size | (access << 8))));
-      c.if(i32.eqz(get(pointer)), () => this.leave(Exit.fault));
-    });
-    return get(pointer);
+  private host(segment: SegmentPlace, address: Expr, size: number, access: Access): Expr {
+    const pointer = this.width.host(this.code, this.callees, segment, address, size, access);
+    this.if(i32.eqz(pointer), () => this.leave(Exit.fault));
+    return pointer;
   }
 
-  private commit(pointer: Expr): void {
+  commit(pointer: Expr): void {
     this.code.if(i32.eq(pointer, at(SCRATCH)), () => this.code.call(this.callees.commit, record));
   }
 
@@ -335,65 +314,58 @@ export class HandlerContext implements Context {
 
   // --- stack
 
-  private stackPointer(base: Expr, distance: Expr): Expr {
-    return this.let(I32, i32.and(i32.add(base, distance), state(STACK_MASK)));
-  }
-
-  private setStackPointer(offset: Expr): void {
-    const esp = REGISTERS + ESP * REGISTER_SIZE;
-    this.setState(esp, i32.xor(state(esp), i32.and(i32.xor(state(esp), offset), state(STACK_MASK))));
+  private stackAt(register: number, distance: Expr, size: number, access: Access): { offset: Expr; pointer: Expr } {
+    const offset = this.width.stackOffset(this.code, register, distance);
+    return { offset, pointer: this.host(this.width.segment(SS), offset, size, access) };
   }
 
   push(w: Word, value: Expr): void {
     const kept = this.let(w.type, value);
-    const offset = this.stackPointer(state(REGISTERS + ESP * REGISTER_SIZE), at(-w.size));
-    const pointer = this.host(at(SS), offset, w.size, Access.write);
+    const { offset, pointer } = this.stackAt(ESP, at(-w.size), w.size, Access.write);
     w.store(this.code, pointer, kept);
     this.commit(pointer);
-    this.setStackPointer(offset);
+    this.width.setStackPointer(this.code, offset);
   }
 
   peek(w: Word, skip = 0): Expr {
-    const offset = this.stackPointer(state(REGISTERS + ESP * REGISTER_SIZE), at(skip));
-    return w.load(this.host(at(SS), offset, w.size, Access.read));
+    return w.load(this.stackAt(ESP, at(skip), w.size, Access.read).pointer);
   }
 
   release(bytes: Expr): void {
-    this.setStackPointer(this.stackPointer(state(REGISTERS + ESP * REGISTER_SIZE), bytes));
+    this.width.setStackPointer(this.code, this.width.stackOffset(this.code, ESP, bytes));
+  }
+
+  stackPointer(): Place {
+    return this.register(ESP, this.width.word);
   }
 
   peekAtFrame(w: Word): Expr {
-    const offset = this.stackPointer(state(REGISTERS + EBP * REGISTER_SIZE), at(0));
-    return w.load(this.host(at(SS), offset, w.size, Access.read));
+    return w.load(this.stackAt(EBP, at(0), w.size, Access.read).pointer);
   }
 
   releaseFrame(bytes: number): void {
-    this.setStackPointer(this.stackPointer(state(REGISTERS + EBP * REGISTER_SIZE), at(bytes)));
+    this.width.setStackPointer(this.code, this.width.stackOffset(this.code, EBP, at(bytes)));
   }
 
   // --- strings
 
-  private addressMask(): Expr {
-    return at(this.facts.addressSize === 2 ? 0xffff : -1);
-  }
-
   stringSource(w: Word): Place {
-    return this.stringPlace(w, this.let(I32, field(RECORD.segment)), 6);
+    return this.stringPlace(w, this.width.operandSegment(this.code), 6);
   }
 
   stringDestination(w: Word): Place {
-    return this.stringPlace(w, at(ES), 7);
+    return this.stringPlace(w, this.width.segment(ES), 7);
   }
 
-  private stringPlace(w: Word, segment: Expr, register: number): Place {
-    const address = this.let(I32, i32.and(state(REGISTERS + register * REGISTER_SIZE), this.addressMask()));
-    return this.memoryPlace(w.size, segment, address, this.addressMask());
+  private stringPlace(w: Word, segment: SegmentPlace, register: number): Place {
+    return this.memoryPlace(w.size, segment, this.width.stringAddress(this.code, register, this.facts.addressSize));
   }
 
   advance(register: number, w: Word): void {
     const place = this.register(register, word(this.facts.addressSize));
     const step = i32.sub(at(w.size), i32.and(i32.shr_u(state(EFLAGS), at(DF_BIT - 1 - log2(w.size))), at(2 * w.size)));
-    place.write(i32.add(place.read(), step));
+    const aw = place.word;
+    place.write(aw.add(place.read(), aw.size === 8 ? i64.extend_s(step) : step));
   }
 
   repeat(iteration: () => void, until: 'count' | 'zero'): void {
@@ -409,12 +381,13 @@ export class HandlerContext implements Context {
     };
     c.block((done) => {
       const counter = this.counter();
-      c.if(i32.eqz(counter.read()), done);
+      const w = counter.word;
+      c.if(w.eqz(counter.read()), done);
       c.loop((again) => {
         this.guard(restore, iteration);
-        const left = this.let(I32, counter.word.zero(i32.sub(counter.read(), at(1))));
+        const left = this.let(w.type, w.zero(w.sub(counter.read(), w.const(1))));
         counter.write(left);
-        c.if(i32.eqz(left), done);
+        c.if(w.eqz(left), done);
         if (until === 'zero') c.if(this.holds(this.facts.repeat === 'rep' ? NOT_EQUAL : EQUAL), done);
         // Every iteration counts as an instruction: an interrupt may come between any two.
         c.if(i32.le_s(state(BUDGET), at(0)), () => {
@@ -430,24 +403,27 @@ export class HandlerContext implements Context {
 
   // --- control flow
 
+  get offsets(): Word {
+    return this.width.word;
+  }
+
   nextIp(): Expr {
-    return i32.add(state(IP), field(RECORD.next));
+    return this.width.nextIp();
   }
 
   target(): Expr {
-    const target = i32.add(state(IP), field(RECORD.target));
-    return this.facts.operandSize === 2 ? i32.and(target, at(0xffff)) : target;
+    return this.width.target(this.facts.operandSize);
   }
 
   checkTarget(target: Expr): void {
-    this.faultIf(i32.gt_u(target, state(CS + SEG.limit)), GENERAL_PROTECTION);
+    this.faultIf(this.width.badTarget(target), GENERAL_PROTECTION);
   }
 
   jump(target: Expr): void {
-    this.setState(IP, target);
+    this.width.setIp(this.code, target);
     const link = this.let(I32, field(RECORD.link));
     this.if(link, () => this.code.returnCallIndirect(this.callees.handlerType, i32.load(link), link));
-    this.code.returnCall(this.callees.lookup, record);
+    this.code.returnCall(this.width.lookup(this.callees), record);
   }
 
   /** The end of every handler: on to the next record. */
@@ -458,101 +434,7 @@ export class HandlerContext implements Context {
   }
 }
 
-const FLAG_WORDS = [FLAG_ZERO, FLAG_SIGN, FLAG_CARRY, FLAG_ADJUST];
 const EQUAL = 4;
 const NOT_EQUAL = 5;
 
 const log2 = (n: number): number => 31 - Math.clz32(n);
-
-const parity = (): Expr => i32.xor(i32.and(i32.popcnt(i32.and(state(FLAG_SIGN), at(0xff))), at(1)), at(1));
-
-/** Status flags as four words from which each flag can be read without knowing what set it: see layout.ts. */
-class StateFlags implements FlagSink {
-  private readonly c: HandlerContext;
-
-  constructor(c: HandlerContext) {
-    this.c = c;
-  }
-
-  private value(w: Word, result: Expr): void {
-    if (w.size === 8) {
-      this.c.setState(FLAG_ZERO, i32.or(w.low(result), w.high(result)));
-      this.c.setState(FLAG_SIGN, i32.or(i32.and(w.high(result), at(SIGN_BIT)), i32.and(w.low(result), at(0xff))));
-      return;
-    }
-    const signed = this.c.let(I32, w.signed(result));
-    this.c.setState(FLAG_ZERO, signed);
-    this.c.setState(FLAG_SIGN, signed);
-  }
-
-  private sum(w: Word, a: Expr, b: Expr, result: Expr, carries: Expr): void {
-    this.value(w, result);
-    this.c.setState(FLAG_CARRY, w.high(carries));
-    this.c.setState(FLAG_ADJUST, w.low(w.xor(w.xor(a, b), result)));
-  }
-
-  add(w: Word, a: Expr, b: Expr, result: Expr): void {
-    this.sum(w, a, b, result, w.or(w.and(a, b), w.and(w.or(a, b), w.xor(result, w.const(-1)))));
-  }
-
-  sub(w: Word, a: Expr, b: Expr, result: Expr): void {
-    this.sum(w, a, b, result, w.or(w.and(w.xor(a, w.const(-1)), w.or(b, result)), w.and(b, result)));
-  }
-
-  logic(w: Word, result: Expr): void {
-    this.value(w, result);
-    this.c.setState(FLAG_CARRY, at(0));
-    this.c.setState(FLAG_ADJUST, at(0));
-  }
-
-  increment(w: Word, a: Expr, result: Expr): void {
-    this.count(w, a, result, w.and(w.xor(a, w.const(-1)), result));
-  }
-
-  decrement(w: Word, a: Expr, result: Expr): void {
-    this.count(w, a, result, w.and(a, w.xor(result, w.const(-1))));
-  }
-
-  private count(w: Word, a: Expr, result: Expr, overflow: Expr): void {
-    this.value(w, result);
-    this.c.setState(FLAG_ADJUST, w.low(w.xor(w.xor(a, w.const(1)), result)));
-    this.setCarryWord(i32.and(state(FLAG_CARRY), at(SIGN_BIT)), i32.and(w.high(overflow), at(SIGN_BIT)));
-  }
-
-  /** CF and OF, each in bit 31. */
-  private setCarryWord(carry: Expr, overflow: Expr): void {
-    const cf = this.c.let(I32, carry);
-    this.c.setState(FLAG_CARRY, i32.or(cf, i32.shr_u(i32.xor(cf, overflow), at(1))));
-  }
-
-  private readonly top = (bit: Expr | undefined): Expr => (bit ? i32.shl(bit, at(31)) : at(0));
-
-  result(w: Word, result: Expr, bits: StatusBits): void {
-    this.value(w, result);
-    this.carryOverflow(bits.carry ?? at(0), bits.overflow ?? at(0));
-    this.c.setState(FLAG_ADJUST, bits.adjust ? i32.shl(bits.adjust, at(4)) : at(0));
-  }
-
-  carry(carry: Expr): void {
-    const old = this.c.let(I32, state(FLAG_CARRY));
-    this.setCarryWord(this.top(carry), i32.and(i32.xor(old, i32.shl(old, at(1))), at(SIGN_BIT)));
-  }
-
-  carryOverflow(carry: Expr, overflow: Expr): void {
-    this.setCarryWord(this.top(carry), this.top(overflow));
-  }
-
-  zero(value: Expr): void {
-    this.c.setState(FLAG_ZERO, value);
-  }
-
-  explicit(eflags: Expr, overflow: Expr): void {
-    this.c.setState(FLAG_ZERO, i32.and(i32.xor(eflags, at(-1)), at(0x40)));
-    this.c.setState(
-      FLAG_SIGN,
-      i32.or(i32.and(i32.shl(eflags, at(24)), at(SIGN_BIT)), i32.and(i32.shr_u(i32.xor(eflags, at(-1)), at(2)), at(1))),
-    );
-    this.c.setState(FLAG_ADJUST, i32.and(eflags, at(0x10)));
-    this.carryOverflow(i32.and(eflags, at(1)), overflow);
-  }
-}

@@ -19,7 +19,7 @@ export const RECORD = {
   next: 8,
   /** Instructions of the block from this one to the end, this one included: what has been paid for and not run. */
   rest: 12,
-  /** State offsets of the first and second register operand. */
+  /** State offsets of the first and second register operand (a third's lies behind). */
   first: 16,
   second: 20,
   /** Immediate, sign-extended to 64 bits. */
@@ -29,13 +29,17 @@ export const RECORD = {
   link: 32,
   /** Distance of a relative target from the block's start. */
   target: 36,
-  /** Memory operand: state offsets of the segment, base and index registers, shift of the index, displacement, address mask. */
+  /** Memory operand: state offsets of the segment, base and index registers, shift of the index. */
   segment: 40,
   base: 44,
   index: 48,
   shift: 52,
+  /** Displacement (with the distance of the next instruction where it counts from there) and address mask, 8 bytes each. */
   displacement: 56,
-  mask: 60,
+  mask: 64,
+  /** Where 64-bit code finds the segment's base: in FS and GS, else at ZERO. */
+  segmentBase: 72,
+  third: 76,
 } as const;
 
 /** Of ENTER records, in fields of their own meaning. */

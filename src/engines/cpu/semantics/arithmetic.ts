@@ -1,6 +1,7 @@
 /** ADD to IDIV, conversions, and the read-modify-write instructions of the 80486. */
 import { type Expr, i32, i64 } from '../wasm/code';
 import type { Context, FlagSink, Semantics } from './context';
+import { divideQuadwords } from './division';
 import { type Word, word } from './words';
 
 const DIVIDE_ERROR = 0;
@@ -195,7 +196,7 @@ const divide =
   (c) => {
     const src = c.operand(0);
     const w = src.word;
-    if (w.size === 8) return c.helper('divide64');
+    if (w.size === 8) return divideQuadwords(c, c.let(i64.type, src.read()), signed);
     const divisor = c.let(i64.type, (signed ? i64.extend_s : i64.extend_u)((signed ? w.signed : w.zero)(c.let(i32.type, src.read()))));
     c.faultIf(i64.eqz(divisor), DIVIDE_ERROR);
     const dividend = c.let(i64.type, doubleWidth(c, w, signed));

@@ -69,6 +69,8 @@ export interface Facts {
   /** The condition code (0 to 15, as in Jcc's opcode) of conditional instructions. */
   readonly condition: number;
   readonly repeat: 'none' | 'rep' | 'repne';
+  /** The instruction stands in 64-bit code. */
+  readonly long: boolean;
 }
 
 export interface Context {
@@ -82,6 +84,17 @@ export interface Context {
   readonly operandCount: number;
   /** The word of operand `index`, without evaluating where it is. */
   wordOf(index: number): Word;
+  /**
+   * Where a register or memory operand lies, for what `Place` does not carry (vectors, 80-bit values): a host offset at
+   * which `bytes` bytes can be accessed now. Of an x87 register it is 16 times its distance from the top of the stack.
+   * @param aligned raises #GP(0) unless the address is a multiple of `bytes`
+   */
+  pointer(index: number, access: 'read' | 'write' | 'update', bytes: number, aligned?: boolean): Expr;
+  /** Completes a write through a pointer. */
+  commit(pointer: Expr): void;
+  /** Raises #NM or #UD when CR0 and CR4 keep a unit from use; comes before anything else of its instructions. */
+  requireUnit(unit: 'x87' | 'mmx' | 'sse'): void;
+  kindOf(index: number): 'register' | 'memory' | 'immediate' | 'xmm' | 'mmx' | 'x87' | 'relative' | 'other';
   isMemory(index: number): boolean;
   isImmediate(index: number): boolean;
   isRelative(index: number): boolean;
@@ -124,6 +137,8 @@ export interface Context {
   /** Adds to the stack pointer, at the stack's address size. */
   release(bytes: Expr): void;
 
+  /** (R/E)SP at the width of offsets. */
+  stackPointer(): Place;
   /** LEAVE's read at the frame pointer, and its move of the stack pointer to `bytes` above it. */
   peekAtFrame(word: Word): Expr;
   releaseFrame(bytes: number): void;
@@ -131,11 +146,13 @@ export interface Context {
   /** Hands the whole instruction to a TypeScript helper. */
   helper(name: string): void;
 
+  /** The word of offsets in CS: 4 bytes, in 64-bit code 8. */
+  readonly offsets: Word;
   /** The offset of the following instruction. */
   nextIp(): Expr;
   /** The target of a relative operand, truncated to the operand size. */
   target(): Expr;
-  /** #GP(0) unless the offset lies within CS's limit. */
+  /** #GP(0) unless the offset lies within CS's limit, in 64-bit code unless it is canonical. */
   checkTarget(target: Expr): void;
   /** Ends the instruction at a near target that `checkTarget` has passed. */
   jump(target: Expr): void;

@@ -208,13 +208,15 @@ const bitTest =
   (c) => {
     const plain = c.operand(0);
     const w = plain.word;
-    const offset = c.let(w.type, c.operand(1).read());
+    const src = c.operand(1);
+    const offset = c.let(w.type, src.word.size === 8 ? src.read() : w.from(src.read()));
     let place = plain;
     if (c.isMemory(0) && !c.isImmediate(1)) {
       const memory = c.memory(0);
       // Whole operands away, rounded down: the offset is signed.
       const distance = w.shl(w.shr_s(w.signed(offset), w.const(log2(w.bits))), w.const(log2(w.size)));
-      place = memory.at(distance);
+      const wide = c.facts.addressSize === 8;
+      place = memory.at(w.size === 8 ? (wide ? distance : i32.wrap(distance)) : wide ? i64.extend_s(distance) : distance);
     }
     const at = c.let(w.type, w.and(offset, w.const(w.bits - 1)));
     const value = c.let(w.type, change ? place.update() : place.read());

@@ -1,9 +1,8 @@
 /** PUSH, POP, LEAVE and the near transfers of control. */
-import { type Expr, i32, i64 } from '../wasm/code';
-import type { Context, Semantics } from './context';
-import { type Word, word } from './words';
+import { type Expr, i32 } from '../wasm/code';
+import type { Context, Place, Semantics } from './context';
+import { word } from './words';
 
-const ESP = 4;
 const EBP = 5;
 
 export const push: Semantics = (c) => {
@@ -22,8 +21,8 @@ export const pop: Semantics = (c) => {
     c.operand(0).write(value);
     return;
   }
-  const esp = c.register(ESP, word(4));
-  const before = c.let(i32.type, esp.read());
+  const esp = c.stackPointer();
+  const before = c.let(esp.word.type, esp.read());
   c.release(i32.const(w.size));
   c.guard(
     () => esp.write(before),
@@ -46,33 +45,32 @@ function branch(c: Context, condition: Expr): void {
 }
 
 function jumpTo(c: Context, target: Expr): void {
-  const to = c.let(i32.type, target);
+  const to = c.let(c.offsets.type, target);
   c.checkTarget(to);
   c.jump(to);
 }
 
-/** The operand of an indirect near transfer, as an offset. */
-function offset(w: Word, value: Expr): Expr {
-  return w.size === 8 ? i32.wrap(value) : w.zero(value);
+/** A value of the operand size as an offset in CS: they differ in width for 16-bit operands alone. */
+function offset(operand: Place): Expr {
+  return operand.word.zero(operand.read());
 }
 
 export const jmp: Semantics = (c) => {
   if (c.isRelative(0)) return jumpTo(c, c.target());
-  const src = c.operand(0);
-  jumpTo(c, offset(src.word, src.read()));
+  jumpTo(c, offset(c.operand(0)));
 };
 
 export const call: Semantics = (c) => {
   const w = word(c.facts.operandSize);
-  const target = c.let(i32.type, c.isRelative(0) ? c.target() : offset(w, c.operand(0).read()));
+  const target = c.let(c.offsets.type, c.isRelative(0) ? c.target() : offset(c.operand(0)));
   c.checkTarget(target);
-  c.push(w, w.size === 8 ? i64.extend_u(c.nextIp()) : c.nextIp());
+  c.push(w, c.nextIp());
   c.jump(target);
 };
 
 export const ret: Semantics = (c) => {
   const w = word(c.facts.operandSize);
-  const target = c.let(i32.type, offset(w, c.peek(w)));
+  const target = c.let(c.offsets.type, w.zero(c.peek(w)));
   c.checkTarget(target);
   c.release(c.operandCount === 0 ? i32.const(w.size) : i32.add(i32.const(w.size), c.operand(0).read()));
   c.jump(target);
@@ -86,7 +84,7 @@ const counted =
     const w = counter.word;
     const left = c.let(w.type, w.zero(w.sub(counter.read(), w.const(1))));
     const goes = i32.eqz(w.eqz(left));
-    const target = c.let(i32.type, c.target());
+    const target = c.let(c.offsets.type, c.target());
     c.if(
       also ? i32.and(goes, also(c)) : goes,
       () => {

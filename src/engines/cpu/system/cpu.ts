@@ -3,13 +3,20 @@ import type { Instruction } from '../../../isa/types';
 import type { Place } from '../../../shared/transition';
 import type { AccessSize } from '../../machine/physical-memory';
 import type { RawTransition } from '../../transitions';
+import type { LocalApic } from '../../machine/devices/local-apic';
 import type { CpuState } from '../state';
+import type { CpuidFacts } from './cpuid';
 import type { Event } from './interrupts';
+import type { CpuModel } from './models';
 import type { Mmu } from './mmu';
 
 export interface Cpu {
   readonly state: CpuState;
   readonly mmu: Mmu;
+  readonly model: CpuModel;
+  readonly identity: CpuidFacts;
+  /** Absent in machines without APICs. */
+  readonly localApic: LocalApic | undefined;
   /** The instruction a helper runs for, its offset in CS, and that of the one behind it. */
   readonly instruction: Instruction;
   readonly here: number;

@@ -32,7 +32,7 @@ export class DebugRegisters {
     const enabled = SLOTS.flatMap((slot, i): Breakpoint[] => {
       if (!(dr7 & (3 << (i * 2)))) return [];
       const control = (dr7 >>> (16 + i * 4)) & 15;
-      return [{ bit: 1 << i, address: this.state.sys(slot), type: control & 3, length: LENGTHS[control >> 2] }];
+      return [{ bit: 1 << i, address: this.state.sys64(slot), type: control & 3, length: LENGTHS[control >> 2] }];
     });
     this.instructions = enabled.filter(({ type }) => type === 0);
     this.ports = enabled.filter(({ type }) => type === 2);
@@ -40,7 +40,7 @@ export class DebugRegisters {
   }
 
   breaksOnPage(page: number): boolean {
-    return this.instructions.some(({ address }) => address >>> 12 === page);
+    return this.instructions.some(({ address }) => Math.floor(address / 4096) === page);
   }
 
   breaksAt(address: number): boolean {
@@ -63,7 +63,7 @@ export class DebugRegisters {
 
   /** Linear pages that hold watched bytes. */
   dataPages(): number[] {
-    return this.data.map(({ address }) => address >>> 12);
+    return this.data.map(({ address }) => Math.floor(address / 4096));
   }
 
   /** DR6 bits for a data access; addresses are aligned to the length, as the processor does. */

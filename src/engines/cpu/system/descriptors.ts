@@ -1,7 +1,7 @@
 /** Descriptors: their words taken apart, and fetched from the GDT and LDT (manual, "Segment Descriptors"). */
 import type { LinearAddress } from '../../../shared/addresses';
 import { SYS } from '../layout';
-import { Attr, type CpuState, Seg } from '../state';
+import { Attr, type CpuState, join, Seg } from '../state';
 import type { Mmu } from './mmu';
 
 /** System descriptor types (manual, "System Descriptor Types"). */
@@ -25,6 +25,7 @@ export interface Descriptor {
   readonly address: LinearAddress;
   readonly low: number;
   readonly high: number;
+  readonly upper: number;
   readonly base: number;
   /** In bytes, granularity applied. */
   readonly limit: number;
@@ -42,8 +43,11 @@ export interface Descriptor {
   readonly present: boolean;
 }
 
-/** The two words of a descriptor, decoded. */
-export function parseDescriptor(address: number, low: number, high: number): Descriptor {
+/**
+ * The two words of a descriptor, decoded.
+ * @param upper the third of a system descriptor in IA-32e mode: bits 32 to 63 of its base or offset
+ */
+export function parseDescriptor(address: number, low: number, high: number, upper = 0): Descriptor {
   const rawLimit = ((high & 0xf0000) | (low & 0xffff)) >>> 0;
   const attributes = (high >>> 8) & 0xf0ff;
   const isSegment = (attributes & Attr.segment) !== 0;
@@ -52,7 +56,8 @@ export function parseDescriptor(address: number, low: number, high: number): Des
     address: address as LinearAddress,
     low,
     high,
-    base: ((low >>> 16) | ((high & 0xff) << 16) | (high & 0xff000000)) >>> 0,
+    upper,
+    base: join((low >>> 16) | ((high & 0xff) << 16) | (high & 0xff000000), upper),
     limit: attributes & Attr.granular ? ((rawLimit << 12) | 0xfff) >>> 0 : rawLimit,
     attributes,
     type: attributes & 15,
@@ -78,7 +83,7 @@ export function parseGate(descriptor: Descriptor): Gate {
   const wide = (descriptor.type & 8) !== 0;
   return {
     selector: descriptor.low >>> 16,
-    offset: wide ? ((descriptor.low & 0xffff) | (descriptor.high & 0xffff0000)) >>> 0 : descriptor.low & 0xffff,
+    offset: wide ? join((descriptor.low & 0xffff) | (descriptor.high & 0xffff0000), descriptor.upper) : descriptor.low & 0xffff,
     parameters: descriptor.high & 31,
     wide,
   };
@@ -92,14 +97,23 @@ export function parseGate(descriptor: Descriptor): Gate {
 export function fetchDescriptor(state: CpuState, mmu: Mmu, selector: number): Descriptor | undefined {
   const fromLdt = (selector & 4) !== 0;
   if (fromLdt && state.segment(Seg.ldtr).unusable) return undefined;
-  const base = fromLdt ? state.segBase(Seg.ldtr) : state.sys(SYS.gdtrBase);
+  const base = fromLdt ? state.segBase(Seg.ldtr) : state.sys64(SYS.gdtrBase);
   const limit = fromLdt ? state.segLimit(Seg.ldtr) : state.sys(SYS.gdtrLimit);
   const offset = selector & 0xfff8;
   if (offset + 7 > limit) return undefined;
-  const address = ((base + offset) >>> 0) as LinearAddress;
+  const address = state.advance(base as LinearAddress, offset);
   const low = mmu.read(address, 4, false);
-  const high = mmu.read(((address + 4) >>> 0) as LinearAddress, 4, false);
-  return parseDescriptor(address, low, high);
+  const high = mmu.read(state.advance(address, 4), 4, false);
+  const type = (high >>> 8) & 0x1f;
+  if (!state.longMode || !WIDE_IN_LONG_MODE.has(type)) return parseDescriptor(address, low, high);
+  if (offset + 15 > limit) return undefined;
+  const upper = mmu.read(state.advance(address, 8), 4, false);
+  // The type field over there must be 0, so that no legacy descriptor is taken for one.
+  const legacy = (mmu.read(state.advance(address, 12), 4, false) & 0x1f00) !== 0;
+  return parseDescriptor(address, low, legacy ? high & ~0x1f00 : high, upper);
 }
+
+/** System descriptors of 16 bytes (manual, "System Descriptor Types", IA-32e mode). */
+const WIDE_IN_LONG_MODE: ReadonlySet<number> = new Set([SystemType.ldt, SystemType.tss32, SystemType.busyTss32, SystemType.callGate32]);
 
 export const isNull = (selector: number): boolean => (selector & 0xfffc) === 0;

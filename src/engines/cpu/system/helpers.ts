@@ -2,6 +2,7 @@
 import * as control from './control';
 import type { Cpu } from './cpu';
 import * as io from './io';
+import { swapgs } from './long-mode';
 import * as transfers from './transfers';
 import * as user from './user';
 
@@ -14,6 +15,9 @@ export const HELPERS: Readonly<Record<string, Helper | undefined>> = {
   iret: transfers.iret,
   sysenter: transfers.sysenter,
   sysexit: transfers.sysexit,
+  syscall: transfers.syscall,
+  sysret: transfers.sysret,
+  swapgs,
 
   movFromControl: control.movFromControl,
   movToControl: control.movToControl,
@@ -71,6 +75,7 @@ export const HELPERS: Readonly<Record<string, Helper | undefined>> = {
   verw: user.verw,
   arpl: user.arpl,
   cmpxchg8b: user.cmpxchg8b,
+  cmpxchg16b: user.cmpxchg16b,
   wait: user.wait,
   ud: user.undefinedInstruction,
   int: user.int,

@@ -6,6 +6,7 @@ import { Attr, Flag, Reg, Seg } from '../state';
 import type { Cpu } from './cpu';
 import { type Descriptor, fetchDescriptor, isNull, parseDescriptor, parseGate, SystemType } from './descriptors';
 import { EXCEPTIONS, GuestFault, gp, selectorCode, Vector } from './fault';
+import { deliverLong } from './long-mode';
 import { checkStackSegment, markAccessed, nullSegment, registerFrom } from './segments';
 import { StackCursor } from './stack';
 import { switchTask, taskDescriptor } from './tasks';
@@ -39,7 +40,8 @@ export const exceptionName = (vector: number): string => EXCEPTIONS[vector]?.mne
  * @throws GuestFault when delivery itself faults
  */
 export function deliver(cpu: Cpu, event: Event): void {
-  if (cpu.state.protectedMode) deliverProtected(cpu, event);
+  if (cpu.state.longMode) deliverLong(cpu, event);
+  else if (cpu.state.protectedMode) deliverProtected(cpu, event);
   else deliverReal(cpu, event);
 }
 
@@ -56,7 +58,7 @@ function deliverReal(cpu: Cpu, event: Event): void {
   stack.push(2, state.selector(Seg.cs));
   stack.push(2, event.returnTo);
   if (offset > state.segLimit(Seg.cs)) throw gp(0, "the handler's offset lies beyond the limit of CS");
-  state.setReg32(Reg.esp, stack.pointer);
+  state.setRegAddress(Reg.esp, stack.pointer);
   state.setFlag(Flag.if | Flag.tf | Flag.ac | Flag.rf, false);
   state.setRealSegment(Seg.cs, selector);
   state.ip = offset;
@@ -76,7 +78,13 @@ interface StackPlace {
 }
 
 /** Logs the delivery: one literal with every field, so that all entries have the same shape, which is what makes logging quick. */
-function report(cpu: Cpu, from: ReturnType<typeof before>, toSelector: number, toOffset: number, facts: GateFacts | undefined): void {
+export function report(
+  cpu: Cpu,
+  from: ReturnType<typeof before>,
+  toSelector: number,
+  toOffset: number,
+  facts: GateFacts | undefined,
+): void {
   cpu.log({
     kind: from.kind,
     from: from.from,
@@ -101,7 +109,7 @@ function report(cpu: Cpu, from: ReturnType<typeof before>, toSelector: number, t
 }
 
 /** What the log needs from before the transition. */
-function before(cpu: Cpu, event: Event) {
+export function before(cpu: Cpu, event: Event) {
   const { state } = cpu;
   return {
     kind: event.kind,
@@ -112,7 +120,7 @@ function before(cpu: Cpu, event: Event) {
     fromSelector: state.selector(Seg.cs),
     fromOffset: event.at,
     errorCode: event.errorCode,
-    extra: event.source === 'exception' && event.vector === Vector.pf ? state.sys(SYS.cr2) : undefined,
+    extra: event.source === 'exception' && event.vector === Vector.pf ? state.sys64(SYS.cr2) : undefined,
   };
 }
 
@@ -205,7 +213,7 @@ function throughGate(cpu: Cpu, event: Event, gateDescriptor: Descriptor, ext: nu
   }
   markAccessed(cpu, target);
   const selector = (gate.selector & 0xfffc) | newCpl;
-  state.setReg32(Reg.esp, stack.pointer);
+  state.setRegAddress(Reg.esp, stack.pointer);
   if (fromVm) for (const seg of [Seg.gs, Seg.fs, Seg.ds, Seg.es]) state.setSegment(seg, nullSegment(0));
   state.setFlag(Flag.tf | Flag.nt | Flag.rf | Flag.vm, false);
   if ((gateDescriptor.type & 1) === 0) state.setFlag(Flag.if, false);

@@ -14,11 +14,12 @@ function checkPorts(cpu: Cpu, port: number, size: number): void {
   const tss = state.segment(Seg.tr);
   const refuse = (why: string) => gp(0, `port 0x${port.toString(16)}: CPL ${state.cpl} > IOPL ${state.iopl} and ${why}`);
   if (tss.unusable || !(tss.attributes & 8) || tss.limit < 0x67) throw refuse('there is no 32-bit TSS with a bitmap');
-  const bitmap = mmu.read(((tss.base + 0x66) >>> 0) as LinearAddress, 2, false);
+  const base = tss.base as LinearAddress;
+  const bitmap = mmu.read(state.advance(base, 0x66), 2, false);
   const at = bitmap + (port >> 3);
   // Two bytes are always read, so the last byte of the map must be followed by one of ones.
   if (at + 1 > tss.limit) throw refuse('the bitmap ends before it');
-  const bits = mmu.read(((tss.base + at) >>> 0) as LinearAddress, 2, false) >> (port & 7);
+  const bits = mmu.read(state.advance(base, at), 2, false) >> (port & 7);
   if (bits & ((1 << size) - 1)) throw refuse('its bit in the I/O bitmap is set');
 }
 
@@ -41,7 +42,7 @@ export function output(cpu: Cpu): void {
 /** One element, and under a repeat prefix the whole rest through `cpu.repeat`. */
 function step(cpu: Cpu, register: number, size: number): void {
   const { state, instruction } = cpu;
-  const wide = instruction.addressSize === 16 ? 2 : 4;
+  const wide = instruction.addressSize / 8;
   state.setReg(register, wide, state.reg(register, wide) + (state.flag(Flag.df) ? -size : size));
 }
 
@@ -51,7 +52,7 @@ export function ins(cpu: Cpu): void {
   const port = cpu.state.reg(Reg.edx, 2);
   checkPorts(cpu, port, size);
   cpu.repeat(() => {
-    const offset = cpu.state.reg(Reg.edi, cpu.instruction.addressSize === 16 ? 2 : 4);
+    const offset = cpu.state.reg(Reg.edi, cpu.instruction.addressSize / 8);
     // The destination is checked before the device is read, whose data would be lost otherwise.
     const linear = checkAccess(cpu.state, Seg.es, offset, size, true);
     cpu.mmu.checkWrite(linear, size, cpu.state.cpl === 3);
@@ -67,7 +68,7 @@ export function outs(cpu: Cpu): void {
   const port = cpu.state.reg(Reg.edx, 2);
   checkPorts(cpu, port, size);
   cpu.repeat(() => {
-    const offset = cpu.state.reg(Reg.esi, cpu.instruction.addressSize === 16 ? 2 : 4);
+    const offset = cpu.state.reg(Reg.esi, cpu.instruction.addressSize / 8);
     cpu.writePort(port, size, readSegment(cpu, segmentNumber(src), offset, size));
     step(cpu, Reg.esi, size);
   });

@@ -1,50 +1,33 @@
 /** Paging, the TLBs, and every memory access that is not the quick one. */
 import type { GuestPhysicalAddress, LinearAddress } from '../../../shared/addresses';
 import { type AccessSize, FRAME_SIZE, FrameKind, type PhysicalMemory } from '../../machine/physical-memory';
-import { Access } from '../interpreter/handler-context';
+import { Access } from '../interpreter/code-width';
 import {
-  JUMP_CACHE_COUNT,
+  JUMP64_SIZE,
   JUMP_CACHES,
   JUMP_SIZE,
   SCRATCH,
   SYS,
   TLB,
+  TLB64,
+  TLB64_ENTRY,
+  TLB64_SIZE,
   TLB_BASE,
-  TLB_EMPTY,
   TLB_ENTRIES,
+  TLB_ENTRY,
   TLB_SIZE,
-  TLB_SUPERVISOR,
-  TLB_USER,
+  TLBS,
+  TLBS64,
+  Tlb,
 } from '../layout';
-import { Cr0, Cr4, type CpuState } from '../state';
+import { Cr0, Cr4, type CpuState, Efer, Flag, highHalf, join } from '../state';
 import { GuestFault, Vector } from './fault';
+import { describePageFault, PageFault, Pte, type Walk, walk } from './paging';
 
-const PAGE_MASK = 0xfffff000;
-
-/** Page-table entry bits (manual, "32-Bit Paging"). */
-export const Pte = { present: 1, write: 2, user: 4, accessed: 0x20, dirty: 0x40, large: 0x80, global: 0x100 } as const;
-
-/** Bits of a page fault's error code. */
-export const PageFault = { present: 1, write: 2, user: 4, reserved: 8, fetch: 16 } as const;
-
-/** One level of a walk, for the page-table view and the reason of a fault. */
-export interface WalkStep {
-  readonly level: 'PDE' | 'PTE';
-  readonly entryAddress: GuestPhysicalAddress;
-  readonly entry: number;
-}
-
-export interface Walk {
-  readonly steps: readonly WalkStep[];
-  /** Where the address leads, unless the walk ends early. */
-  readonly physical?: GuestPhysicalAddress;
-  /** Write and user permission of all levels together. */
-  readonly writable: boolean;
-  readonly user: boolean;
-  readonly large: boolean;
-  /** Bits of an error code for an access that found this walk wanting: `present` or `reserved`; undefined when it leads somewhere. */
-  readonly broken?: number;
-}
+const pageOf = (linear: number): number => Math.floor(linear / FRAME_SIZE);
+const pageBase = (linear: number): number => linear - (linear & (FRAME_SIZE - 1));
+const entryOf = (linear: number): number => (pageOf(linear) & (TLB_ENTRIES - 1)) >>> 0;
+const IMPOSSIBLE = 0xffffffff;
 
 /** A write that waits in SCRATCH: up to two pieces. */
 interface Pending {
@@ -56,7 +39,7 @@ interface Pending {
 
 export class Mmu {
   private readonly state: CpuState;
-  private readonly memory: PhysicalMemory;
+  readonly memory: PhysicalMemory;
   private readonly pending: Pending = { size: 0, first: 0, firstLength: 0, second: 0 };
   /** Linear pages of code to frames, by page * 2 + user; dropped with the TLB only, so it does not depend on how code is run. */
   private readonly codePages = new Map<number, number>();
@@ -78,27 +61,30 @@ export class Mmu {
 
   // --- walking
 
+  advance(linear: LinearAddress, bytes: number): LinearAddress {
+    return this.state.advance(linear, bytes);
+  }
+
   /** Reads the page tables without touching accessed and dirty bits. */
   walk(linear: LinearAddress): Walk {
-    const { cr3, cr4 } = this.state;
-    const directory = ((cr3 & PAGE_MASK) + ((linear >>> 22) << 2)) >>> 0;
-    const pde = this.memory.read(directory, 4);
-    const steps: WalkStep[] = [{ level: 'PDE', entryAddress: directory as GuestPhysicalAddress, entry: pde }];
-    let writable = (pde & Pte.write) !== 0;
-    let user = (pde & Pte.user) !== 0;
-    if (!(pde & Pte.present)) return { steps, writable: false, user: false, large: false, broken: 0 };
-    if (pde & Pte.large && cr4 & Cr4.pse) {
-      // PSE-36: bits 13 to 20 are address bits 32 to 39; this machine has none there, and bit 21 is reserved.
-      if (pde & 0x3fe000) return { steps, writable, user, large: true, broken: PageFault.present | PageFault.reserved };
-      return { steps, physical: (((pde & 0xffc00000) | (linear & 0x3fffff)) >>> 0) as GuestPhysicalAddress, writable, user, large: true };
-    }
-    const table = ((pde & PAGE_MASK) + (((linear >>> 12) & 0x3ff) << 2)) >>> 0;
-    const pte = this.memory.read(table, 4);
-    steps.push({ level: 'PTE', entryAddress: table as GuestPhysicalAddress, entry: pte });
-    if (!(pte & Pte.present)) return { steps, writable: false, user: false, large: false, broken: 0 };
-    writable &&= (pte & Pte.write) !== 0;
-    user &&= (pte & Pte.user) !== 0;
-    return { steps, physical: (((pte & PAGE_MASK) | (linear & 0xfff)) >>> 0) as GuestPhysicalAddress, writable, user, large: false };
+    return walk(this.state, this.memory, linear);
+  }
+
+  /** What a translation forbids to an access, as the bits of an error code; undefined when it may be made. */
+  private denied(found: Walk, write: boolean, user: boolean, fetch: boolean): number | undefined {
+    if (found.broken !== undefined) return found.broken;
+    const { cr0, cr4 } = this.state;
+    const allowed = user
+      ? found.user && (!write || found.writable) && (!fetch || found.executable)
+      : (!write || found.writable || !(cr0 & Cr0.wp)) && (!fetch || found.executable) && !this.guarded(found, cr4, fetch);
+    return allowed ? undefined : PageFault.present;
+  }
+
+  /** SMEP and SMAP: user pages that a supervisor may not touch. An access of the processor's own in ring 3 counts as implicit. */
+  private guarded(found: Walk, cr4: number, fetch: boolean): boolean {
+    if (!found.user) return false;
+    if (fetch) return (cr4 & Cr4.smep) !== 0;
+    return (cr4 & Cr4.smap) !== 0 && (!this.state.flag(Flag.ac) || this.state.cpl === 3);
   }
 
   /**
@@ -107,21 +93,25 @@ export class Mmu {
    * @throws GuestFault #PF with CR2 set
    */
   translate(linear: LinearAddress, write: boolean, user: boolean, fetch = false): GuestPhysicalAddress {
-    if (!this.state.paging) return linear as number as GuestPhysicalAddress;
-    const walk = this.walk(linear);
-    const denied =
-      walk.broken === undefined && ((user && !walk.user) || (write && !walk.writable && (user || (this.state.cr0 & Cr0.wp) !== 0)));
-    if (walk.broken !== undefined || denied) {
-      const code = (walk.broken ?? PageFault.present) | (write ? PageFault.write : 0) | (user ? PageFault.user : 0);
-      this.state.setSys(SYS.cr2, linear);
-      throw new GuestFault(Vector.pf, code, describePageFault(linear, walk, write, user, fetch));
+    const { state } = this;
+    if (!state.paging) return linear as number as GuestPhysicalAddress;
+    const found = this.walk(linear);
+    const denied = this.denied(found, write, user, fetch);
+    const leaf = found.steps.length - 1;
+    for (const [i, { entryAddress, low }] of found.steps.entries()) {
+      // A walk that fails has used the entries that led to the last one.
+      if (entryAddress === undefined || (denied !== undefined && i === leaf)) continue;
+      const wanted = low | Pte.accessed | (write && i === leaf ? Pte.dirty : 0);
+      if (wanted !== low) this.memory.write(entryAddress, 4, wanted >>> 0);
     }
-    const leaf = walk.steps.length - 1;
-    walk.steps.forEach(({ entryAddress, entry }, i) => {
-      const wanted = entry | Pte.accessed | (write && i === leaf ? Pte.dirty : 0);
-      if (wanted !== entry) this.memory.write(entryAddress, 4, wanted);
-    });
-    return walk.physical as GuestPhysicalAddress;
+    if (denied === undefined) {
+      if (found.pageSize > FRAME_SIZE) this.largePages.add(Math.floor(linear / found.pageSize) * 64 + Math.log2(found.pageSize));
+      return found.physical as GuestPhysicalAddress;
+    }
+    const tellsFetch = fetch && ((state.efer & Efer.nxe && state.cr4 & Cr4.pae) || state.cr4 & Cr4.smep);
+    const code = denied | (write ? PageFault.write : 0) | (user ? PageFault.user : 0) | (tellsFetch ? PageFault.fetch : 0);
+    state.setSys64(SYS.cr2, linear);
+    throw new GuestFault(Vector.pf, code, describePageFault(state, linear, found, { write, user, fetch }));
   }
 
   /** The physical address that a debugger sees, or undefined where nothing is mapped; changes nothing. */
@@ -131,56 +121,100 @@ export class Mmu {
 
   // --- TLB
 
+  /** Large pages that translations came from, as page number * 64 + log2 of their size: INVLPG drops all pieces of one. */
+  private readonly largePages = new Set<number>();
+
   /** Drops every translation, and the jump caches, which rest on them. */
   flush(): void {
     const { u8 } = this.state.host;
-    u8.fill(0xff, TLB_SUPERVISOR, TLB_SUPERVISOR + TLB_SIZE);
-    u8.fill(0xff, TLB_USER, TLB_USER + TLB_SIZE);
-    u8.fill(0xff, TLB_EMPTY, TLB_EMPTY + TLB_SIZE);
+    const { translations } = this.state;
+    for (const base of this.filled) u8.fill(0xff, base, base + (base - translations < TLBS64[0] ? TLB_SIZE : TLB64_SIZE));
+    this.filled.clear();
     this.codePages.clear();
+    this.largePages.clear();
     this.flushJumps();
   }
 
-  /** INVLPG: drops what is known of one page (with large pages about, of all). */
+  /** Host offsets of the TLBs that hold something. */
+  private readonly filled = new Set<number>();
+
+  /** Makes all TLBs and jump caches empty for the first time. */
+  initialize(): void {
+    const { u8 } = this.state.host;
+    const { translations } = this.state;
+    u8.fill(0xff, translations, translations + JUMP_CACHES);
+    u8.fill(0, translations + JUMP_CACHES, translations + JUMP_CACHES + 4 * JUMP_SIZE + 2 * JUMP64_SIZE);
+  }
+
+  /** INVLPG: drops what is known of one page. */
   invalidate(linear: LinearAddress): void {
-    if (this.state.cr4 & Cr4.pse) return this.flush();
-    const { u32 } = this.state.host;
-    for (const base of [TLB_SUPERVISOR, TLB_USER]) {
-      const entry = (base + ((linear >>> 8) & ((TLB_ENTRIES - 1) << 4))) >> 2;
-      u32[entry] = 0xffffffff;
-      u32[entry + 1] = 0xffffffff;
+    for (const page of this.largePages) {
+      if (Math.floor(linear / 2 ** (((page % 64) + 64) % 64)) === Math.floor(page / 64)) return this.flush();
     }
-    this.codePages.delete((linear >>> 12) * 2);
-    this.codePages.delete((linear >>> 12) * 2 + 1);
+    const { u32 } = this.state.host;
+    const { translations } = this.state;
+    for (const which of [Tlb.supervisor, Tlb.guarded, Tlb.user]) {
+      const narrow = (translations + TLBS[which] + entryOf(linear) * TLB_ENTRY) >> 2;
+      const wide = (translations + TLBS64[which] + entryOf(linear) * TLB64_ENTRY) >> 2;
+      u32.fill(IMPOSSIBLE, narrow, narrow + 2);
+      u32.fill(IMPOSSIBLE, wide, wide + 4);
+    }
+    this.codePages.delete(pageOf(linear) * 2);
+    this.codePages.delete(pageOf(linear) * 2 + 1);
     this.flushJumps();
   }
 
   flushJumps(): void {
-    this.state.host.u8.fill(0, JUMP_CACHES, JUMP_CACHES + JUMP_CACHE_COUNT * JUMP_SIZE);
+    if (!this.jumpsUsed) return;
+    this.jumpsUsed = false;
+    const start = this.state.translations + JUMP_CACHES;
+    this.state.host.u8.fill(0, start, start + 4 * JUMP_SIZE + 2 * JUMP64_SIZE);
   }
+
+  /** A jump cache has entries. */
+  jumpsUsed = true;
 
   /** Takes the write permission for a frame out of the TLBs, since code was decoded from it. */
   protectFrame(frame: number): void {
     const { u32 } = this.state.host;
     const host = this.memory.hostOffset(frame);
-    for (const base of [TLB_SUPERVISOR, TLB_USER]) {
-      for (let entry = base >> 2; entry < (base + TLB_SIZE) >> 2; entry += 4) {
-        if ((u32[entry + (TLB.addend >> 2)] + u32[entry + (TLB.write >> 2)]) >>> 0 === host) u32[entry + (TLB.write >> 2)] = 0xffffffff;
+    for (const base of this.filled) {
+      const narrow = base - this.state.translations < TLBS64[0];
+      const size = narrow ? TLB_ENTRY : TLB64_ENTRY;
+      const [tag, words, addend] = narrow ? [TLB.write, 1, TLB.addend] : [TLB64.write, 2, TLB64.addend];
+      for (let entry = base; entry < base + TLB_ENTRIES * size; entry += size) {
+        const at = (entry + tag) >> 2;
+        if ((u32[(entry + addend) >> 2] + u32[at]) >>> 0 === host) u32.fill(IMPOSSIBLE, at, at + words);
       }
     }
   }
 
-  private fill(tlb: number, linear: number, frame: number, readable: boolean, writable: boolean): void {
-    const page = (linear & PAGE_MASK) >>> 0;
-    if (tlb === TLB_EMPTY || this.watched.has(page / FRAME_SIZE)) return;
+  private fill(linear: number, frame: number, writable: boolean): void {
     const { u32 } = this.state.host;
-    const entry = (tlb + ((linear >>> 8) & ((TLB_ENTRIES - 1) << 4))) >> 2;
+    const tlb = u32[TLB_BASE >> 2];
+    if (this.state.alignmentChecked || this.watched.has(pageOf(linear))) return;
+    this.filled.add(tlb);
+    const page = pageBase(linear);
     const addend = (this.memory.hostOffset(frame) - page) >>> 0;
-    const same = u32[entry + (TLB.addend >> 2)] === addend && u32[entry] === page;
-    if (readable) u32[entry + (TLB.read >> 2)] = page;
-    if (writable) u32[entry + (TLB.write >> 2)] = page;
-    else if (!same) u32[entry + (TLB.write >> 2)] = 0xffffffff;
-    u32[entry + (TLB.addend >> 2)] = addend;
+    if (tlb - this.state.translations < TLBS64[0]) {
+      const entry = (tlb + entryOf(linear) * TLB_ENTRY) >> 2;
+      const same = u32[entry] === page && u32[entry + (TLB.addend >> 2)] === addend;
+      u32[entry] = page;
+      if (writable) u32[entry + (TLB.write >> 2)] = page;
+      else if (!same) u32[entry + (TLB.write >> 2)] = IMPOSSIBLE;
+      u32[entry + (TLB.addend >> 2)] = addend;
+      return;
+    }
+    const entry = (tlb + entryOf(linear) * TLB64_ENTRY) >> 2;
+    const high = Math.floor(page / 2 ** 32) >>> 0;
+    const same = u32[entry] === page >>> 0 && u32[entry + 1] === high && u32[entry + (TLB64.addend >> 2)] === addend;
+    u32[entry] = page;
+    u32[entry + 1] = high;
+    if (writable) {
+      u32[entry + (TLB64.write >> 2)] = page;
+      u32[entry + (TLB64.write >> 2) + 1] = high;
+    } else if (!same) u32.fill(IMPOSSIBLE, entry + (TLB64.write >> 2), entry + (TLB64.write >> 2) + 2);
+    u32[entry + (TLB64.addend >> 2)] = addend;
   }
 
   /** Makes all accesses to some linear pages visible through `onWatched`. */
@@ -197,7 +231,7 @@ export class Mmu {
    * @throws GuestFault #PF
    */
   codeFrame(linear: LinearAddress, user: boolean): number {
-    const key = (linear >>> 12) * 2 + (user ? 1 : 0);
+    const key = pageOf(linear) * 2 + (user ? 1 : 0);
     let frame = this.codePages.get(key);
     if (frame === undefined) {
       frame = this.memory.frameOf(this.translate(linear, false, user, true));
@@ -221,15 +255,15 @@ export class Mmu {
       const crossing = (linear & 0xfff) + size > FRAME_SIZE;
       const physical = this.translate(linear, write, user);
       if (crossing) {
-        const next = ((linear + size) & PAGE_MASK) >>> 0;
-        return this.split(linear, size, access, physical, this.translate(next as LinearAddress, write, user));
+        const next = pageBase(this.state.advance(linear, size)) as LinearAddress;
+        return this.split(linear, size, access, physical, this.translate(next, write, user));
       }
       const frame = this.memory.frameOf(physical);
       const kind = this.memory.kindOf(frame);
       if (this.exact && this.isWatched(linear, size)) this.onWatched(linear, size, write);
       const inCode = this.memory.holdsCode(frame);
       if (kind === FrameKind.ram || (kind === FrameKind.rom && !write)) {
-        this.fill(this.state.host.u32[TLB_BASE >> 2], linear, frame, true, write && !inCode);
+        this.fill(linear, frame, write && !inCode);
         const offset = this.memory.hostOffset(frame) + (linear & 0xfff);
         if (!write || !inCode) return offset;
       } else if (!this.exact) return this.putOff();
@@ -251,8 +285,9 @@ export class Mmu {
     return this.watched.size > 0;
   }
 
-  private isWatched(linear: number, size: number): boolean {
-    return this.watched.size > 0 && (this.watched.has(linear >>> 12) || this.watched.has(((linear + size - 1) >>> 0) >>> 12));
+  private isWatched(linear: LinearAddress, size: number): boolean {
+    if (this.watched.size === 0) return false;
+    return this.watched.has(pageOf(linear)) || this.watched.has(pageOf(this.state.advance(linear, size - 1)));
   }
 
   private split(linear: LinearAddress, size: number, access: number, first: number, second: number): number {
@@ -296,21 +331,25 @@ export class Mmu {
   // --- the processor's own accesses
 
   /**
-   * Reads 1, 2 or 4 bytes at a linear address.
+   * Reads 1, 2, 4 or 8 bytes at a linear address; 8 as `join` gives them.
    * @param user check with user rights; the processor's own accesses (descriptor tables, TSS) are made without
    * @throws GuestFault #PF
    */
-  read(linear: LinearAddress, size: AccessSize, user: boolean): number {
+  read(linear: LinearAddress, size: AccessSize | 8, user: boolean): number {
+    if (size === 8) return join(this.read(linear, 4, user), this.read(this.state.advance(linear, 4), 4, user));
     if (this.isWatched(linear, size)) this.onWatched(linear, size, false);
     if ((linear & 0xfff) + size <= FRAME_SIZE) return this.memory.read(this.translate(linear, false, user), size);
     let value = 0;
-    for (let i = 0; i < size; i++)
-      value += this.memory.read(this.translate(((linear + i) >>> 0) as LinearAddress, false, user), 1) * 2 ** (8 * i);
+    for (let i = 0; i < size; i++) value += this.memory.read(this.translate(this.state.advance(linear, i), false, user), 1) * 2 ** (8 * i);
     return value;
   }
 
-  /** Writes 1, 2 or 4 bytes; both pages are checked before either changes. */
-  write(linear: LinearAddress, size: AccessSize, value: number, user: boolean): void {
+  /** Writes 1, 2, 4 or 8 bytes; both pages are checked before either changes. */
+  write(linear: LinearAddress, size: AccessSize | 8, value: number, user: boolean): void {
+    if (size === 8) {
+      this.writeHalves(linear, value, highHalf(value), user);
+      return;
+    }
     const physical = this.translate(linear, true, user);
     if (this.isWatched(linear, size)) this.onWatched(linear, size, true);
     if ((linear & 0xfff) + size <= FRAME_SIZE) {
@@ -319,28 +358,21 @@ export class Mmu {
     }
     this.checkWrite(linear, size, user);
     for (let i = 0; i < size; i++) {
-      this.memory.write(this.translate(((linear + i) >>> 0) as LinearAddress, true, user), 1, (value >>> (8 * i)) & 0xff);
+      this.memory.write(this.translate(this.state.advance(linear, i), true, user), 1, (value >>> (8 * i)) & 0xff);
     }
+  }
+
+  /** Writes 8 bytes from their halves. */
+  writeHalves(linear: LinearAddress, low: number, high: number, user: boolean): void {
+    this.checkWrite(linear, 8, user);
+    this.write(linear, 4, low >>> 0, user);
+    this.write(this.state.advance(linear, 4), 4, high >>> 0, user);
   }
 
   /** Faults if `size` bytes (at most a page) at `linear` cannot be written. */
   checkWrite(linear: LinearAddress, size: number, user: boolean): void {
     this.translate(linear, true, user);
-    const last = ((linear + size - 1) >>> 0) as LinearAddress;
-    if (last >>> 12 !== linear >>> 12) this.translate(((last & PAGE_MASK) >>> 0) as LinearAddress, true, user);
+    const last = pageBase(this.state.advance(linear, size - 1)) as LinearAddress;
+    if (last !== pageBase(linear)) this.translate(last, true, user);
   }
-}
-
-function describePageFault(linear: number, walk: Walk, write: boolean, user: boolean, fetch: boolean): string {
-  const what = fetch ? 'fetch from' : write ? 'write to' : 'read of';
-  const last = walk.steps[walk.steps.length - 1];
-  const why =
-    walk.broken === undefined
-      ? user && !walk.user
-        ? 'the page is for supervisors'
-        : 'the page is read-only'
-      : walk.broken & PageFault.reserved
-        ? `reserved bits are set in the ${last.level}`
-        : `the ${last.level} is not present`;
-  return `${user ? 'user' : 'supervisor'} ${what} 0x${linear.toString(16).padStart(8, '0')}: ${why}`;
 }

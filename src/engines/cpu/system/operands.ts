@@ -6,12 +6,29 @@ import { Seg } from '../state';
 import type { Cpu } from './cpu';
 import { checkAccess } from './segments';
 
-/** Effective address of a memory operand. */
-export function effectiveAddress({ state }: Cpu, operand: MemoryOperand): number {
-  let address = operand.displacement;
+/** Effective address of a memory operand: unsigned, with 64-bit addressing signed (see `join`). */
+export function effectiveAddress(cpu: Cpu, operand: MemoryOperand): number {
+  if (operand.addressSize === 64) return wideAddress(cpu, operand);
+  const { state } = cpu;
+  let address = operand.displacement + (operand.ripRelative ? cpu.after : 0);
   if (operand.base >= 0) address += state.reg32(operand.base);
   if (operand.index >= 0) address += state.reg32(operand.index) * operand.scale;
   return operand.addressSize === 16 ? address & 0xffff : address >>> 0;
+}
+
+function wideAddress({ state, after }: Cpu, operand: MemoryOperand): number {
+  const base = operand.ripRelative ? after : operand.base >= 0 ? state.reg64(operand.base) : 0;
+  const index = operand.index >= 0 ? state.reg64(operand.index) : 0;
+  if (operand.displacement64 === undefined && Number.isSafeInteger(base) && Number.isSafeInteger(index * operand.scale)) {
+    return base + index * operand.scale + operand.displacement;
+  }
+  // Sums that go around 2^64 are exact this way alone.
+  const exact = (register: number): bigint => (BigInt(state.regHigh(register)) << 32n) | BigInt(state.reg32(register));
+  let address = operand.displacement64 ?? BigInt(operand.displacement);
+  if (operand.ripRelative) address += BigInt(after);
+  else if (operand.base >= 0) address += exact(operand.base);
+  if (operand.index >= 0) address += exact(operand.index) * BigInt(operand.scale);
+  return Number(BigInt.asIntN(64, address));
 }
 
 export const segmentNumber = (operand: MemoryOperand): Seg => SEGMENT_NAMES.indexOf(operand.segment) as Seg;
@@ -22,13 +39,13 @@ function memoryOf(operand: Operand): MemoryOperand {
 }
 
 /** Reads from a memory operand, `skip` bytes on. */
-export function readOperandAt(cpu: Cpu, operand: Operand, skip: number, size: AccessSize): number {
+export function readOperandAt(cpu: Cpu, operand: Operand, skip: number, size: AccessSize | 8): number {
   const memory = memoryOf(operand);
   const offset = wrap(memory, effectiveAddress(cpu, memory) + skip);
   return readSegment(cpu, segmentNumber(memory), offset, size);
 }
 
-export function writeOperandAt(cpu: Cpu, operand: Operand, skip: number, size: AccessSize, value: number): void {
+export function writeOperandAt(cpu: Cpu, operand: Operand, skip: number, size: AccessSize | 8, value: number): void {
   const memory = memoryOf(operand);
   const offset = wrap(memory, effectiveAddress(cpu, memory) + skip);
   writeSegment(cpu, segmentNumber(memory), offset, size, value);
@@ -41,23 +58,26 @@ export function checkOperandWrite(cpu: Cpu, operand: Operand, size: number): voi
   cpu.mmu.checkWrite(linear, size, cpu.state.cpl === 3);
 }
 
-const wrap = (memory: MemoryOperand, offset: number): number => (memory.addressSize === 16 ? offset & 0xffff : offset >>> 0);
+function wrap(memory: MemoryOperand, offset: number): number {
+  if (memory.addressSize === 64) return offset;
+  return memory.addressSize === 16 ? offset & 0xffff : offset >>> 0;
+}
 
-export function readSegment(cpu: Cpu, segment: Seg, offset: number, size: AccessSize): number {
+export function readSegment(cpu: Cpu, segment: Seg, offset: number, size: AccessSize | 8): number {
   return cpu.mmu.read(checkAccess(cpu.state, segment, offset, size, false), size, cpu.state.cpl === 3);
 }
 
-export function writeSegment(cpu: Cpu, segment: Seg, offset: number, size: AccessSize, value: number): void {
+export function writeSegment(cpu: Cpu, segment: Seg, offset: number, size: AccessSize | 8, value: number): void {
   cpu.mmu.write(checkAccess(cpu.state, segment, offset, size, true), size, value, cpu.state.cpl === 3);
 }
 
-/** The value of a register, memory or immediate operand, at most 32 bits, unsigned. */
+/** The value of a register, memory or immediate operand: unsigned, 8 bytes signed and perhaps rounded (see `join`). */
 export function readOperand(cpu: Cpu, operand: Operand): number {
   switch (operand.kind) {
     case 'register':
       return readRegister(cpu, operand);
     case 'memory':
-      return readOperandAt(cpu, operand, 0, operand.size as AccessSize);
+      return readOperandAt(cpu, operand, 0, operand.size as AccessSize | 8);
     case 'immediate':
       return operand.size === 1 ? operand.value & 0xff : operand.size === 2 ? operand.value & 0xffff : operand.value >>> 0;
     default:
@@ -72,7 +92,19 @@ function readRegister({ state }: Cpu, operand: RegisterOperand): number {
 
 /** Writes a register or memory operand; a 32-bit register is zero-extended. */
 export function writeOperand(cpu: Cpu, operand: Operand, value: number): void {
-  if (operand.kind === 'memory') writeOperandAt(cpu, operand, 0, operand.size as AccessSize, value);
+  if (operand.kind === 'memory') writeOperandAt(cpu, operand, 0, operand.size as AccessSize | 8, value);
   else if (operand.kind === 'register') cpu.state.setReg(operand.index, operand.size, value, operand.high);
   else throw new Error(`a ${operand.kind} operand is not written`);
+}
+
+/** The general register of an operand, exactly: its low and high 32 bits, the high ones 0 outside 64-bit code. */
+export function registerHalves({ state }: Cpu, operand: Operand): readonly [low: number, high: number] {
+  if (operand.kind !== 'register' || operand.class !== 'gpr') throw new Error(`a ${operand.kind} operand is no general register`);
+  return [state.reg32(operand.index), operand.size === 8 ? state.regHigh(operand.index) : 0];
+}
+
+/** Writes a general register operand; the high half is dropped where it has none. */
+export function writeRegisterHalves({ state }: Cpu, operand: Operand, low: number, high: number): void {
+  if (operand.kind !== 'register' || operand.class !== 'gpr') throw new Error(`a ${operand.kind} operand is no general register`);
+  state.setRegHalves(operand.index, low, operand.size === 8 ? high : 0);
 }

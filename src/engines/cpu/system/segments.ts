@@ -1,6 +1,6 @@
 /** Loading segment registers, with the manual's checks in the manual's order ("Segmentation", MOV, LDS, LLDT, LTR). */
 import type { LinearAddress } from '../../../shared/addresses';
-import { Attr, type CpuState, Seg, type SegmentRegister } from '../state';
+import { Attr, type CpuState, highHalf, isCanonical, Seg, type SegmentRegister } from '../state';
 import { type Descriptor, fetchDescriptor, isNull, SystemType } from './descriptors';
 import { GuestFault, gp, selectorCode, Vector } from './fault';
 import type { Mmu } from './mmu';
@@ -28,9 +28,9 @@ export function registerFrom(selector: number, descriptor: Descriptor): SegmentR
 }
 
 /** Sets the accessed bit in memory unless it is set. */
-export function markAccessed({ mmu }: SegmentContext, descriptor: Descriptor): void {
+export function markAccessed({ state, mmu }: SegmentContext, descriptor: Descriptor): void {
   if (!descriptor.isSegment || descriptor.attributes & Attr.accessed) return;
-  const at = ((descriptor.address + 5) >>> 0) as LinearAddress;
+  const at = state.advance(descriptor.address, 5);
   mmu.write(at, 1, ((descriptor.high >>> 8) & 0xff) | Attr.accessed, false);
 }
 
@@ -39,6 +39,9 @@ export function loadSegment(c: SegmentContext, segment: Seg, selector: number): 
   const { state } = c;
   if (!state.protectedMode || state.virtual8086) {
     state.setRealSegment(segment, selector);
+  } else if (segment === Seg.ss && state.long && isNull(selector) && state.cpl < 3 && (selector & 3) === state.cpl) {
+    // 64-bit code may run without a stack segment.
+    state.setSegment(Seg.ss, nullSegment(selector));
   } else if (segment === Seg.ss) {
     const descriptor = checkStackSegment(c, selector, state.cpl, Vector.gp);
     markAccessed(c, descriptor);
@@ -95,6 +98,7 @@ export function loadLdtr({ state, mmu }: SegmentContext, selector: number, vecto
   if (!descriptor) throw new GuestFault(vector, code, 'the LDT selector must lie in the GDT');
   if (descriptor.isSegment || descriptor.type !== SystemType.ldt) throw new GuestFault(vector, code, 'the descriptor is no LDT');
   if (!descriptor.present) throw new GuestFault(vector === Vector.ts ? Vector.ts : Vector.np, code, 'the LDT is not present');
+  if (!isCanonical(descriptor.base)) throw gp(code, "the LDT's base is not canonical");
   state.setSegment(Seg.ldtr, registerFrom(selector, descriptor));
 }
 
@@ -104,34 +108,46 @@ export function loadTaskRegister({ state, mmu }: SegmentContext, selector: numbe
   const code = selectorCode(selector);
   const descriptor = selector & 4 ? undefined : fetchDescriptor(state, mmu, selector);
   if (!descriptor) throw gp(code, 'the TSS selector must lie in the GDT');
-  if (descriptor.isSegment || (descriptor.type !== SystemType.tss16 && descriptor.type !== SystemType.tss32)) {
+  const available = descriptor.type === SystemType.tss32 || (descriptor.type === SystemType.tss16 && !state.longMode);
+  if (descriptor.isSegment || !available) {
     throw gp(code, 'the descriptor is no available TSS');
   }
   if (!descriptor.present) throw new GuestFault(Vector.np, code, 'the TSS is not present');
+  if (!isCanonical(descriptor.base)) throw gp(code, "the TSS's base is not canonical");
   setBusy(mmu, descriptor, true);
   state.setSegment(Seg.tr, registerFrom(selector, { ...descriptor, attributes: descriptor.attributes | 2 }));
 }
 
 /** Writes a TSS descriptor's busy bit. */
 export function setBusy(mmu: Mmu, descriptor: Descriptor, busy: boolean): void {
-  const at = ((descriptor.address + 4) >>> 0) as LinearAddress;
+  const at = mmu.advance(descriptor.address, 4);
   const high = mmu.read(at, 4, false);
   mmu.write(at, 4, (busy ? high | 0x200 : high & ~0x200) >>> 0, false);
 }
 
 /**
  * Exact check of an access through a segment register.
- * @param offset unsigned; @param size in bytes
+ * @param offset unsigned, in 64-bit code signed; @param size in bytes
  * @returns the linear address
  * @throws GuestFault #SS(0) for SS, #GP(0) otherwise
  */
 export function checkAccess(state: CpuState, segment: Seg, offset: number, size: number, write: boolean): LinearAddress {
-  const register = state.segment(segment);
-  const reason = accessFlaw(register, offset, size, write);
+  const linear = state.linear(segment, offset);
+  if (state.long) {
+    if (!isCanonical(linear) || !isCanonical(linear + size - 1)) throw nonCanonical(segment, linear, highHalf(linear));
+    return linear;
+  }
+  const reason = accessFlaw(state.segment(segment), offset, size, write);
   if (reason !== undefined) {
     throw new GuestFault(segment === Seg.ss ? Vector.ss : Vector.gp, 0, `${SEGMENT_LABELS[segment]}: ${reason}`);
   }
-  return ((register.base + offset) >>> 0) as LinearAddress;
+  return linear;
+}
+
+/** @param low @param high halves of the address */
+export function nonCanonical(segment: number, low: number, high: number): GuestFault {
+  const address = `${(high >>> 0).toString(16).padStart(8, '0')}${(low >>> 0).toString(16).padStart(8, '0')}`;
+  return new GuestFault(segment === Seg.ss ? Vector.ss : Vector.gp, 0, `the address 0x${address} is not canonical`);
 }
 
 const SEGMENT_LABELS = ['ES', 'CS', 'SS', 'DS', 'FS', 'GS', 'LDTR', 'TR'];

@@ -1,37 +1,49 @@
 /** Pushing and popping by TypeScript: on the current stack or one that is about to become it. */
 import type { AccessSize } from '../../machine/physical-memory';
 import type { LinearAddress } from '../../../shared/addresses';
-import { Attr, type CpuState, Reg, Seg, type SegmentRegister } from '../state';
+import { Attr, type CpuState, isCanonical, Reg, Seg, type SegmentRegister } from '../state';
 import { GuestFault, Vector } from './fault';
 import type { Mmu } from './mmu';
+
+type StackSize = AccessSize | 8;
 
 /** A stack pointer that moves while nothing is committed to registers. */
 export class StackCursor {
   private readonly mmu: Mmu;
-  private readonly segment: SegmentRegister;
+  /** Undefined in 64-bit mode, which knows no stack segment. */
+  private readonly segment: SegmentRegister | undefined;
   private readonly mask: number;
   private readonly user: boolean;
   private readonly errorCode: number;
-  /** Full stack pointer; only its low half moves on a 16-bit stack. */
+  /** Full stack pointer; only its low half moves on a 16-bit stack. Signed in 64-bit mode. */
   pointer: number;
 
-  /** @param errorCode of the #SS raised when there is no room */
-  constructor(mmu: Mmu, segment: SegmentRegister, pointer: number, user: boolean, errorCode = 0) {
+  /**
+   * @param segment undefined for a stack of 64-bit mode
+   * @param errorCode of the #SS raised when there is no room
+   */
+  constructor(mmu: Mmu, segment: SegmentRegister | undefined, pointer: number, user: boolean, errorCode = 0) {
     this.mmu = mmu;
     this.segment = segment;
     this.pointer = pointer;
     this.user = user;
     this.errorCode = errorCode;
-    this.mask = segment.attributes & Attr.big ? 0xffffffff : 0xffff;
+    this.mask = segment === undefined || segment.attributes & Attr.big ? 0xffffffff : 0xffff;
   }
 
   /** The current stack. */
   static current(state: CpuState, mmu: Mmu, errorCode = 0): StackCursor {
-    return new StackCursor(mmu, state.segment(Seg.ss), state.reg32(Reg.esp), state.cpl === 3, errorCode);
+    const segment = state.long ? undefined : state.segment(Seg.ss);
+    return new StackCursor(mmu, segment, state.regAddress(Reg.esp), state.cpl === 3, errorCode);
   }
 
-  private address(offset: number, size: number): LinearAddress {
+  private address(pointer: number, size: number): LinearAddress {
     const { segment } = this;
+    if (segment === undefined) {
+      if (isCanonical(pointer) && isCanonical(pointer + size - 1)) return pointer as LinearAddress;
+      throw new GuestFault(Vector.ss, this.errorCode, 'the stack pointer is not canonical');
+    }
+    const offset = (pointer & this.mask) >>> 0;
     const down = (segment.attributes & Attr.expandConform) !== 0;
     const top = segment.attributes & Attr.big ? 0xffffffff : 0xffff;
     // As everywhere, a limit of 4 GiB wraps around.
@@ -43,33 +55,47 @@ export class StackCursor {
   }
 
   private move(distance: number): void {
-    this.pointer = ((this.pointer & ~this.mask) | ((this.pointer + distance) & this.mask)) >>> 0;
+    if (this.segment === undefined) this.pointer += distance;
+    else this.pointer = ((this.pointer & ~this.mask) | ((this.pointer + distance) & this.mask)) >>> 0;
   }
 
-  push(size: AccessSize, value: number): void {
+  push(size: StackSize, value: number): void {
     this.move(-size);
-    this.mmu.write(this.address((this.pointer & this.mask) >>> 0, size), size, size === 2 ? value & 0xffff : value, this.user);
+    this.mmu.write(this.address(this.pointer, size), size, size === 2 ? value & 0xffff : value, this.user);
   }
 
-  pop(size: AccessSize): number {
-    const value = this.mmu.read(this.address((this.pointer & this.mask) >>> 0, size), size, this.user);
+  /** Pushes 8 bytes exactly. */
+  pushHalves(low: number, high: number): void {
+    this.move(-8);
+    this.mmu.writeHalves(this.address(this.pointer, 8), low, high, this.user);
+  }
+
+  pop(size: StackSize): number {
+    const value = this.mmu.read(this.address(this.pointer, size), size, this.user);
+    this.move(size);
+    return value;
+  }
+
+  /** Pops a selector or flags: what lies above their 32 bits is ignored. */
+  popLow(size: StackSize): number {
+    const value = this.mmu.read(this.address(this.pointer, size), size === 2 ? 2 : 4, this.user);
     this.move(size);
     return value;
   }
 
   /** Reads `skip` bytes above the top. */
-  peek(size: AccessSize, skip: number): number {
-    return this.mmu.read(this.address(((this.pointer + skip) & this.mask) >>> 0, size), size, this.user);
+  peek(size: StackSize, skip: number): number {
+    return this.mmu.read(this.address(this.pointer + skip, size), size, this.user);
   }
 
   /** Writes at the top without moving. */
-  poke(size: AccessSize, value: number): void {
-    this.mmu.write(this.address((this.pointer & this.mask) >>> 0, size), size, value, this.user);
+  poke(size: StackSize, value: number): void {
+    this.mmu.write(this.address(this.pointer, size), size, value, this.user);
   }
 
   /** Faults unless the top can be written. */
-  touch(size: AccessSize): void {
-    this.mmu.checkWrite(this.address((this.pointer & this.mask) >>> 0, size), size, this.user);
+  touch(size: StackSize): void {
+    this.mmu.checkWrite(this.address(this.pointer, size), size, this.user);
   }
 
   skip(bytes: number): void {

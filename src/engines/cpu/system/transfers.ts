@@ -2,11 +2,13 @@
 import type { TransitionKind } from '../../../shared/transition';
 import type { Operand } from '../../../isa/types';
 import { SYS } from '../layout';
-import { Attr, Flag, Reg, Seg, type SegmentRegister } from '../state';
+import { Attr, Flag, isCanonical, Reg, Seg, type SegmentRegister } from '../state';
 import type { Cpu } from './cpu';
 import { type Descriptor, fetchDescriptor, isNull, parseGate, SystemType } from './descriptors';
 import { GuestFault, gp, selectorCode, Vector } from './fault';
 import { privilegedStack } from './interrupts';
+import * as longMode from './long-mode';
+import { enter, innerStack, isLongCode } from './long-mode';
 import { readOperandAt } from './operands';
 import { markAccessed, nullSegment, registerFrom } from './segments';
 import { StackCursor } from './stack';
@@ -20,7 +22,7 @@ interface Target {
 /** The far pointer of a direct or indirect transfer. */
 function farTarget(cpu: Cpu, operand: Operand): Target {
   if (operand.kind === 'far') return { selector: operand.selector, offset: operand.offset };
-  const size = cpu.instruction.operandSize === 2 ? 2 : 4;
+  const size = cpu.instruction.operandSize;
   return { offset: readOperandAt(cpu, operand, 0, size), selector: readOperandAt(cpu, operand, size, 2) };
 }
 
@@ -38,7 +40,7 @@ function origin(cpu: Cpu, kind: TransitionKind, causeName: string) {
     fromSelector: state.selector(Seg.cs),
     fromOffset: cpu.here,
     fromStackSelector: state.selector(Seg.ss),
-    fromStackOffset: state.reg32(Reg.esp),
+    fromStackOffset: state.regAddress(Reg.esp),
   };
 }
 
@@ -70,7 +72,7 @@ function report(
     fromStackSelector: stackSwitched ? from.fromStackSelector : undefined,
     fromStackOffset: stackSwitched ? from.fromStackOffset : undefined,
     toStackSelector: stackSwitched ? state.selector(Seg.ss) : undefined,
-    toStackOffset: stackSwitched ? state.reg32(Reg.esp) : undefined,
+    toStackOffset: stackSwitched ? state.regAddress(Reg.esp) : undefined,
     gateLow: facts.gate?.low,
     gateHigh: facts.gate?.high,
     targetHigh: facts.target?.high,
@@ -79,12 +81,21 @@ function report(
 }
 
 function enterCode(cpu: Cpu, target: Descriptor, selector: number, offset: number, cpl: number): void {
-  const { state } = cpu;
   markAccessed(cpu, target);
-  state.setCpl(cpl);
-  state.setSegment(Seg.cs, registerFrom((selector & 0xfffc) | cpl, target));
-  state.ip = offset;
-  state.refresh();
+  enter(cpu.state, cpl, registerFrom((selector & 0xfffc) | cpl, target));
+  cpu.state.ip = offset;
+}
+
+/** #GP(0) for an offset beyond its segment's limit, or in 64-bit code not canonical. */
+function checkOffset({ state }: Cpu, target: Descriptor, offset: number, whose: string): void {
+  if (state.longMode && isLongCode(target) ? !isCanonical(offset) : offset < 0 || offset > target.limit) {
+    throw gp(0, `${whose} lies beyond its segment's limit or is not canonical`);
+  }
+}
+
+/** In IA-32e mode L and D may not both be set. */
+function checkWidth({ state }: Cpu, target: Descriptor, code: number): void {
+  if (state.longMode && target.attributes & Attr.long && target.attributes & Attr.big) throw gp(code, 'the code segment has L and D set');
 }
 
 // --- JMP and CALL
@@ -99,7 +110,7 @@ export function jmpFar(cpu: Cpu): void {
   const descriptor = namedDescriptor(cpu, selector);
   if (descriptor.isSegment) {
     checkDirect(cpu, descriptor, selector);
-    if (offset > descriptor.limit) throw gp(0, "the target lies beyond its segment's limit");
+    checkOffset(cpu, descriptor, offset, 'the target');
     enterCode(cpu, descriptor, selector, offset, cpu.state.cpl);
     report(cpu, { ...from, kind: 'mode-change' }, { target: descriptor });
     return;
@@ -112,7 +123,7 @@ export function jmpFar(cpu: Cpu): void {
     throw gp(selectorCode(gateFields.selector), `JMP through a gate keeps the CPL: code DPL ${target.dpl}, CPL ${cpl}`);
   }
   checkGateTargetPresent(gateFields.selector, target);
-  if (gateFields.offset > target.limit) throw gp(0, "the gate's offset lies beyond its segment's limit");
+  checkOffset(cpu, target, gateFields.offset, "the gate's offset");
   enterCode(cpu, target, gateFields.selector, gateFields.offset, cpl);
   report(cpu, from, { gate: descriptor, target });
 }
@@ -128,13 +139,13 @@ function jumpReal(cpu: Cpu, selector: number, offset: number): void {
 export function callFar(cpu: Cpu): void {
   const { state, mmu } = cpu;
   const { selector, offset } = farTarget(cpu, cpu.instruction.operands[0]);
-  const size = cpu.instruction.operandSize === 2 ? 2 : 4;
+  const size = cpu.instruction.operandSize;
   const stack = StackCursor.current(state, mmu);
   if (isReal(cpu)) {
     stack.push(size, state.selector(Seg.cs));
     stack.push(size, cpu.after);
     jumpReal(cpu, selector, offset);
-    state.setReg32(Reg.esp, stack.pointer);
+    state.setRegAddress(Reg.esp, stack.pointer);
     return;
   }
   const from = origin(cpu, 'gate', 'CALL');
@@ -143,9 +154,9 @@ export function callFar(cpu: Cpu): void {
     checkDirect(cpu, descriptor, selector);
     stack.push(size, state.selector(Seg.cs));
     stack.push(size, cpu.after);
-    if (offset > descriptor.limit) throw gp(0, "the target lies beyond its segment's limit");
+    checkOffset(cpu, descriptor, offset, 'the target');
     enterCode(cpu, descriptor, selector, offset, state.cpl);
-    state.setReg32(Reg.esp, stack.pointer);
+    state.setRegAddress(Reg.esp, stack.pointer);
     report(cpu, { ...from, kind: 'mode-change' }, { target: descriptor });
     return;
   }
@@ -158,14 +169,15 @@ function callThroughGate(cpu: Cpu, from: Origin, gate: Descriptor): void {
   const { gateFields, target } = callGateTarget(cpu, gate);
   if (target.dpl > state.cpl) throw gp(selectorCode(gateFields.selector), `code DPL ${target.dpl} > CPL ${state.cpl}`);
   checkGateTargetPresent(gateFields.selector, target);
+  if (state.longMode) return callThroughLongGate(cpu, from, gate, target);
   const size = gateFields.wide ? 4 : 2;
   const current = StackCursor.current(state, mmu);
   if (target.conforming || target.dpl === state.cpl) {
     current.push(size, state.selector(Seg.cs));
     current.push(size, cpu.after);
-    if (gateFields.offset > target.limit) throw gp(0, "the gate's offset lies beyond its segment's limit");
+    checkOffset(cpu, target, gateFields.offset, "the gate's offset");
     enterCode(cpu, target, gateFields.selector, gateFields.offset, state.cpl);
-    state.setReg32(Reg.esp, current.pointer);
+    state.setRegAddress(Reg.esp, current.pointer);
     report(cpu, from, { gate, target });
     return;
   }
@@ -178,12 +190,33 @@ function callThroughGate(cpu: Cpu, from: Origin, gate: Descriptor): void {
   for (const parameter of parameters.reverse()) stack.push(size, parameter);
   stack.push(size, state.selector(Seg.cs));
   stack.push(size, cpu.after);
-  if (gateFields.offset > target.limit) throw gp(0, "the gate's offset lies beyond its segment's limit");
+  checkOffset(cpu, target, gateFields.offset, "the gate's offset");
   markAccessed(cpu, inner.descriptor);
   state.setSegment(Seg.ss, segment);
   enterCode(cpu, target, gateFields.selector, gateFields.offset, target.dpl);
-  state.setReg32(Reg.esp, stack.pointer);
+  state.setRegAddress(Reg.esp, stack.pointer);
   report(cpu, from, { gate, target, stackSwitched: true });
+}
+
+/** A 64-bit call gate: no parameters, and a null selector for the inner stack segment. */
+function callThroughLongGate(cpu: Cpu, from: Origin, gate: Descriptor, target: Descriptor): void {
+  const { state, mmu } = cpu;
+  const gateFields = parseGate(gate);
+  const inward = !target.conforming && target.dpl < state.cpl;
+  const cpl = inward ? target.dpl : state.cpl;
+  const pointer = inward ? innerStack(cpu, cpl, 0) : state.regAddress(Reg.esp);
+  const stack = new StackCursor(mmu, undefined, pointer, cpl === 3);
+  if (inward) {
+    stack.push(8, state.selector(Seg.ss));
+    stack.pushHalves(state.reg32(Reg.esp), state.long ? state.regHigh(Reg.esp) : 0);
+  }
+  stack.push(8, state.selector(Seg.cs));
+  stack.push(8, cpu.after);
+  checkOffset(cpu, target, gateFields.offset, "the gate's offset");
+  if (inward) state.setSegment(Seg.ss, nullSegment(cpl));
+  enterCode(cpu, target, gateFields.selector, gateFields.offset, cpl);
+  state.setReg64(Reg.esp, stack.pointer);
+  report(cpu, from, { gate, target, stackSwitched: inward });
 }
 
 function namedDescriptor(cpu: Cpu, selector: number): Descriptor {
@@ -194,21 +227,27 @@ function namedDescriptor(cpu: Cpu, selector: number): Descriptor {
 }
 
 /** A direct transfer to a code segment keeps the CPL. */
-function checkDirect({ state }: Cpu, descriptor: Descriptor, selector: number): void {
+function checkDirect(cpu: Cpu, descriptor: Descriptor, selector: number): void {
+  const { state } = cpu;
   const code = selectorCode(selector);
   const rpl = selector & 3;
   if (!descriptor.isCode) throw gp(code, 'the target is no code segment');
+  checkWidth(cpu, descriptor, code);
   if (descriptor.conforming ? descriptor.dpl > state.cpl : rpl > state.cpl || descriptor.dpl !== state.cpl) {
     throw gp(code, `${descriptor.conforming ? 'conforming' : 'nonconforming'} code DPL ${descriptor.dpl}, RPL ${rpl}, CPL ${state.cpl}`);
   }
   if (!descriptor.present) throw new GuestFault(Vector.np, code, 'the code segment is not present');
 }
 
+const TASKS: ReadonlySet<number> = new Set([SystemType.taskGate, SystemType.tss16, SystemType.tss32]);
+const isTask = ({ type }: Descriptor): boolean => TASKS.has(type);
+
 /** What a system descriptor leads to; its privilege and presence checked. */
 function checkSystem({ state }: Cpu, descriptor: Descriptor, selector: number): 'call' | 'task' {
   const code = selectorCode(selector);
-  const call = descriptor.type === SystemType.callGate16 || descriptor.type === SystemType.callGate32;
-  const task = descriptor.type === SystemType.taskGate || descriptor.type === SystemType.tss16 || descriptor.type === SystemType.tss32;
+  const { longMode } = state;
+  const call = descriptor.type === SystemType.callGate32 || (descriptor.type === SystemType.callGate16 && !longMode);
+  const task = !longMode && isTask(descriptor);
   if (!call && !task) throw gp(code, 'the descriptor is neither code, gate nor available TSS');
   if (descriptor.dpl < state.cpl || descriptor.dpl < (selector & 3)) {
     throw gp(code, `CPL ${state.cpl} or RPL ${selector & 3} > DPL ${descriptor.dpl}`);
@@ -224,6 +263,7 @@ function callGateTarget(cpu: Cpu, descriptor: Descriptor) {
   const target = fetchDescriptor(cpu.state, cpu.mmu, gateFields.selector);
   if (!target) throw gp(code, "the gate's selector lies outside its descriptor table");
   if (!target.isCode || target.dpl > cpu.state.cpl) throw gp(code, `code DPL ${target.dpl} > CPL ${cpu.state.cpl}, or not code`);
+  if (cpu.state.longMode && !isLongCode(target)) throw gp(code, "the gate's segment is not 64-bit code (L set, D clear)");
   return { gateFields, target };
 }
 
@@ -250,16 +290,16 @@ function taskTransfer(cpu: Cpu, descriptor: Descriptor, selector: number, how: '
 
 export function retFar(cpu: Cpu): void {
   const { state, mmu } = cpu;
-  const size = cpu.instruction.operandSize === 2 ? 2 : 4;
+  const size = cpu.instruction.operandSize;
   const [operand] = cpu.instruction.operands;
   const release = operand?.kind === 'immediate' ? operand.value : 0;
   const stack = StackCursor.current(state, mmu);
   const offset = stack.pop(size);
-  const selector = stack.pop(size) & 0xffff;
+  const selector = stack.popLow(size) & 0xffff;
   if (isReal(cpu)) {
     jumpReal(cpu, selector, offset);
     stack.skip(release);
-    state.setReg32(Reg.esp, stack.pointer);
+    state.setRegAddress(Reg.esp, stack.pointer);
     return;
   }
   const from = origin(cpu, 'return', 'RETF');
@@ -267,35 +307,37 @@ export function retFar(cpu: Cpu): void {
   stack.skip(release);
   if ((selector & 3) === state.cpl) {
     enterCode(cpu, target, selector, offset, state.cpl);
-    state.setReg32(Reg.esp, stack.pointer);
+    state.setRegAddress(Reg.esp, stack.pointer);
     report(cpu, { ...from, kind: 'mode-change' }, { target });
     return;
   }
   const outerPointer = stack.pop(size);
-  const outerSelector = stack.pop(size) & 0xffff;
+  const outerSelector = stack.popLow(size) & 0xffff;
   returnOutward(cpu, { target, selector, offset }, { selector: outerSelector, pointer: outerPointer, size, release });
   report(cpu, from, { target, stackSwitched: true });
 }
 
 /** The checks on the code segment that RET and IRET go back to. */
-function returnTarget({ state, mmu }: Cpu, selector: number, offset: number): Descriptor {
+function returnTarget(cpu: Cpu, selector: number, offset: number): Descriptor {
+  const { state, mmu } = cpu;
   if (isNull(selector)) throw gp(0, 'a null selector to return to');
   const code = selectorCode(selector);
   const target = fetchDescriptor(state, mmu, selector);
   if (!target) throw gp(code, `return selector 0x${selector.toString(16)} lies outside its descriptor table`);
   const rpl = selector & 3;
   if (!target.isCode) throw gp(code, 'the return selector is no code segment');
+  checkWidth(cpu, target, code);
   if (rpl < state.cpl) throw gp(code, `return RPL ${rpl} < CPL ${state.cpl}`);
   if (target.conforming ? target.dpl > rpl : target.dpl !== rpl) throw gp(code, `return code DPL ${target.dpl}, RPL ${rpl}`);
   if (!target.present) throw new GuestFault(Vector.np, code, 'the code segment to return to is not present');
-  if (offset > target.limit) throw gp(0, "the return offset lies beyond its segment's limit");
+  checkOffset(cpu, target, offset, 'the return offset');
   return target;
 }
 
 interface OuterStack {
   readonly selector: number;
   readonly pointer: number;
-  readonly size: 2 | 4;
+  readonly size: 2 | 4 | 8;
   readonly release: number;
 }
 
@@ -303,15 +345,27 @@ interface OuterStack {
 function returnOutward(cpu: Cpu, code: Target & { readonly target: Descriptor }, outer: OuterStack): void {
   const { state } = cpu;
   const cpl = code.selector & 3;
-  const descriptor = outerStackDescriptor(cpu, outer.selector, cpl);
-  markAccessed(cpu, descriptor);
+  const segment = outerStack(cpu, outer.selector, cpl, code.target);
   enterCode(cpu, code.target, code.selector, code.offset, cpl);
-  setOuterStack(cpu, registerFrom(outer.selector, descriptor), outer);
+  setOuterStack(cpu, segment, outer);
   for (const segment of [Seg.es, Seg.ds, Seg.fs, Seg.gs]) dropIfInner(cpu, segment, cpl);
   state.refresh();
 }
 
+/** The outer stack segment, checked and marked; 64-bit code outside ring 3 may have none. */
+function outerStack(cpu: Cpu, selector: number, cpl: number, code: Descriptor): SegmentRegister {
+  if (isNull(selector) && cpu.state.longMode && isLongCode(code) && cpl !== 3) return nullSegment(selector);
+  const descriptor = outerStackDescriptor(cpu, selector, cpl);
+  markAccessed(cpu, descriptor);
+  return registerFrom(selector, descriptor);
+}
+
 function setOuterStack({ state }: Cpu, segment: SegmentRegister, outer: OuterStack): void {
+  if (state.long) {
+    state.setSegment(Seg.ss, segment);
+    state.setReg64(Reg.esp, outer.pointer + outer.release);
+    return;
+  }
   const wide = (segment.attributes & Attr.big) !== 0;
   state.setSegment(Seg.ss, segment);
   const pointer = wide ? outer.pointer + outer.release : (outer.pointer + outer.release) & 0xffff;
@@ -341,40 +395,44 @@ function dropIfInner({ state }: Cpu, segment: Seg, cpl: number): void {
 
 export function iret(cpu: Cpu): void {
   const { state, mmu } = cpu;
-  const size = cpu.instruction.operandSize === 2 ? 2 : 4;
+  const size = cpu.instruction.operandSize;
   // NMIs are let in again even where IRET faults on the way.
   state.setSys(SYS.nmi, state.sys(SYS.nmi) & ~2);
-  if (!state.protectedMode) return iretReal(cpu, size);
+  if (!state.protectedMode) return iretReal(cpu, size === 2 ? 2 : 4);
   if (state.virtual8086) {
     if (state.iopl !== 3) throw gp(0, `IRET in virtual-8086 mode needs IOPL 3, it is ${state.iopl}`);
-    return iretReal(cpu, size);
+    return iretReal(cpu, size === 2 ? 2 : 4);
   }
-  if (state.flag(Flag.nt)) return iretTask(cpu);
+  if (state.flag(Flag.nt)) {
+    if (state.longMode) throw gp(0, 'IRET with NT set in IA-32e mode');
+    return iretTask(cpu);
+  }
 
   const from = origin(cpu, 'return', 'IRET');
   const stack = StackCursor.current(state, mmu);
   const offset = stack.pop(size);
-  const selector = stack.pop(size) & 0xffff;
-  const flags = stack.pop(size);
-  if (size === 4 && flags & Flag.vm && state.cpl === 0) {
+  const selector = stack.popLow(size) & 0xffff;
+  const flags = stack.popLow(size);
+  if (size === 4 && flags & Flag.vm && state.cpl === 0 && !state.longMode) {
     iretToVirtual(cpu, from, stack, selector, offset, flags);
     return;
   }
   const target = returnTarget(cpu, selector, offset);
   const oldCpl = state.cpl;
-  if ((selector & 3) === oldCpl) {
+  // 64-bit code always pops its stack, too.
+  if ((selector & 3) === oldCpl && !state.long) {
     setReturnFlags(cpu, flags, size, oldCpl);
     enterCode(cpu, target, selector, offset, oldCpl);
-    state.setReg32(Reg.esp, stack.pointer);
+    state.setRegAddress(Reg.esp, stack.pointer);
     report(cpu, from, { target, always: true });
     return;
   }
   const pointer = stack.pop(size);
-  const outerSelector = stack.pop(size) & 0xffff;
-  outerStackDescriptor(cpu, outerSelector, selector & 3);
+  const outerSelector = stack.popLow(size) & 0xffff;
+  outerStack(cpu, outerSelector, selector & 3, target);
   setReturnFlags(cpu, flags, size, oldCpl);
   returnOutward(cpu, { target, selector, offset }, { selector: outerSelector, pointer, size, release: 0 });
-  report(cpu, from, { target, stackSwitched: true });
+  report(cpu, from, { target, stackSwitched: true, always: true });
 }
 
 function iretReal(cpu: Cpu, size: 2 | 4): void {
@@ -382,10 +440,10 @@ function iretReal(cpu: Cpu, size: 2 | 4): void {
   const from = origin(cpu, 'return', 'IRET');
   const stack = StackCursor.current(state, mmu);
   const offset = stack.pop(size);
-  const selector = stack.pop(size) & 0xffff;
-  const flags = stack.pop(size);
+  const selector = stack.popLow(size) & 0xffff;
+  const flags = stack.popLow(size);
   if (offset > state.segLimit(Seg.cs)) throw gp(0, 'the return offset lies beyond the limit of CS');
-  state.setReg32(Reg.esp, stack.pointer);
+  state.setRegAddress(Reg.esp, stack.pointer);
   const changeable = (size === 4 ? 0x257fd5 : 0x7fd5) & ~(state.virtual8086 ? Flag.iopl : 0);
   state.eflags = ((state.eflags & ~changeable) | (flags & changeable)) >>> 0;
   state.setRealSegment(Seg.cs, selector);
@@ -395,11 +453,11 @@ function iretReal(cpu: Cpu, size: 2 | 4): void {
 }
 
 /** IF needs CPL at or below IOPL, IOPL and VM need ring 0 (manual, IRET). */
-function setReturnFlags({ state }: Cpu, flags: number, size: 2 | 4, cpl: number): void {
+function setReturnFlags({ state }: Cpu, flags: number, size: 2 | 4 | 8, cpl: number): void {
   let changeable: number = Flag.cf | Flag.pf | Flag.af | Flag.zf | Flag.sf | Flag.tf | Flag.df | Flag.of | Flag.nt;
-  if (size === 4) changeable |= Flag.rf | Flag.ac | Flag.id;
+  if (size !== 2) changeable |= Flag.rf | Flag.ac | Flag.id;
   if (cpl <= state.iopl) changeable |= Flag.if;
-  if (cpl === 0) changeable |= Flag.iopl | (size === 4 ? Flag.vif | Flag.vip : 0);
+  if (cpl === 0) changeable |= Flag.iopl | (size !== 2 ? Flag.vif | Flag.vip : 0);
   state.eflags = ((state.eflags & ~changeable) | (flags & changeable)) >>> 0;
 }
 
@@ -438,42 +496,17 @@ function iretToVirtual(cpu: Cpu, from: Origin, stack: StackCursor, selector: num
   report(cpu, from, { stackSwitched: true });
 }
 
-// --- SYSENTER and SYSEXIT
+// --- fast system calls
 
-const FLAT = { base: 0, limit: 0xffffffff, unusable: false };
-const FLAT_CODE = 0xc09b;
-const FLAT_DATA = 0xc093;
+/** Logs what a fast system call did once it is done. */
+const logged =
+  (name: string, kind: TransitionKind, run: (cpu: Cpu, done: () => void) => void) =>
+  (cpu: Cpu): void => {
+    const from = origin(cpu, kind, name);
+    run(cpu, () => report(cpu, from, { stackSwitched: true, always: true }));
+  };
 
-function flat(selector: number, attributes: number, dpl: number): SegmentRegister {
-  return { ...FLAT, selector, attributes: attributes | (dpl << Attr.dplShift) };
-}
-
-export function sysenter(cpu: Cpu): void {
-  const { state } = cpu;
-  const cs = state.sys(SYS.sysenterCs) & 0xffff;
-  if (!state.protectedMode) throw gp(0, 'SYSENTER in real mode');
-  if (isNull(cs)) throw gp(0, 'IA32_SYSENTER_CS is null');
-  const from = origin(cpu, 'syscall', 'SYSENTER');
-  state.setFlag(Flag.vm | Flag.if | Flag.rf, false);
-  state.setCpl(0);
-  state.setSegment(Seg.cs, flat(cs & 0xfffc, FLAT_CODE, 0));
-  state.setSegment(Seg.ss, flat((cs & 0xfffc) + 8, FLAT_DATA, 0));
-  state.setReg32(Reg.esp, state.sys(SYS.sysenterEsp));
-  state.ip = state.sys(SYS.sysenterEip);
-  state.refresh();
-  report(cpu, from, { stackSwitched: true, always: true });
-}
-
-export function sysexit(cpu: Cpu): void {
-  const { state } = cpu;
-  const cs = state.sys(SYS.sysenterCs) & 0xffff;
-  if (!state.protectedMode || isNull(cs) || state.cpl !== 0) throw gp(0, 'SYSEXIT needs protected mode, ring 0 and IA32_SYSENTER_CS');
-  const from = origin(cpu, 'return', 'SYSEXIT');
-  state.setCpl(3);
-  state.setSegment(Seg.cs, flat(((cs & 0xfffc) + 16) | 3, FLAT_CODE, 3));
-  state.setSegment(Seg.ss, flat(((cs & 0xfffc) + 24) | 3, FLAT_DATA, 3));
-  state.ip = state.reg32(Reg.edx);
-  state.setReg32(Reg.esp, state.reg32(Reg.ecx));
-  state.refresh();
-  report(cpu, from, { stackSwitched: true, always: true });
-}
+export const sysenter = logged('SYSENTER', 'syscall', longMode.sysenter);
+export const sysexit = logged('SYSEXIT', 'return', longMode.sysexit);
+export const syscall = logged('SYSCALL', 'syscall', longMode.syscall);
+export const sysret = logged('SYSRET', 'return', longMode.sysret);

@@ -4,11 +4,11 @@ import type { Cpu } from './cpu';
 import { requireProtected, requireRing0 } from './control';
 import { type Descriptor, fetchDescriptor, isNull, SystemType } from './descriptors';
 import { GuestFault, gp, ud, Vector } from './fault';
-import { checkOperandWrite, readOperand, readOperandAt, writeOperand, writeOperandAt } from './operands';
+import { checkOperandWrite, effectiveAddress, readOperand, readOperandAt, segmentNumber, writeOperand, writeOperandAt } from './operands';
 import { loadSegment } from './segments';
 import { StackCursor } from './stack';
 
-const sizeOf = (cpu: Cpu): 2 | 4 => (cpu.instruction.operandSize === 2 ? 2 : 4);
+const sizeOf = (cpu: Cpu): 2 | 4 | 8 => cpu.instruction.operandSize;
 
 // --- decimal adjustment
 
@@ -90,7 +90,7 @@ export function pushf(cpu: Cpu): void {
   requireVirtualIopl(cpu);
   const stack = StackCursor.current(cpu.state, cpu.mmu);
   stack.push(sizeOf(cpu), cpu.state.eflags & ~(Flag.vm | Flag.rf));
-  cpu.state.setReg32(Reg.esp, stack.pointer);
+  cpu.state.setRegAddress(Reg.esp, stack.pointer);
 }
 
 export function popf(cpu: Cpu): void {
@@ -98,13 +98,13 @@ export function popf(cpu: Cpu): void {
   const { state } = cpu;
   const size = sizeOf(cpu);
   const stack = StackCursor.current(state, cpu.mmu);
-  const value = stack.pop(size);
-  state.setReg32(Reg.esp, stack.pointer);
+  const value = stack.popLow(size);
+  state.setRegAddress(Reg.esp, stack.pointer);
   let changeable: number = Flag.cf | Flag.pf | Flag.af | Flag.zf | Flag.sf | Flag.tf | Flag.df | Flag.of | Flag.nt;
-  if (size === 4) changeable |= Flag.ac | Flag.id;
+  if (size !== 2) changeable |= Flag.ac | Flag.id;
   if (state.cpl === 0) changeable |= Flag.iopl | Flag.if;
   else if (state.cpl <= state.iopl) changeable |= Flag.if;
-  state.eflags = (((state.eflags & ~changeable) | (value & changeable)) & ~(size === 4 ? Flag.rf : 0)) >>> 0;
+  state.eflags = (((state.eflags & ~changeable) | (value & changeable)) & ~(size !== 2 ? Flag.rf : 0)) >>> 0;
   state.refresh();
 }
 
@@ -138,7 +138,7 @@ export function pusha(cpu: Cpu): void {
   const size = sizeOf(cpu);
   const stack = StackCursor.current(state, cpu.mmu);
   for (let i = 0; i < 8; i++) stack.push(size, state.reg(i, size));
-  state.setReg32(Reg.esp, stack.pointer);
+  state.setRegAddress(Reg.esp, stack.pointer);
 }
 
 export function popa(cpu: Cpu): void {
@@ -149,7 +149,7 @@ export function popa(cpu: Cpu): void {
   values.reverse().forEach((value, i) => {
     if (i !== Reg.esp) state.setReg(i, size, value);
   });
-  state.setReg32(Reg.esp, stack.pointer);
+  state.setRegAddress(Reg.esp, stack.pointer);
 }
 
 export function enter(cpu: Cpu): void {
@@ -161,14 +161,14 @@ export function enter(cpu: Cpu): void {
   const stack = StackCursor.current(state, mmu);
   stack.push(size, state.reg(Reg.ebp, size));
   const frame = stack.pointer;
-  const outer = new StackCursor(mmu, state.segment(Seg.ss), state.reg32(Reg.ebp), state.cpl === 3);
+  const outer = new StackCursor(mmu, state.long ? undefined : state.segment(Seg.ss), state.regAddress(Reg.ebp), state.cpl === 3);
   for (let i = 1; i < level; i++) stack.push(size, outer.peek(size, -size * i));
   if (level > 0) stack.push(size, frame);
   stack.skip(-bytes);
   // The new top must be writable, so that a stack grows one page at a time.
   stack.touch(size);
   state.setReg(Reg.ebp, size, frame);
-  state.setReg32(Reg.esp, stack.pointer);
+  state.setRegAddress(Reg.esp, stack.pointer);
 }
 
 export function bound(cpu: Cpu): void {
@@ -209,7 +209,7 @@ export function pushSegment(cpu: Cpu): void {
     stack.skip(-4);
     stack.poke(2, state.selector(segmentOf(cpu, 0)));
   } else stack.push(2, state.selector(segmentOf(cpu, 0)));
-  state.setReg32(Reg.esp, stack.pointer);
+  state.setRegAddress(Reg.esp, stack.pointer);
 }
 
 export function popSegment(cpu: Cpu): void {
@@ -219,7 +219,7 @@ export function popSegment(cpu: Cpu): void {
   const selector = stack.peek(2, 0);
   stack.skip(sizeOf(cpu));
   loadSegment(cpu, segment, selector);
-  state.setReg32(Reg.esp, stack.pointer);
+  state.setRegAddress(Reg.esp, stack.pointer);
   if (segment === Seg.ss) cpu.shadow('mov-ss');
 }
 
@@ -246,13 +246,15 @@ const VALID_FOR_LAR = new Set<number>([
   SystemType.busyTss32,
   SystemType.callGate32,
 ]);
+const VALID_IN_LONG_MODE = new Set<number>([SystemType.ldt, SystemType.tss32, SystemType.busyTss32, SystemType.callGate32]);
 const VALID_FOR_LSL = new Set<number>([SystemType.tss16, SystemType.ldt, SystemType.busyTss16, SystemType.tss32, SystemType.busyTss32]);
 
 /** The descriptor if a program at this CPL and RPL may see it. */
 function visible(cpu: Cpu, selector: number, systemTypes: ReadonlySet<number>): Descriptor | undefined {
   const descriptor = isNull(selector) ? undefined : fetchDescriptor(cpu.state, cpu.mmu, selector);
   if (!descriptor) return undefined;
-  if (!descriptor.isSegment && !systemTypes.has(descriptor.type)) return undefined;
+  const known = systemTypes.has(descriptor.type) && (!cpu.state.longMode || VALID_IN_LONG_MODE.has(descriptor.type));
+  if (!descriptor.isSegment && !known) return undefined;
   if (!descriptor.conforming && Math.max(cpu.state.cpl, selector & 3) > descriptor.dpl) return undefined;
   return descriptor;
 }
@@ -302,6 +304,26 @@ export function cmpxchg8b(cpu: Cpu): void {
   if (!equal) {
     state.setReg32(Reg.eax, low);
     state.setReg32(Reg.edx, high);
+  }
+  state.setZero(equal);
+}
+
+/** Sixteen bytes at an aligned address; the destination is always written. */
+export function cmpxchg16b(cpu: Cpu): void {
+  const { state } = cpu;
+  const [operand] = cpu.instruction.operands;
+  checkOperandWrite(cpu, operand, 16);
+  if (operand.kind === 'memory' && state.linear(segmentNumber(operand), effectiveAddress(cpu, operand)) & 15) {
+    throw gp(0, 'the operand of CMPXCHG16B is not aligned to 16 bytes');
+  }
+  const words = [0, 4, 8, 12].map((at) => readOperandAt(cpu, operand, at, 4));
+  const pair = (low: number, high: number): number[] => [state.reg32(low), state.regHigh(low), state.reg32(high), state.regHigh(high)];
+  const expected = pair(Reg.eax, Reg.edx);
+  const equal = words.every((word, i) => word === expected[i]);
+  (equal ? pair(Reg.ebx, Reg.ecx) : words).forEach((word, i) => writeOperandAt(cpu, operand, i * 4, 4, word));
+  if (!equal) {
+    state.setRegHalves(Reg.eax, words[0], words[1]);
+    state.setRegHalves(Reg.edx, words[2], words[3]);
   }
   state.setZero(equal);
 }
