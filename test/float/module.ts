@@ -1,7 +1,7 @@
 /** The kernels in a module of their own, each behind a function that takes a case and gives a result in memory. */
 import { FLOAT_LIBRARY } from '../../src/engines/cpu/float/library';
 import { Code, type Expr, get, I32, i32, i64, type ValueType } from '../../src/engines/cpu/wasm/code';
-import { linkLibrary } from '../../src/engines/cpu/wasm/library';
+import { linkLibrary, placeLibrary } from '../../src/engines/cpu/wasm/library';
 import { encodeModule } from '../../src/engines/cpu/wasm/module';
 
 /** struct test and struct result of harness.c. */
@@ -91,8 +91,9 @@ export interface Kernels {
 
 /** Compiles the kernels and the drives into a module over a memory of 4 MiB. */
 export function buildKernels(drives: readonly Drive[]): Kernels {
-  const library = linkLibrary(FLOAT_LIBRARY, FIRST_TYPE, 0);
-  const drivers = drives.map((drive) => ({ type: 0, body: driver(drive, library.index) }));
+  const place = placeLibrary(FLOAT_LIBRARY, 0);
+  const library = linkLibrary(FLOAT_LIBRARY, place, FIRST_TYPE);
+  const drivers = drives.map((drive) => ({ type: 0, body: driver(drive, place.index) }));
   const bytes = encodeModule({
     types: [{ parameters: [I32, I32], results: [] }, ...library.types],
     imports: [],

@@ -5,6 +5,7 @@
 import { IP, REGISTER_SIZE, REGISTERS, SEG, SEGMENT_SIZE, SEGMENTS, STACK_MASK, TLB, TLB64, TLB_BASE, TLB_ENTRIES, ZERO } from '../layout';
 import { type Word, word } from '../semantics/words';
 import { type Code, type Expr, call, get, I32, i32, i64 } from '../wasm/code';
+import type { Library } from '../wasm/library';
 import { RECORD } from './records';
 
 export const Access = { read: 0, write: 1, update: 2 } as const;
@@ -25,6 +26,8 @@ export interface Callees {
   readonly lookup64: number;
   /** Type index of handlers. */
   readonly handlerType: number;
+  /** Functions shared by many handlers. */
+  readonly library: Library;
 }
 
 const ESP = 4;

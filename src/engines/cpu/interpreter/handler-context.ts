@@ -10,6 +10,7 @@ import {
   FLAG_CARRY,
   FLAG_SIGN,
   FLAG_ZERO,
+  IP,
   REGISTERS,
   REGISTER_SIZE,
   SCRATCH,
@@ -258,6 +259,10 @@ export class HandlerContext implements Context {
     });
   }
 
+  library(name: string, ...args: Expr[]): Expr[] {
+    return this.callees.library.call(this.code, name, ...args);
+  }
+
   // --- flags
 
   holds(condition: number): Expr {
@@ -405,6 +410,10 @@ export class HandlerContext implements Context {
 
   get offsets(): Word {
     return this.width.word;
+  }
+
+  instructionIp(): Expr {
+    return i64.add(i64.load(at(0), IP), i64.extend_u(field(RECORD.here)));
   }
 
   nextIp(): Expr {

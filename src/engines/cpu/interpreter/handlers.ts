@@ -4,10 +4,12 @@ import { type OperandCode, parseOperandCode, sizeInBytes } from '../../../isa/op
 import { INSTRUCTIONS } from '../../../isa/table';
 import type { Bits, Instruction, InstructionRow, Operand } from '../../../isa/types';
 import { BUDGET, CURRENT, IP, JUMP64_ENTRY, JUMP_BASE, JUMP_ENTRIES, JUMP_ENTRY, SEG, SEGMENTS, SEGMENT_SIZE } from '../layout';
+import { LIBRARY } from '../semantics/library';
 import { SEMANTICS } from '../semantics/index';
 import type { Facts } from '../semantics/context';
 import { Code, type Expr, get, I32, i32, i64 } from '../wasm/code';
-import { encodeModule, HANDLER } from '../wasm/module';
+import { linkLibrary, placeLibrary } from '../wasm/library';
+import { encodeModule, HANDLER, type Signature } from '../wasm/module';
 import type { Callees } from './code-width';
 import { type FormOperand, HandlerContext } from './handler-context';
 import { ENTER, Exit, RECORD, RECORD_SIZE } from './records';
@@ -175,8 +177,18 @@ const IMPORTS = [
 const RUN = IMPORTS.length;
 const LOOKUP = RUN + 1;
 const LOOKUP64 = LOOKUP + 1;
-const FIRST_HANDLER = LOOKUP64 + 1;
-const CALLEES: Callees = { memory: 0, memory64: 1, commit: 2, helper: 3, lookup: LOOKUP, lookup64: LOOKUP64, handlerType: 0 };
+const FIRST_SHARED = LOOKUP64 + 1;
+const FIRST_HANDLER = FIRST_SHARED + LIBRARY.length;
+const CALLEES: Callees = {
+  memory: 0,
+  memory64: 1,
+  commit: 2,
+  helper: 3,
+  lookup: LOOKUP,
+  lookup64: LOOKUP64,
+  handlerType: 0,
+  library: placeLibrary(LIBRARY, FIRST_SHARED),
+};
 
 const leave = (code: Code, reason: Exit): void => {
   i32.store(code, zero, record, CURRENT);
@@ -305,15 +317,18 @@ export function buildHandlers(): HandlerSet {
     indexes.set(form.key, bodies.length);
     bodies.push(context.finish());
   }
+  const types: Signature[] = [
+    HANDLER,
+    { parameters: [I32, I32, I32, I32], results: [I32] },
+    { parameters: [I32], results: [] },
+    { parameters: [I32, I32, I32, I32, I32], results: [I32] },
+  ];
+  const library = linkLibrary(LIBRARY, CALLEES.library, types.length);
+  const handler = (body: Uint8Array): { type: number; body: Uint8Array } => ({ type: 0, body });
   const bytes = encodeModule({
-    types: [
-      HANDLER,
-      { parameters: [I32, I32, I32, I32], results: [I32] },
-      { parameters: [I32], results: [] },
-      { parameters: [I32, I32, I32, I32, I32], results: [I32] },
-    ],
+    types: [...types, ...library.types],
     imports: IMPORTS,
-    functions: [runBody(), lookupBody(false), lookupBody(true), ...bodies].map((body) => ({ type: 0, body })),
+    functions: [...[runBody(), lookupBody(false), lookupBody(true)].map(handler), ...library.functions, ...bodies.map(handler)],
     exports: { run: RUN },
     table: bodies.map((_, i) => FIRST_HANDLER + i),
   });

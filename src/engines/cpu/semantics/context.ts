@@ -145,9 +145,13 @@ export interface Context {
 
   /** Hands the whole instruction to a TypeScript helper. */
   helper(name: string): void;
+  /** Calls a function that many handlers share (see wasm/library.ts); each of its results may be used any number of times. */
+  library(name: string, ...args: Expr[]): Expr[];
 
   /** The word of offsets in CS: 4 bytes, in 64-bit code 8. */
   readonly offsets: Word;
+  /** The offset of this instruction in CS, always an i64. */
+  instructionIp(): Expr;
   /** The offset of the following instruction. */
   nextIp(): Expr;
   /** The target of a relative operand, truncated to the operand size. */
