@@ -11,6 +11,7 @@ const SLICE = 2_000_000;
 /** With a trace: shorter than the log of transitions, so that none is forgotten before it is written. */
 const TRACED_SLICE = 250_000;
 const TECHNIQUES: readonly string[] = ['emulator', 'translator', 'paravirt', 'vmx', 'container'];
+const ENTRIES: readonly string[] = ['32', '64', 'pvh'];
 const STATUS = { wrongUse: 2, tripleFault: 3, limit: 4 } as const;
 
 /** The words of the JSON's `stop.reason`. */
@@ -33,6 +34,8 @@ const OPTIONS = {
   'max-instructions': { type: 'string' },
   serial: { type: 'string' },
   kernel: { type: 'string' },
+  'unpack-kernel': { type: 'boolean' },
+  'kernel-entry': { type: 'string' },
   initrd: { type: 'string' },
   append: { type: 'string' },
   disk: { type: 'string', multiple: true },
@@ -61,6 +64,8 @@ function readSettings(args: readonly string[]): Settings {
   }
   const engine = text('engine') ?? 'emulator';
   if (!TECHNIQUES.includes(engine)) throw new UsageError(`--engine: "${engine}" is none of ${TECHNIQUES.join(', ')}`);
+  const entry = text('kernel-entry');
+  if (entry !== undefined && !ENTRIES.includes(entry)) throw new UsageError(`--kernel-entry: "${entry}" is none of ${ENTRIES.join(', ')}`);
   return {
     launch: {
       program,
@@ -68,6 +73,8 @@ function readSettings(args: readonly string[]): Settings {
       memory: values.memory === undefined ? undefined : parseSize(values.memory as string, 'memory'),
       cpus: values.cpus === undefined ? undefined : parseNumber(values.cpus as string, 'cpus'),
       kernel: text('kernel'),
+      unpackKernel: values['unpack-kernel'] === true,
+      kernelEntry: entry as LaunchOptions['kernelEntry'],
       initrd: text('initrd'),
       append: text('append'),
       disks: values.disk as string[] | undefined,

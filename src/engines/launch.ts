@@ -2,6 +2,7 @@
 import type { Technique } from '../shared/technique';
 import type { DebugInfo } from '../symbols/debug-info';
 import type { Engine } from './engine';
+import type { KernelEntry } from './program/kernel';
 
 /** The names of launch.json and, in kebab case, of the command line. */
 export interface LaunchOptions {
@@ -12,6 +13,10 @@ export interface LaunchOptions {
   readonly memory?: number;
   readonly cpus?: number;
   readonly kernel?: string;
+  /** Unpack a bzImage on the host, instead of letting the guest do it. */
+  readonly unpackKernel?: boolean;
+  /** How to enter a Linux kernel; the usual way for it if left out. */
+  readonly kernelEntry?: KernelEntry;
   readonly initrd?: string;
   readonly append?: string;
   readonly disks?: readonly string[];

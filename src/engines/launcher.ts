@@ -10,8 +10,8 @@ import { LaunchError, type LaunchOptions, type LaunchProblem, type Launched, typ
 import { MemoryBlockDevice } from './machine/devices/block';
 import { sealOptionRom } from './machine/option-rom';
 import { detectProgram, hasBootSignature } from './program/detect';
-import { bootThroughFirmware } from './program/firmware';
-import { enterMultiboot, loadMultiboot, type MultibootModule, readMultibootImage } from './program/multiboot';
+import { type KernelKind, type KernelOptions, type KernelPlan, planKernel } from './program/kernel';
+import type { BootModule } from './program/memory-map';
 
 const MEBIBYTE = 1 << 20;
 const DEFAULT_MEMORY = 64 * MEBIBYTE;
@@ -51,6 +51,7 @@ export function launch(options: LaunchOptions, read: ReadFile): Launched {
     const engine = new EmulatorEngine(
       {
         memory,
+        cpus: options.cpus,
         bios: firmware,
         biosWritable: options.bios !== undefined,
         vgaBios: options.bios === undefined ? undefined : sealOptionRom(vgaBios),
@@ -101,7 +102,7 @@ function makePlan(options: LaunchOptions, memory: number, open: (path: string) =
   if (detected.kind === 'disk') refuseKernelOptions(options, path);
   if (detected.kind === 'disk') return { disk: bytes, entry: BOOT_SECTOR, debugInfo: [], notes: [] };
   const isElf = bytes[0] === 0x7f;
-  return planMultiboot(path, bytes, options, memory, open, isElf ? [readSymbols(path, bytes)] : []);
+  return planBoot(path, detected.kind, bytes, options, memory, open, isElf ? [readSymbols(path, bytes)] : []);
 }
 
 function readSymbols(path: string, bytes: Uint8Array): DebugInfo {
@@ -114,38 +115,45 @@ function readSymbols(path: string, bytes: Uint8Array): DebugInfo {
 }
 
 /** What would be ignored is better refused. */
-function refuseKernelOptions({ initrd, append, args, disks }: LaunchOptions, path: string): void {
-  if (initrd) fail('"initrd" needs a Multiboot kernel', path);
-  if (append) fail('"append" needs a Multiboot kernel', path);
-  if (args?.length) fail('arguments need a Multiboot kernel', path);
+function refuseKernelOptions({ initrd, append, args, disks, unpackKernel, kernelEntry }: LaunchOptions, path: string): void {
+  if (initrd) fail('"initrd" needs a kernel', path);
+  if (append) fail('"append" needs a kernel', path);
+  if (args?.length) fail('arguments need a kernel', path);
+  if (unpackKernel) fail('"unpackKernel" needs a Linux kernel', path);
+  if (kernelEntry !== undefined) fail('"kernelEntry" needs a Linux kernel', path);
   if (disks?.length) fail('not implemented: a second disk ("disks") beside the program\'s own', path);
 }
 
-function planMultiboot(
+function planBoot(
   path: string,
+  kind: KernelKind,
   bytes: Uint8Array,
   options: LaunchOptions,
   memory: number,
   open: (path: string) => Uint8Array,
   debugInfo: readonly DebugInfo[],
 ): Plan {
-  const modules = readModules(options.initrd, open);
-  const commandLine = [path, ...(options.append ? [options.append] : (options.args ?? []))].join(' ');
-  let image: ReturnType<typeof readMultibootImage>;
+  const kernel: KernelOptions = {
+    path,
+    commandLine: options.append ?? (options.args ?? []).join(' '),
+    modules: readModules(options.initrd, open),
+    memory,
+    unpack: options.unpackKernel ?? false,
+    entry: options.kernelEntry,
+    acpi: options.bios === undefined,
+  };
+  let plan: KernelPlan;
   try {
-    image = readMultibootImage(bytes);
+    plan = planKernel(kind, bytes, kernel);
   } catch (error) {
     return fail((error as Error).message, path);
   }
-  const prepare: Prepare = ({ pc, cpu, transitions }) => {
-    bootThroughFirmware(cpu, transitions);
-    enterMultiboot(cpu, image.entry, loadMultiboot(pc.memory, { image, commandLine, modules, memory }));
-  };
-  return { prepare, entry: image.entry, debugInfo, notes: [] };
+  const { prepare, entry, unpacked } = plan;
+  return { prepare, entry, debugInfo: unpacked ? [readSymbols(path, unpacked)] : debugInfo, notes: [] };
 }
 
 /** `file args,file args`, as QEMU takes modules. */
-function readModules(list: string | undefined, open: (path: string) => Uint8Array): MultibootModule[] {
+function readModules(list: string | undefined, open: (path: string) => Uint8Array): BootModule[] {
   return (list ?? '')
     .split(',')
     .filter((text) => text.trim() !== '')
@@ -170,8 +178,8 @@ function planSource(
   const notes = result.diagnostics.map((diagnostic) => `${diagnostic.file}:${diagnostic.line}: ${diagnostic.message}`);
   const debugInfo = [assemblyDebugInfo(path, result)];
   const detected = detectProgram('', result.image);
-  if (!('problem' in detected) && detected.kind === 'multiboot') {
-    return { ...planMultiboot(path, result.image, options, memory, open, debugInfo), notes };
+  if (!('problem' in detected) && detected.kind !== 'source' && detected.kind !== 'disk') {
+    return { ...planBoot(path, detected.kind, result.image, options, memory, open, debugInfo), notes };
   }
   refuseKernelOptions(options, path);
   return { disk: bootable(path, result), entry: BOOT_SECTOR, debugInfo, notes };

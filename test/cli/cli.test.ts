@@ -213,7 +213,7 @@ describe('wrong use is told in one line, with status 2', () => {
     [['run', '--bios', '.'], /is a directory/],
     [['run', 'good.asm', 'good.asm'], /one too many/],
     [['run', 'good.asm', '--kernel', 'x'], /not both/],
-    [['run', 'good.asm', '--append', 'x'], /needs a Multiboot kernel/],
+    [['run', 'good.asm', '--append', 'x'], /needs a kernel/],
     [['run', 'good.asm', '--disk', 'bytes'], /second disk/],
     [['run', 'good.asm', '--engine', 'vmx'], /not implemented/],
     [['run', 'good.asm', '--engine', 'x'], /--engine/],

@@ -20,6 +20,8 @@ const list: Check = (value) => (Array.isArray(value) && value.every((item) => ty
 const count: Check = (value) => (Number.isSafeInteger(value) && (value as number) > 0 ? undefined : 'a whole number above 0');
 const TECHNIQUES = ['emulator', 'translator', 'paravirt', 'vmx', 'container'];
 const technique: Check = (value) => (TECHNIQUES.includes(value as string) ? undefined : `one of ${TECHNIQUES.join(', ')}`);
+const ENTRIES = ['32', '64', 'pvh'];
+const entry: Check = (value) => (ENTRIES.includes(value as string) ? undefined : `one of ${ENTRIES.join(', ')}, as text`);
 const size: Check = (value) => (sizeOf(value) === undefined ? "bytes, or text like '64M'" : undefined);
 
 const SIZE = /^(\d+|0x[\da-f]+)\s*([kmg]?)(?:i?b)?$/i;
@@ -39,6 +41,8 @@ const CHECKS: Readonly<Record<string, Check>> = {
   memory: size,
   cpus: count,
   kernel: text,
+  unpackKernel: flag,
+  kernelEntry: entry,
   initrd: text,
   append: text,
   disks: list,
@@ -98,6 +102,8 @@ export function readAttributes(args: Readonly<Record<string, unknown>>, resolve:
       memory: sizeOf(args['memory']),
       cpus: (args.cpus ?? undefined) as number | undefined,
       kernel: path('kernel'),
+      unpackKernel: args.unpackKernel === true,
+      kernelEntry: textOf(args.kernelEntry) as LaunchOptions['kernelEntry'],
       initrd: textOf(args.initrd),
       append: textOf(args.append),
       disks: textsOf(args.disks)?.map(resolve),

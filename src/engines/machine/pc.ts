@@ -23,6 +23,7 @@ import { SystemControl } from './devices/system-control';
 import { TestDevice } from './devices/testdev';
 import { Uart } from './devices/uart';
 import { Vga } from './devices/vga';
+import { firmwareFiles, firmwareTables, TABLES_BASE } from './firmware-tables';
 import type { HostMemory } from './host-memory';
 import { PhysicalMemory } from './physical-memory';
 import { PortBus } from './ports';
@@ -35,6 +36,8 @@ export interface PcOptions {
   memory: number;
   /** Processors, 1 to 8; one if left out. Their APIC IDs count from 0. */
   cpus?: number;
+  /** CPUID leaf 1, EAX and EDX, as the MP table tells them. */
+  cpuid?: { signature: number; features: number };
   /** BIOS image for the top of the first megabyte and of the fourth gigabyte: 64, 128, 192 or 256 KiB. */
   bios: Uint8Array;
   /**
@@ -62,6 +65,8 @@ export const MAX_CPUS = 8;
 const KIBIBYTE = 1 << 10;
 const MEBIBYTE = 1 << 20;
 const ADAPTERS = 0xa0000;
+/** The segment below a BIOS of 64 KiB is for ACPI and MP tables. */
+const TABLES_END = 0xf0000;
 const OPTION_ROMS = 0xc0000;
 const OPTION_ROM_END = 0xe0000;
 /** 2026-01-01 00:00:00: a fixed day, so that runs repeat. */
@@ -141,6 +146,7 @@ export class Pc {
       files: {
         'etc/e820': e820File(options.memory),
         ...(options.vgaBios && { 'vgaroms/vgabios.bin': options.vgaBios }),
+        ...firmwareFiles(cpus),
         ...options.firmwareFiles,
       },
     });
@@ -216,6 +222,10 @@ export class Pc {
     const { memory, options } = this;
     const low = lowPart(options);
     const biosStart = MEBIBYTE - low.length;
+    // Another BIOS makes its own tables.
+    if (!options.biosWritable && biosStart >= TABLES_END) {
+      memory.writeBytes(TABLES_BASE as GuestPhysicalAddress, firmwareTables({ cpus: options.cpus ?? 1, cpuid: options.cpuid }));
+    }
     if (options.biosWritable) memory.writeBytes(biosStart as GuestPhysicalAddress, low);
     let at = OPTION_ROMS;
     for (const rom of romsOf(options)) {

@@ -1,7 +1,12 @@
 /** What kind of program a file is, seen from its content. */
+import { isElf, readElfImage } from './elf-image';
+import { isLinuxImage } from './linux';
 import { findMultibootHeader } from './multiboot';
+import { findMultiboot2Header } from './multiboot2';
+import { pvhEntry } from './pvh';
 
-export type ProgramKind = 'source' | 'multiboot' | 'disk';
+/** `linux` is a bzImage, `pvh` an ELF kernel with PVH's note, `vmlinux` a Linux kernel's ELF file without one. */
+export type ProgramKind = 'source' | 'multiboot' | 'multiboot2' | 'linux' | 'pvh' | 'vmlinux' | 'disk';
 
 export type Detected = { readonly kind: ProgramKind } | { readonly problem: string };
 
@@ -11,15 +16,25 @@ const TEXT_SAMPLE = 4096;
 /** Recognises a program. A problem is one line that says what was found instead. */
 export function detectProgram(path: string, bytes: Uint8Array): Detected {
   if (bytes.length === 0) return { problem: 'the file is empty' };
+  if (isLinuxImage(bytes)) return { kind: 'linux' };
   if (findMultibootHeader(bytes)) return { kind: 'multiboot' };
-  if (startsWith(bytes, 0, [0x7f, 0x45, 0x4c, 0x46])) {
-    return { problem: 'not implemented: an ELF file without a Multiboot 1 header in its first 8192 bytes' };
-  }
-  if (startsWith(bytes, 0x202, [0x48, 0x64, 0x72, 0x53])) return { problem: 'not implemented: booting a Linux kernel image directly' };
+  if (findMultiboot2Header(bytes)) return { kind: 'multiboot2' };
+  if (isElf(bytes)) return detectElf(bytes);
   if (SOURCE_NAMES.test(path)) return { kind: 'source' };
   if (hasBootSignature(bytes)) return { kind: 'disk' };
   if (isText(bytes)) return { kind: 'source' };
   return { problem: 'no program that can be run: no ELF or Multiboot header, no boot signature 55 AA at offset 510, and no text' };
+}
+
+function detectElf(bytes: Uint8Array): Detected {
+  try {
+    const image = readElfImage(bytes);
+    if (pvhEntry(image) !== undefined) return { kind: 'pvh' };
+    if (image.notes.some(({ name }) => name === 'Linux')) return { kind: 'vmlinux' };
+  } catch (error) {
+    return { problem: (error as Error).message };
+  }
+  return { problem: 'not implemented: an ELF file with neither a Multiboot header nor a PVH entry' };
 }
 
 /** 55 AA at the end of the first sector. */

@@ -1,9 +1,9 @@
 /** Loading by the Multiboot Specification, version 0.6.96 ("Multiboot 1"). */
-import type { GuestPhysicalAddress } from '../../shared/addresses';
-import { SYS } from '../cpu/layout';
-import type { Processor } from '../cpu/processor';
-import { Attr, Cr0, Flag, Reg, Seg } from '../cpu/state';
 import type { PhysicalMemory } from '../machine/physical-memory';
+import { type ElfImage, isElf, readElfImage } from './elf-image';
+import { placeSections } from './elf-symbols';
+import type { EntryState } from './entry-state';
+import { type BootModule, loadSegments, memoryMap, PAGE, put, RecordWriter, roundUp, type Segment, textRoom } from './memory-map';
 
 const HEADER_MAGIC = 0x1badb002;
 const LOADER_MAGIC = 0x2badb002;
@@ -30,19 +30,11 @@ export function findMultibootHeader(bytes: Uint8Array): MultibootHeader | undefi
   return undefined;
 }
 
-export interface Segment {
-  /** Physical address. */
-  readonly address: number;
-  readonly bytes: Uint8Array;
-  /** Bytes in memory; what the file does not give is zero. */
-  readonly size: number;
-  /** The ELF file's own headers, which linkers put in front of the first page: lost without harm where there is no RAM. */
-  readonly headersOnly?: boolean;
-}
-
 export interface MultibootImage {
   readonly segments: readonly Segment[];
   readonly entry: number;
+  /** The ELF file, where that says what to load: its sections are told to the kernel. */
+  readonly elf?: { readonly image: ElfImage; readonly bytes: Uint8Array };
 }
 
 /**
@@ -54,7 +46,10 @@ export function readMultibootImage(bytes: Uint8Array): MultibootImage {
   if (!header) throw new Error('no Multiboot header');
   const unknown = header.flags & 0xffff & ~KNOWN_REQUIREMENTS;
   if (unknown) throw new Error(`the Multiboot header requires features 0x${unknown.toString(16)} that do not exist`);
-  return header.flags & FLAG_ADDRESSES ? fromAddressFields(bytes, header) : fromElf(bytes);
+  if (header.flags & FLAG_ADDRESSES) return fromAddressFields(bytes, header);
+  if (!isElf(bytes)) throw new Error('the file is no ELF file and its Multiboot header gives no addresses');
+  const image = readElfImage(bytes);
+  return { segments: image.segments, entry: image.entry, elf: { image, bytes } };
 }
 
 /** Section 3.1.3, "The address fields of Multiboot header". */
@@ -62,58 +57,40 @@ function fromAddressFields(bytes: Uint8Array, { offset }: MultibootHeader): Mult
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (offset + 32 > bytes.length) throw new Error('the Multiboot header is cut off');
   const [headerAddress, loadAddress, loadEnd, bssEnd, entry] = [12, 16, 20, 24, 28].map((at) => view.getUint32(offset + at, true));
+  return { segments: [flatSegment(bytes, { offset, headerAddress, loadAddress, loadEnd, bssEnd })], entry };
+}
+
+export interface AddressFields {
+  /** Of the header in the file. */
+  readonly offset: number;
+  readonly headerAddress: number;
+  readonly loadAddress: number;
+  /** 0 for the end of the file. */
+  readonly loadEnd: number;
+  /** 0 for none. */
+  readonly bssEnd: number;
+}
+
+/** The one segment of a kernel whose header says where it goes. */
+export function flatSegment(bytes: Uint8Array, { offset, headerAddress, loadAddress, loadEnd, bssEnd }: AddressFields): Segment {
   const start = offset - (headerAddress - loadAddress);
   if (start < 0 || headerAddress < loadAddress) throw new Error('the Multiboot header lies outside what it says is loaded');
   const length = loadEnd === 0 ? bytes.length - start : loadEnd - loadAddress;
   if (length < 0 || start + length > bytes.length) throw new Error('the Multiboot header says to load more than the file has');
   const size = bssEnd === 0 ? length : bssEnd - loadAddress;
   if (size < length) throw new Error('the Multiboot header ends the BSS before the data');
-  return { segments: [{ address: loadAddress, bytes: bytes.subarray(start, start + length), size }], entry };
-}
-
-const PT_LOAD = 1;
-
-function fromElf(bytes: Uint8Array): MultibootImage {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes.length < 52 || view.getUint32(0, false) !== 0x7f454c46)
-    throw new Error('the file is no ELF file and its Multiboot header gives no addresses');
-  if (bytes[4] !== 1 || bytes[5] !== 1 || view.getUint16(18, true) !== 3) throw new Error('the ELF file is not for 32-bit x86');
-  const entry = view.getUint32(24, true);
-  const table = view.getUint32(28, true);
-  const entrySize = view.getUint16(42, true);
-  const count = view.getUint16(44, true);
-  const segments: Segment[] = [];
-  let physicalEntry = entry;
-  for (let i = 0; i < count; i++) {
-    const at = table + i * entrySize;
-    if (entrySize < 32 || at + 32 > bytes.length) throw new Error(`program header ${i} lies outside the ELF file`);
-    if (view.getUint32(at, true) !== PT_LOAD) continue;
-    const [offset, virtual, address, fileSize, size] = [4, 8, 12, 16, 20].map((field) => view.getUint32(at + field, true));
-    if (offset + fileSize > bytes.length) throw new Error(`segment ${i} reaches beyond the end of the ELF file`);
-    if (size < fileSize) throw new Error(`segment ${i} is smaller in memory than in the file`);
-    const holdsEntry = entry >= virtual && entry < virtual + size;
-    segments.push({ address, bytes: bytes.subarray(offset, offset + fileSize), size, headersOnly: offset === 0 && !holdsEntry });
-    // An entry point given as a virtual address is meant where its segment is loaded.
-    if (holdsEntry) physicalEntry = entry - virtual + address;
-  }
-  if (segments.length === 0) throw new Error('the ELF file has nothing to load');
-  return { segments, entry: physicalEntry };
-}
-
-export interface MultibootModule {
-  readonly bytes: Uint8Array;
-  /** The module's command line: its name and arguments. */
-  readonly text: string;
+  return { address: loadAddress, bytes: bytes.subarray(start, start + length), size };
 }
 
 export interface MultibootBoot {
   readonly image: MultibootImage;
   readonly commandLine: string;
-  readonly modules: readonly MultibootModule[];
+  readonly modules: readonly BootModule[];
   /** RAM of the machine in bytes. */
   readonly memory: number;
 }
 
+/** Section 3.3, "Boot information format". */
 const INFO_SIZE = 88;
 const INFO = {
   flags: 0,
@@ -122,107 +99,83 @@ const INFO = {
   commandLine: 16,
   moduleCount: 20,
   modules: 24,
+  sectionCount: 28,
+  sectionSize: 32,
+  sections: 36,
+  sectionNames: 40,
   mapLength: 44,
   map: 48,
   loaderName: 64,
 } as const;
 const INFO_FLAGS = (1 << 0) | (1 << 2) | (1 << 3) | (1 << 6) | (1 << 9);
-const LOADER_NAME = 'ringside';
-const PAGE = 4096;
-const roundUp = (value: number, to: number): number => Math.ceil(value / to) * to;
+const INFO_SECTIONS = 1 << 5;
+export const LOADER_NAME = 'ringside';
+const MODULE_SIZE = 16;
+const MAP_ENTRY = 24;
 
-/** Memory map entries: base, length, 1 for available or 2 for reserved. */
-function memoryMap(memory: number): readonly (readonly [base: number, length: number, type: number])[] {
-  return [
-    [0, 0x9fc00, 1],
-    [0x9fc00, 0x400, 2],
-    [0xf0000, 0x10000, 2],
-    [0x100000, memory - 0x100000, 1],
-    [0xfffc0000, 0x40000, 2],
-  ];
+/** Puts modules behind a kernel, each on a page of its own. @returns where they are, and the address behind the last */
+export function placeModules(memory: PhysicalMemory, modules: readonly BootModule[], start: number) {
+  let end = start;
+  const placed = modules.map(({ bytes, text }) => {
+    const at = roundUp(end, PAGE);
+    put(memory, at, bytes);
+    end = at + bytes.length;
+    return { start: at, end, text };
+  });
+  return { placed, end };
 }
 
 /**
  * Puts the kernel, its modules and the boot information into memory.
- * @returns physical address of the boot information
+ * @returns the state in which to enter it
  * @throws Error with one line when something does not fit
  */
-export function loadMultiboot(memory: PhysicalMemory, boot: MultibootBoot): number {
-  let end = 0x100000;
-  for (const { address, bytes, size, headersOnly } of boot.image.segments) {
-    if (address + size > boot.memory) {
-      throw new Error(
-        `the kernel wants 0x${address.toString(16)} to 0x${(address + size).toString(16)}, memory ends at 0x${boot.memory.toString(16)}`,
-      );
-    }
-    if (headersOnly && memory.writeBytes(address as GuestPhysicalAddress, bytes) < bytes.length) continue;
-    put(memory, address, bytes);
-    put(memory, address + bytes.length, new Uint8Array(size - bytes.length));
-    end = Math.max(end, address + size);
-  }
-  const modules = boot.modules.map(({ bytes, text }) => {
-    const start = roundUp(end, PAGE);
-    put(memory, start, bytes);
-    end = start + bytes.length;
-    return { start, end, text };
-  });
-
-  const info = roundUp(end, PAGE);
+export function loadMultiboot(memory: PhysicalMemory, boot: MultibootBoot): EntryState {
+  const kernelEnd = loadSegments(memory, boot.image.segments, boot.memory);
+  const sections = boot.image.elf && placeSections(memory, boot.image.elf.bytes, boot.image.elf.image, kernelEnd);
+  const { placed, end } = placeModules(memory, boot.modules, sections?.end ?? kernelEnd);
   const map = memoryMap(boot.memory);
-  const moduleTable = info + INFO_SIZE;
-  const mapTable = moduleTable + modules.length * 16;
-  let strings = mapTable + map.length * 24;
-  const area = new Uint8Array(
-    strings - info + 2 + LOADER_NAME.length + boot.commandLine.length * 3 + modules.reduce((sum, { text }) => sum + text.length * 3 + 1, 0),
-  );
-  const view = new DataView(area.buffer);
-  const text = (value: string): number => {
-    const at = strings;
-    const encoded = new TextEncoder().encode(value);
-    area.set(encoded, at - info);
-    strings += encoded.length + 1;
-    return at;
-  };
-  const set = (offset: number, value: number): void => view.setUint32(offset, value, true);
-  set(INFO.flags, INFO_FLAGS);
-  set(INFO.memLower, 639);
-  set(INFO.memUpper, (boot.memory - 0x100000) / 1024);
-  set(INFO.commandLine, text(boot.commandLine));
-  set(INFO.moduleCount, modules.length);
-  set(INFO.modules, moduleTable);
-  modules.forEach((module, i) => {
-    [module.start, module.end, text(module.text), 0].forEach((value, word) => set(moduleTable - info + i * 16 + word * 4, value));
+  const room =
+    placed.reduce((sum, { text }) => sum + MODULE_SIZE + textRoom(text), 0) +
+    map.length * MAP_ENTRY +
+    textRoom(LOADER_NAME) +
+    textRoom(boot.commandLine);
+  const info = new RecordWriter(roundUp(end, PAGE), INFO_SIZE, room);
+  const moduleTable = info.take(placed.length * MODULE_SIZE);
+  const mapTable = info.take(map.length * MAP_ENTRY);
+  info.u32(INFO.flags, INFO_FLAGS | (sections ? INFO_SECTIONS : 0));
+  info.u32(INFO.memLower, 639);
+  info.u32(INFO.memUpper, (boot.memory - 0x100000) / 1024);
+  info.u32(INFO.commandLine, info.text(boot.commandLine));
+  info.u32(INFO.moduleCount, placed.length);
+  info.u32(INFO.modules, info.base + moduleTable);
+  placed.forEach((module, i) => {
+    [module.start, module.end, info.text(module.text), 0].forEach((value, word) =>
+      info.u32(moduleTable + i * MODULE_SIZE + word * 4, value),
+    );
   });
-  set(INFO.mapLength, map.length * 24);
-  set(INFO.map, mapTable);
-  map.forEach(([base, length, type], i) => {
-    [20, base, 0, length, 0, type].forEach((value, word) => set(mapTable - info + i * 24 + word * 4, value));
-  });
-  set(INFO.loaderName, text(LOADER_NAME));
-  put(memory, info, area);
-  return info;
-}
-
-function put(memory: PhysicalMemory, address: number, bytes: Uint8Array): void {
-  if (memory.writeBytes(address as GuestPhysicalAddress, bytes) < bytes.length) {
-    throw new Error(`0x${address.toString(16)} to 0x${(address + bytes.length).toString(16)} is not all RAM`);
+  if (sections) {
+    info.u32(INFO.sectionCount, sections.count);
+    info.u32(INFO.sectionSize, sections.entrySize);
+    info.u32(INFO.sections, sections.address);
+    info.u32(INFO.sectionNames, sections.names);
   }
+  info.u32(INFO.mapLength, map.length * MAP_ENTRY);
+  info.u32(INFO.map, info.base + mapTable);
+  map.forEach(({ base, length, type }, i) => {
+    const at = mapTable + i * MAP_ENTRY;
+    // The size does not count itself.
+    info.u32(at, MAP_ENTRY - 4);
+    info.u64(at + 4, base);
+    info.u64(at + 12, length);
+    info.u32(at + 20, type);
+  });
+  info.u32(INFO.loaderName, info.text(LOADER_NAME));
+  put(memory, info.base, info.bytes);
+  return multibootEntry(boot.image.entry, LOADER_MAGIC, info.base);
 }
 
-/** The processor as section 3.2, "Machine state", demands. */
-export function enterMultiboot({ state, mmu }: Processor, entry: number, info: number): void {
-  const flat = { base: 0, limit: 0xffffffff, unusable: false };
-  const shared = Attr.present | Attr.segment | Attr.accessed | Attr.readWrite | Attr.big | Attr.granular;
-  state.setSys(SYS.cr0, ((state.cr0 | Cr0.pe) & ~Cr0.pg) >>> 0);
-  state.eflags = Flag.one;
-  state.setCpl(0);
-  state.setSegment(Seg.cs, { ...flat, selector: 0x08, attributes: shared | Attr.code });
-  for (const segment of [Seg.ds, Seg.es, Seg.fs, Seg.gs, Seg.ss])
-    state.setSegment(segment, { ...flat, selector: 0x10, attributes: shared });
-  for (const register of Object.values(Reg)) state.setReg32(register, 0);
-  state.setReg32(Reg.eax, LOADER_MAGIC);
-  state.setReg32(Reg.ebx, info);
-  state.ip = entry;
-  state.refresh();
-  mmu.flush();
+/** Section 3.2, "Machine state". */
+export function multibootEntry(entry: number, magic: number, info: number): EntryState {
+  return { mode: 'protected', ip: entry, registers: { eax: magic, ebx: info }, code: 0x08, data: 0x10 };
 }

@@ -45,6 +45,16 @@ font_8x8_high:
 floppy_parameters:
     db 0xaf, 0x02, 0x25, 0x02, 0x12, 0x1b, 0xff, 0x6c, 0xf6, 0x0f, 0x08
 
+; The MultiProcessor floating pointer, where systems look for it at multiples of 16. The machine puts the table itself at E000:0100.
+mp_table            equ 0xe0100
+    at_offset 0xefe0
+mp_pointer:
+    db '_MP_'
+    dd mp_table
+    db 1, 4                             ; length in units of 16, version 1.4
+    db (0 - ('_' + 'M' + 'P' + '_' + (mp_table & 0xff) + ((mp_table >> 8) & 0xff) + (mp_table >> 16) + 1 + 4)) & 0xff
+    db 0, 0, 0, 0, 0                    ; a configuration table; virtual-wire mode
+
     at_offset 0xfa6e
 font_8x8:
 %include "font8x8-low.inc"
