@@ -78,7 +78,7 @@ function farOperand(assembly: Assembly, syntax: FarSyntax): Operand {
 function operandOf(assembly: Assembly, syntax: OperandSyntax, segment: number): Operand {
   switch (syntax.kind) {
     case 'register':
-      return { request: { kind: 'register', register: syntax.register }, parts: undefined, token: syntax.token };
+      return { request: { kind: 'register', register: syntax.register, to: syntax.to }, parts: undefined, token: syntax.token };
     case 'value':
       return valueOperand(assembly, syntax);
     case 'memory':

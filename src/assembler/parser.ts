@@ -216,12 +216,14 @@ class LineParser {
     let size = 0;
     let strict = false;
     let distance: Distance | undefined;
+    let to = false;
     for (;;) {
       const keyword = cursor.token.kind === TokenKind.Identifier ? keywordOf(cursor.token.text) : undefined;
       if (keyword?.kind === 'size') size = this.onceSize(size, keyword.size);
       else if (keyword?.kind === 'modifier' && keyword.name === 'strict') strict = true;
       else if (keyword?.kind === 'modifier' && isDistance(keyword.name)) distance = keyword.name;
-      else if (!(keyword?.kind === 'modifier' && keyword.name === 'to')) break;
+      else if (keyword?.kind === 'modifier' && keyword.name === 'to') to = true;
+      else break;
       cursor.at++;
     }
     const sizes = { size, strict, distance };
@@ -232,7 +234,7 @@ class LineParser {
     if (segment >= 0) cursor.fail(`expected '[' after the segment register, found ${cursor.describe()}`);
     const expression = parseExpression(cursor, this.warn);
     if (cursor.take(':')) return this.far(sizes, expression, token);
-    if (expression.op === 'register') return this.register(sizes, expression.register, token);
+    if (expression.op === 'register') return this.register({ ...sizes, to }, expression.register, token);
     return { kind: 'value', ...sizes, expression, token };
   }
 
@@ -242,7 +244,7 @@ class LineParser {
   }
 
   private register(
-    sizes: { size: number; strict: boolean; distance: Distance | undefined },
+    sizes: { size: number; strict: boolean; distance: Distance | undefined; to: boolean },
     register: AssemblerRegister,
     token: Token,
   ): OperandSyntax {

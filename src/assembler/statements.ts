@@ -20,6 +20,8 @@ export interface ValueSyntax extends OperandSizes {
 
 interface RegisterSyntax extends OperandSizes {
   readonly kind: 'register';
+  /** Behind TO, as the destination of an x87 operation. */
+  readonly to: boolean;
   readonly register: AssemblerRegister;
   readonly token: Token;
 }

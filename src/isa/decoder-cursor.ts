@@ -10,6 +10,9 @@ export const REX_R = 4;
 export const REX_X = 2;
 export const REX_B = 1;
 
+/** Of VEX.mmmmm; reserved. */
+const NO_MAP = 0;
+
 const NO_PREFIXES: Prefixes = { lock: false, repeat: 'none', segment: undefined, operandSize: false, addressSize: false, rex: 0 };
 
 export class Cursor {
@@ -29,6 +32,13 @@ export class Cursor {
   operandPrefix = false;
   addressPrefix = false;
   rex = 0;
+
+  /** What chooses among rows with mandatory prefixes: 1 none, 2 66, 3 F3, 4 F2; the latter two go before 66. */
+  mandatory: 1 | 2 | 3 | 4 = 1;
+  /** The number of VEX.vvvv, not inverted any more; 0 where there is no VEX prefix or its bits are all set. */
+  vvvv = 0;
+  /** VEX.L, or -1 without a VEX prefix. */
+  vexLength: -1 | 0 | 1 = -1;
 
   operandSize: 2 | 4 | 8 = 4;
   addressSize: Bits;
@@ -119,6 +129,8 @@ export class Cursor {
         default:
           if (!is64 || (byte & 0xf0) !== 0x40) {
             this.addressSize = effectiveAddressSize(this.bits, this.addressPrefix);
+            if (this.repeat !== 'none') this.mandatory = this.repeat === 'rep' ? 3 : 4;
+            else if (this.operandPrefix) this.mandatory = 2;
             return byte;
           }
           this.rex = byte;
@@ -128,8 +140,36 @@ export class Cursor {
     }
   }
 
+  /** Whether C4 or C5, just read, is a VEX prefix: outside 64-bit mode the next byte would be LES's or LDS's with a register. */
+  startsVex(): boolean {
+    return this.bits === 64 || (this.bytes[this.position] ?? 0) >= 0xc0;
+  }
+
+  /**
+   * Takes the rest of a VEX prefix (manual, "The VEX Prefix").
+   * @param first C4 or C5
+   * @returns the opcode map, which is none of the table's where the prefix is invalid
+   */
+  readVex(first: number): number {
+    const isAlone = !this.lock && this.repeat === 'none' && !this.operandPrefix && this.rex === 0;
+    const extensions = ~this.u8();
+    const last = first === 0xc5 ? ~extensions : this.u8();
+    // Outside 64-bit mode there are eight registers, and W says nothing.
+    if (this.bits === 64) {
+      const r = (extensions >> 5) & REX_R;
+      const others = first === 0xc5 ? 0 : ((extensions >> 5) & (REX_X | REX_B)) | ((last >> 4) & REX_W);
+      this.rex = 0x40 | r | others;
+    }
+    this.vvvv = (~last >> 3) & 15;
+    this.vexLength = ((last >> 2) & 1) as 0 | 1;
+    this.mandatory = ((last & 3) + 1) as 1 | 2 | 3 | 4;
+    if (!isAlone) return NO_MAP;
+    return first === 0xc5 ? 1 : ~extensions & 0x1f;
+  }
+
   /** The operand size of `v` operands for a row of the kind: 0 normal, 1 default64, 2 always64. */
   operandSizeFor(size64: 0 | 1 | 2): 2 | 4 | 8 {
+    if (this.vexLength >= 0) return (this.rex & REX_W) !== 0 || (size64 === 2 && this.bits === 64) ? 8 : 4;
     if (this.bits !== 64) return (this.bits === 16) === this.operandPrefix ? 4 : 2;
     if (size64 === 2 || (this.rex & REX_W) !== 0) return 8;
     if (this.operandPrefix) return 2;

@@ -1,5 +1,5 @@
 /** The decoder's way from opcode bytes to a row: built once from the table, then read only. */
-import type { Bits, InstructionRow, OperandSize } from './types';
+import type { Bits, InstructionRow, OperandSize, RegisterClass } from './types';
 import { parseEncoding } from './encoding';
 import type { EncodingPattern } from './encoding';
 import { parseOperandCode, sizeInBytes } from './operand-codes';
@@ -8,7 +8,7 @@ import type { OperandMethod, SizeCode } from './operand-codes';
 /** An operand of a candidate, its width looked up by `widthIndex`. */
 export interface OperandPlan {
   readonly method: OperandMethod;
-  readonly class: 'gpr' | 'segment' | 'control' | 'debug' | 'test';
+  readonly class: RegisterClass;
   readonly sizes: readonly OperandSize[];
   readonly memorySizes: readonly OperandSize[];
   readonly fixed: number;
@@ -24,8 +24,8 @@ export function widthIndex(operandSize: 2 | 4 | 8, bits: Bits): number {
 export interface Candidate {
   readonly row: InstructionRow;
   readonly operands: readonly OperandPlan[];
-  /** 0: no condition; 1 `NP`, 2 `66`, 3 `F3`, 4 `F2`. */
-  readonly mandatory: 0 | 1 | 2 | 3 | 4;
+  /** 0: no condition; 1 `NP`, 2 `66`, 3 `F3`, 4 `F2`, 5 `NFx`. */
+  readonly mandatory: 0 | 1 | 2 | 3 | 4 | 5;
   /** Bits 1, 2, 4 for 2, 4 and 8 bytes; 7 for all. */
   readonly operandSizes: number;
   /** Bits 1, 2, 4 for 16, 32 and 64 bits; 7 for all. */
@@ -33,6 +33,13 @@ export interface Candidate {
   /** The whole ModR/M byte, or -1. */
   readonly modrmByte: number;
   readonly memoryOnly: boolean;
+  readonly registerOnly: boolean;
+  /** VEX.L: 0, 1, or -1 for any. */
+  readonly vexLength: -1 | 0 | 1;
+  /** VEX.W: 0, 1, or -1 for any. */
+  readonly vexWide: -1 | 0 | 1;
+  /** VEX.vvvv is no operand and has to say so. */
+  readonly withoutVvvv: boolean;
   /** NOP in the place of XCHG rAX,rAX: not with REX.B. */
   readonly notWithRexB: boolean;
   /** None of the conditions above: the usual case, taken without looking. */
@@ -47,23 +54,26 @@ export interface OpcodeSlot {
   readonly byDigit: readonly (readonly Candidate[])[];
 }
 
-/** By opcode map (0 to 3), then opcode byte. */
+/** By opcode map (0 to 3, with a VEX prefix `VEX_MAPS` more), then opcode byte. */
 export type OpcodeLookup = readonly (readonly (OpcodeSlot | undefined)[])[];
 
-const MANDATORY = { NP: 1, '66': 2, F3: 3, F2: 4 } as const;
+export const VEX_MAPS = 4;
+
+const MANDATORY = { NP: 1, '66': 2, F3: 3, F2: 4, NFx: 5 } as const;
 const SIZE64 = { normal: 0, default64: 1, always64: 2 } as const;
 const OPERAND_SIZES = [2, 4, 8] as const;
 
 /** Builds the lookup of one mode from the rows that exist in it. */
 export function buildLookup(rows: readonly InstructionRow[], bits: Bits): OpcodeLookup {
-  const maps: Map<number, Entry[]>[] = [new Map(), new Map(), new Map(), new Map()];
+  const maps: Map<number, Entry[]>[] = Array.from({ length: 2 * VEX_MAPS }, () => new Map());
   for (const row of rows) {
     if (!row.modes.includes(bits)) continue;
     const pattern = parseEncoding(row.encoding);
     const count = pattern.plusRegister ? 8 : 1;
     for (let opcode = pattern.opcode; opcode < pattern.opcode + count; opcode++) {
-      const entries = maps[pattern.map].get(opcode);
-      if (entries === undefined) maps[pattern.map].set(opcode, [{ row, pattern }]);
+      const map = maps[pattern.map + (pattern.vex === undefined ? 0 : VEX_MAPS)];
+      const entries = map.get(opcode);
+      if (entries === undefined) map.set(opcode, [{ row, pattern }]);
       else entries.push({ row, pattern });
     }
   }
@@ -82,7 +92,7 @@ function buildSlot(entries: readonly Entry[] | undefined): OpcodeSlot | undefine
     throw new Error(`instruction table: ${entries[0].row.encoding} stands with and without ModR/M`);
   }
   const sharesRegister = entries.some(({ pattern }) => pattern.plusRegister);
-  const ranked = entries.toSorted((a, b) => specificity(b.pattern) - specificity(a.pattern));
+  const ranked = entries.toSorted((a, b) => specificity(b) - specificity(a));
   const candidates = ranked.map(({ row, pattern }) => ({ pattern, candidate: buildCandidate(row, pattern, sharesRegister) }));
   const byDigit = Array.from({ length: hasModrm ? 8 : 1 }, (_, digit) =>
     candidates.filter(({ pattern }) => takesDigit(pattern, digit)).map(({ candidate }) => candidate),
@@ -97,11 +107,19 @@ function takesDigit(pattern: EncodingPattern, digit: number): boolean {
 }
 
 /** The row that asks for most is tried first. */
-function specificity(pattern: EncodingPattern): number {
+function specificity({ row, pattern }: Entry): number {
   const { modrm, mandatory, operandSizes, addressSizes, plusRegister } = pattern;
-  const hasPrefix = mandatory !== undefined && mandatory !== 'NP';
+  const hasPrefix = mandatory !== undefined && mandatory !== 'NP' && mandatory !== 'NFx';
   const hasSize = operandSizes.length + addressSizes.length > 0;
-  return (modrm === 'fixed' ? 8 : 0) + (hasPrefix ? 4 : 0) + (hasSize ? 2 : 0) + (plusRegister ? 0 : 1);
+  const hasMod = pattern.registerOnly || row.operands.some((code) => code.startsWith('M'));
+  return (
+    (modrm === 'fixed' ? 32 : 0) +
+    (hasPrefix ? 16 : 0) +
+    (hasSize ? 8 : 0) +
+    (hasMod ? 4 : 0) +
+    (modrm === 'digit' ? 2 : 0) +
+    (plusRegister ? 0 : 1)
+  );
 }
 
 function buildCandidate(row: InstructionRow, pattern: EncodingPattern, sharesRegister: boolean): Candidate {
@@ -111,6 +129,12 @@ function buildCandidate(row: InstructionRow, pattern: EncodingPattern, sharesReg
   const addressSizes = maskOf(pattern.addressSizes, [16, 32, 64]);
   const modrmByte = pattern.modrm === 'fixed' ? pattern.modrmByte : -1;
   const memoryOnly = codes.some(({ method }) => method === 'memory');
+  const system = codes.some((code) => code.method === 'control' || code.method === 'debug' || code.method === 'test');
+  // Moves to and from system registers take a register whatever mod says.
+  const registerOnly = pattern.registerOnly || (!system && codes.some(({ method }) => method === 'rmRegister'));
+  const vexLength = pattern.vex?.length ?? -1;
+  const vexWide = pattern.vex?.wide === undefined ? -1 : pattern.vex.wide ? 1 : 0;
+  const withoutVvvv = pattern.vex !== undefined && !codes.some(({ method }) => method === 'vvvv');
   const notWithRexB = sharesRegister && !pattern.plusRegister && mandatory === 0;
   return {
     row,
@@ -127,8 +151,13 @@ function buildCandidate(row: InstructionRow, pattern: EncodingPattern, sharesReg
     addressSizes,
     modrmByte,
     memoryOnly,
+    registerOnly,
+    vexLength,
+    vexWide,
+    withoutVvvv,
     notWithRexB,
-    unconditional: mandatory === 0 && operandSizes === 7 && addressSizes === 7 && modrmByte < 0 && !memoryOnly && !notWithRexB,
+    unconditional:
+      mandatory === 0 && operandSizes === 7 && addressSizes === 7 && modrmByte < 0 && !memoryOnly && !registerOnly && !notWithRexB,
     size64: SIZE64[row.size64],
   };
 }

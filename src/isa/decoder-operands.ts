@@ -30,13 +30,16 @@ export function readOperand(cursor: Cursor, plan: OperandPlan, place: number, wi
   switch (plan.method) {
     case 'rm':
     case 'memory':
-      return cursor.modrm >= 0xc0 ? general(cursor, rmNumber(cursor), size) : modrmMemory(cursor, plan.memorySizes[width]);
+      return cursor.modrm >= 0xc0 ? numbered(cursor, plan.class, rmNumber(cursor), size) : modrmMemory(cursor, plan.memorySizes[width]);
     case 'register':
-      return general(cursor, regNumber(cursor), size);
+      return numbered(cursor, plan.class, regNumber(cursor), size);
+    case 'vvvv':
+      // Outside 64-bit mode its highest bit is ignored.
+      return numbered(cursor, plan.class, cursor.bits === 64 ? cursor.vvvv : cursor.vvvv & 7, size);
     case 'opcodeRegister':
       return general(cursor, (cursor.opcode & 7) | ((cursor.rex & REX_B) << 3), size);
     case 'rmRegister':
-      return general(cursor, rmNumber(cursor), size);
+      return numbered(cursor, plan.class, rmNumber(cursor), size);
     case 'fixedRegister':
       return register(plan.class, plan.fixed, size);
     case 'segment':
@@ -63,6 +66,8 @@ export function readOperand(cursor: Cursor, plan: OperandPlan, place: number, wi
       return implied(cursor, RDI, ES, size);
     case 'lookup':
       return implied(cursor, RBX, dataSegment(cursor), size);
+    case 'implied':
+      return implied(cursor, plan.fixed, dataSegment(cursor), size);
   }
 }
 
@@ -76,6 +81,12 @@ function regNumber(cursor: Cursor): number {
 
 function register(registerClass: RegisterOperand['class'], index: number, size: OperandSize): RegisterOperand {
   return { kind: 'register', class: registerClass, size, index, high: false };
+}
+
+/** There are eight x87 and MMX registers, whatever REX says. */
+function numbered(cursor: Cursor, registerClass: RegisterOperand['class'], index: number, size: OperandSize): RegisterOperand {
+  if (registerClass === 'gpr') return general(cursor, index, size);
+  return register(registerClass, registerClass === 'xmm' ? index : index & 7, size);
 }
 
 function general(cursor: Cursor, index: number, size: OperandSize): RegisterOperand {

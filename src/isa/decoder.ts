@@ -6,8 +6,8 @@
  * its own bytes (`decoder-operands.ts`).
  */
 import type { Bits, DecodeFailure, Instruction, InstructionRow, Operand } from './types';
-import { Cursor, REX_B } from './decoder-cursor';
-import { buildLookup, widthIndex } from './decoder-lookup';
+import { Cursor, REX_B, REX_W } from './decoder-cursor';
+import { buildLookup, VEX_MAPS, widthIndex } from './decoder-lookup';
 import type { Candidate, OpcodeLookup, OpcodeSlot } from './decoder-lookup';
 import { readOperand } from './decoder-operands';
 import { INSTRUCTIONS } from './table';
@@ -79,6 +79,11 @@ function fail(failure: DecodeFailure['failure'], cursor: Cursor): DecodeFailure 
 function readOpcode(cursor: Cursor, lookup: OpcodeLookup): OpcodeSlot | undefined {
   let map = 0;
   let byte = cursor.readPrefixes();
+  if ((byte & 0xfe) === 0xc4 && cursor.startsVex()) {
+    map = cursor.readVex(byte);
+    cursor.opcode = cursor.u8();
+    return map >= 1 && map < VEX_MAPS ? lookup[VEX_MAPS + map][cursor.opcode] : undefined;
+  }
   if (byte === 0x0f) {
     byte = cursor.u8();
     map = byte === 0x38 ? 2 : byte === 0x3a ? 3 : 1;
@@ -98,28 +103,23 @@ function choose(candidates: readonly Candidate[], cursor: Cursor): Candidate | u
 
 function fits(candidate: Candidate, cursor: Cursor): boolean {
   return (
-    fitsMandatory(candidate.mandatory, cursor) &&
+    fitsMandatory(candidate.mandatory, cursor.mandatory) &&
     // 2, 4, 8 bytes and 16, 32, 64 bits are the mask's bits 1, 2, 4.
     (candidate.operandSizes & (cursor.operandSizeFor(candidate.size64) >> 1)) !== 0 &&
     (candidate.addressSizes & (cursor.addressSize >> 4)) !== 0 &&
     (candidate.modrmByte < 0 || candidate.modrmByte === cursor.modrm) &&
     !(candidate.memoryOnly && cursor.modrm >= 0xc0) &&
+    !(candidate.registerOnly && cursor.modrm < 0xc0) &&
+    (cursor.vexLength < 0 || fitsVex(candidate, cursor)) &&
     !(candidate.notWithRexB && (cursor.rex & REX_B) !== 0)
   );
 }
 
-/** F2 and F3 go before 66. */
-function fitsMandatory(mandatory: Candidate['mandatory'], cursor: Cursor): boolean {
-  switch (mandatory) {
-    case 0:
-      return true;
-    case 1:
-      return cursor.repeat === 'none' && !cursor.operandPrefix;
-    case 2:
-      return cursor.repeat === 'none' && cursor.operandPrefix;
-    case 3:
-      return cursor.repeat === 'rep';
-    case 4:
-      return cursor.repeat === 'repne';
-  }
+function fitsMandatory(wanted: Candidate['mandatory'], given: Cursor['mandatory']): boolean {
+  return wanted === 0 || wanted === given || (wanted === 5 && given <= 2);
+}
+
+function fitsVex({ vexLength, vexWide, withoutVvvv }: Candidate, cursor: Cursor): boolean {
+  const isWide = (cursor.rex & REX_W) !== 0 ? 1 : 0;
+  return (vexLength < 0 || vexLength === cursor.vexLength) && (vexWide < 0 || vexWide === isWide) && !(withoutVvvv && cursor.vvvv !== 0);
 }

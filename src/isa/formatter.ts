@@ -7,7 +7,9 @@
  * operand sizes of selector loads).
  */
 import type { ImmediateOperand, Instruction, InstructionRow, MemoryOperand, Operand, RelativeOperand, SegmentName } from './types';
-import { hasImpliedOperands, parseOperandCode } from './operand-codes';
+import { pseudoOpFor } from './pseudo-ops';
+import { hasImpliedOperands, isImplied, parseOperandCode, WITH_XMM0 } from './operand-codes';
+import type { OperandCode } from './operand-codes';
 import { formatMemory } from './formatter-memory';
 import { hex } from './hex';
 import { registerName } from './registers';
@@ -20,7 +22,7 @@ export interface FormatOptions {
   readonly symbols?: (address: number) => string | undefined;
 }
 
-const SIZE_NAMES: Readonly<Record<number, string>> = { 1: 'byte', 2: 'word', 4: 'dword', 8: 'qword', 16: 'oword' };
+const SIZE_NAMES: Readonly<Record<number, string>> = { 1: 'byte', 2: 'word', 4: 'dword', 8: 'qword', 10: 'tword', 16: 'oword' };
 
 /** Text of a decoded instruction. */
 export function format(instruction: Instruction, options: FormatOptions = {}): string {
@@ -45,9 +47,16 @@ const SIZED_BY_MODE: ReadonlySet<string> = new Set(['pusha', 'popa', 'pushf', 'p
 function mnemonicOf(instruction: Instruction): string {
   const { row, operandSize } = instruction;
   if (isWideNop(instruction)) return 'xchg';
+  const pseudo = pseudoOf(instruction);
+  if (pseudo !== undefined) return pseudo;
   if (!SIZED_BY_MODE.has(row.semantics) || row.aliases.length === 0) return row.mnemonic;
   // The 16-bit row is called by the plain spelling and has the one with `w` as its alias; the others have it the other way round.
   return (operandSize === 2) === hasDefaultSize(instruction) ? row.mnemonic : row.aliases[0];
+}
+
+function pseudoOf({ row, operands }: Instruction): string | undefined {
+  const last = operands.at(-1);
+  return last?.kind === 'immediate' ? pseudoOpFor(row.mnemonic, last.value) : undefined;
 }
 
 /** 66 90 and 48 90 are NOPs that assemblers write as an exchange of the accumulator with itself. */
@@ -68,6 +77,10 @@ const SIZE_HINTED: ReadonlySet<string> = new Set([
   'lgdt',
   'lidt',
 ]);
+/** Whose area is 16 or 32 bits wide. */
+const AREAS: ReadonlySet<string> = new Set(['fldenv', 'fnstenv', 'frstor', 'fnsave']);
+/** Whose operands in general registers are 64 bits wide with REX.W. */
+const TEXT_LENGTHS: ReadonlySet<string> = new Set(['pcmpestri', 'pcmpestrm']);
 /** Which return to 64-bit code with REX.W only. */
 const WIDE_HINTED: ReadonlySet<string> = new Set(['sysexit', 'sysret']);
 
@@ -87,14 +100,15 @@ function prefixTexts(instruction: Instruction): string[] {
 
 /** Of an operand that is not written; what is at ES:rDI cannot be moved. */
 function impliedOverride({ row, operands }: Instruction): SegmentName | undefined {
-  if (!hasImpliedOperands(row)) return undefined;
-  const place = row.operands.findIndex((code) => /^(X|BB)/.test(code));
+  const place = row.operands.findIndex((code) => /^(X|BA|BB|BD)/.test(code));
   const operand = operands[place];
   return operand?.kind === 'memory' && operand.segment !== 'ds' ? operand.segment : undefined;
 }
 
 function needsSizeHint(instruction: Instruction): boolean {
   if (hasDefaultSize(instruction)) return false;
+  if (AREAS.has(instruction.row.semantics)) return (instruction.operandSize === 2) !== (instruction.bits === 16);
+  if (TEXT_LENGTHS.has(instruction.row.semantics)) return instruction.operandSize === 8;
   const [operand] = instruction.operands;
   if (WIDE_HINTED.has(instruction.row.semantics)) return instruction.operandSize === 8;
   return SIZE_HINTED.has(instruction.row.semantics) || (operand?.kind === 'relative' && operand.encodedSize === 1);
@@ -103,7 +117,7 @@ function needsSizeHint(instruction: Instruction): boolean {
 /** String operations show their addresses nowhere, and an address alone in 64-bit mode has no 32-bit form of its own. */
 function needsAddressHint({ row, operands, addressSize, bits }: Instruction): boolean {
   if (addressSize === bits) return false;
-  if (hasImpliedOperands(row)) return true;
+  if (hasImpliedOperands(row) || row.operands.some((code) => isImplied(parseOperandCode(code)))) return true;
   return bits === 64 && operands.some((operand) => operand.kind === 'memory' && isOffset(row));
 }
 
@@ -118,13 +132,27 @@ function operandTexts(instruction: Instruction, options: FormatOptions): string[
     return [name, name];
   }
   if (hasImpliedOperands(row)) return [];
-  const texts = operands.map((operand) => operandText(operand, instruction, options));
+  const written = operands.filter((_, i) => !isImplied(parseOperandCode(row.operands[i])));
+  const texts = written.map((operand) => operandText(operand, instruction, options));
   if (row.semantics === 'xchg' && row.operands[0].startsWith('E')) return texts.reverse();
+  if (pseudoOf(instruction) !== undefined) texts.pop();
+  if (WITH_XMM0.has(row.mnemonic)) texts.push('xmm0');
+  if (row.operands.includes('ST0')) return stackTexts(row, texts);
   if (/^aa[md]$/.test(row.semantics) && texts[0] === '0xa') return [];
   // `imul eax, eax, 5` is written without the repetition.
   if (texts.length === 3 && row.semantics === 'imulLow' && texts[0] === texts[1]) return [texts[0], texts[2]];
   if (row.semantics.startsWith('loop') && instruction.addressSize !== instruction.bits) texts.push(countRegister(instruction));
   return texts;
+}
+
+/** Which work with the next register if none is named. */
+const WITH_NEXT = /^(f(add|mul|subr?|divr?)p|fu?comp?|fxch)$/;
+
+/** One of the two is the top of the stack: which, the mnemonic or `to` tells. */
+function stackTexts(row: InstructionRow, [first, second]: readonly string[]): string[] {
+  const other = row.operands[0] === 'ST0' ? second : first;
+  if (other === 'st1' && WITH_NEXT.test(row.mnemonic)) return [];
+  return [row.operands[0] === 'ST0' || row.mnemonic.endsWith('p') ? other : `to ${other}`];
 }
 
 function countRegister({ addressSize }: Instruction): string {
@@ -200,11 +228,20 @@ function needsSize(row: InstructionRow): boolean {
   const says = codes.some(
     (code) =>
       code.method === 'segment' ||
-      (code.method === 'register' && code.size === memory.memorySize) ||
+      ((code.method === 'register' || code.method === 'vvvv') && code.class === 'gpr' && code.size === memory.memorySize) ||
+      (code.class !== 'gpr' && code !== memory && memory.memorySize !== 'y' && isOnlySize(row, code, memory)) ||
       (code.method === 'fixedRegister' && code.code !== 'CL' && code.size === memory.memorySize),
   );
   if (says) return false;
-  return memory.memorySize === 'v' || memorySizesOf(row.mnemonic).size > 1;
+  return memory.memorySize === 'v' || memory.memorySize === 'y' || memory.memorySize === 't' || memorySizesOf(row.mnemonic).size > 1;
+}
+
+/** Whether the mnemonic with a register of this class has memory operands of one size alone. */
+function isOnlySize(row: InstructionRow, register: OperandCode, { memorySize }: OperandCode): boolean {
+  const rivals = INSTRUCTIONS.filter(({ mnemonic }) => mnemonic === row.mnemonic).map((each) => each.operands.map(parseOperandCode));
+  return rivals
+    .filter((codes) => codes.some((code) => code.class === register.class))
+    .every((codes) => codes.every(({ method, memorySize: other }) => !(method === 'rm' || method === 'memory') || other === memorySize));
 }
 
 function memorySizesOf(mnemonic: string): ReadonlySet<string> {

@@ -6,6 +6,7 @@ import { privilegeNote } from './help/privilege';
 import { SUMMARIES } from './help/summaries';
 import { hasImpliedOperands, parseOperandCode } from './operand-codes';
 import type { OperandCode, SizeCode } from './operand-codes';
+import { PSEUDO_OPS } from './pseudo-ops';
 import { ROWS_BY_SPELLING } from './table';
 import { CONDITIONS } from './table/conditions';
 
@@ -45,7 +46,7 @@ export function helpForRow(row: InstructionRow): InstructionHelp {
  */
 export function helpForSpelling(spelling: string): InstructionHelp[] {
   const byMeaning = new Map<string, InstructionRow[]>();
-  for (const row of ROWS_BY_SPELLING.get(spelling) ?? []) {
+  for (const row of ROWS_BY_SPELLING.get(PSEUDO_OPS.get(spelling)?.mnemonic ?? spelling) ?? []) {
     if (row.redundant) continue;
     const key = `${row.semantics} ${row.mnemonic}`;
     const found = byMeaning.get(key);
@@ -129,6 +130,44 @@ const SINCE: Readonly<Record<Feature, string>> = {
   sep: 'Pentium II (CPUID.SEP)',
   nopl: 'Pentium Pro',
   cx16: '64-bit processors (CPUID.CMPXCHG16B)',
+  fpu: '8087 (CPUID.FPU)',
+  fcmov: 'Pentium Pro (CPUID.FPU and CPUID.CMOV)',
+  mmx: 'Pentium MMX (CPUID.MMX)',
+  fxsr: 'Pentium II (CPUID.FXSR)',
+  sse: 'Pentium III (CPUID.SSE)',
+  sse2: 'Pentium 4 (CPUID.SSE2)',
+  sse3: 'Pentium 4 of 2004 (CPUID.SSE3)',
+  ssse3: 'Core 2 (CPUID.SSSE3)',
+  'sse4.1': 'Core 2 of 2007 (CPUID.SSE4.1)',
+  'sse4.2': 'Nehalem (CPUID.SSE4.2)',
+  popcnt: 'Nehalem (CPUID.POPCNT)',
+  aes: 'Westmere (CPUID.AES)',
+  pclmulqdq: 'Westmere (CPUID.PCLMULQDQ)',
+  sha: 'Goldmont (CPUID.SHA)',
+  movbe: 'Atom, Haswell (CPUID.MOVBE)',
+  bmi1: 'Haswell (CPUID.BMI1)',
+  bmi2: 'Haswell (CPUID.BMI2)',
+  lzcnt: 'Haswell (CPUID.LZCNT)',
+  adx: 'Broadwell (CPUID.ADX)',
+  rdrand: 'Ivy Bridge (CPUID.RDRAND)',
+  rdseed: 'Broadwell (CPUID.RDSEED)',
+  xsave: 'Core 2 of 2007 (CPUID.XSAVE)',
+  xsaveopt: 'Sandy Bridge (CPUID.XSAVEOPT)',
+  xsavec: 'Skylake (CPUID.XSAVEC)',
+  xsaves: 'Skylake (CPUID.XSAVES)',
+  clflush: 'Pentium 4 (CPUID.CLFSH)',
+  clflushopt: 'Skylake (CPUID.CLFLUSHOPT)',
+  clwb: 'Skylake server (CPUID.CLWB)',
+  prefetchw: 'Broadwell (CPUID.PREFETCHW); a hint without effect on earlier 64-bit processors',
+  rdpmc: 'Pentium Pro',
+  rdtscp: 'Nehalem (CPUID.RDTSCP)',
+  rdpid: 'Goldmont Plus (CPUID.RDPID)',
+  monitor: 'Pentium 4 of 2004 (CPUID.MONITOR)',
+  fsgsbase: 'Ivy Bridge (CPUID.FSGSBASE)',
+  invpcid: 'Haswell (CPUID.INVPCID)',
+  smap: 'Broadwell (CPUID.SMAP)',
+  smm: 'Pentium',
+  vmx: 'Pentium 4 of 2005 (CPUID.VMX)',
   'x86-64': '64-bit processors',
 };
 
@@ -143,7 +182,18 @@ const NATIVE: Readonly<Record<SizeCode, string>> = {
   w: '16',
   d: '32',
   q: '64',
+  t: '80',
   dq: '128',
+  x: '128',
+  ps: '128',
+  pd: '128',
+  pi: '64',
+  ss: '32',
+  sd: '64',
+  y: '32/64',
+  env: '14/28byte',
+  state: '94/108byte',
+  fxsave: '512byte',
   v: '16/32/64',
   z: '16/32',
   r: '32/64',
@@ -153,10 +203,13 @@ const NATIVE: Readonly<Record<SizeCode, string>> = {
   none: '',
 };
 
+const VECTOR_NAMES: Readonly<Record<string, string>> = { mmx: 'mm', xmm: 'xmm', x87: 'STi' };
+
 function operandSyntax(operand: OperandCode, row: InstructionRow): string {
   const size = widthText(operand.size, row);
   switch (operand.method) {
     case 'rm':
+      if (operand.class !== 'gpr') return `${operand.class === 'mmx' ? 'mm' : 'xmm'}/m${widthText(operand.memorySize, row)}`;
       return operand.size === operand.memorySize ? `r/m${size}` : `r${size}/m${widthText(operand.memorySize, row)}`;
     case 'memory':
     case 'offset':
@@ -164,7 +217,8 @@ function operandSyntax(operand: OperandCode, row: InstructionRow): string {
     case 'register':
     case 'rmRegister':
     case 'opcodeRegister':
-      return `r${size}`;
+    case 'vvvv':
+      return operand.class === 'gpr' ? `r${size}` : VECTOR_NAMES[operand.class];
     case 'segment':
       return 'Sreg';
     case 'control':
@@ -174,7 +228,7 @@ function operandSyntax(operand: OperandCode, row: InstructionRow): string {
     case 'test':
       return 'TR3-TR7';
     case 'fixedRegister':
-      return operand.code;
+      return operand.class === 'x87' ? 'ST0' : operand.code;
     case 'immediate':
       return `imm${widthText(operand.size, row)}`;
     case 'signedByte':

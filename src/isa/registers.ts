@@ -28,7 +28,7 @@ const GENERAL_BY_SIZE: Readonly<Record<number, readonly string[]>> = {
   8: QUADWORD_REGISTERS,
 };
 
-const SYSTEM_PREFIXES = { control: 'cr', debug: 'dr', test: 'tr' } as const;
+const NUMBERED = { control: 'cr', debug: 'dr', test: 'tr', x87: 'st', mmx: 'mm', xmm: 'xmm' } as const;
 
 /** Name of the general register with this number (0 to 15) at a width of 1, 2, 4 or 8 bytes. */
 export function generalRegisterName(index: number, bytes: number): string {
@@ -42,6 +42,6 @@ export function registerName(operand: RegisterOperand): string {
     case 'segment':
       return SEGMENT_NAMES[operand.index];
     default:
-      return `${SYSTEM_PREFIXES[operand.class]}${operand.index}`;
+      return `${NUMBERED[operand.class]}${operand.index}`;
   }
 }

@@ -10,6 +10,13 @@ import { SHIFT_AND_ROTATE } from './table/shifts';
 import { STACK } from './table/stack';
 import { STRINGS } from './table/strings';
 import { SYSTEM } from './table/system';
+import { PACKED_FLOAT } from './table/packed-float';
+import { PACKED_INTEGER } from './table/packed-integer';
+import { SPECIALS } from './table/specials';
+import { STATE } from './table/state';
+import { VECTOR_MOVES } from './table/vector-moves';
+import { VMX_ROWS } from './table/vmx';
+import { X87 } from './table/x87';
 
 /** Every row; `INSTRUCTIONS[row.id] === row`. Rows of one mnemonic stand in the order in which an assembler should try them. */
 export const INSTRUCTIONS: readonly InstructionRow[] = [
@@ -23,6 +30,13 @@ export const INSTRUCTIONS: readonly InstructionRow[] = [
   STRINGS,
   FLAGS,
   SYSTEM,
+  X87,
+  VECTOR_MOVES,
+  PACKED_INTEGER,
+  PACKED_FLOAT,
+  SPECIALS,
+  STATE,
+  VMX_ROWS,
 ]
   .flat()
   .map((row, id) => ({ id, ...row }));

@@ -3,8 +3,11 @@
 /** Default operand and address size of a code segment. */
 export type Bits = 16 | 32 | 64;
 
-/** Bytes. 6 and 10 are far pointers and descriptor-table operands; 16 and above are vectors. */
-export type OperandSize = 0 | 1 | 2 | 4 | 6 | 8 | 10 | 16 | 32;
+/**
+ * Bytes. 6 and 10 are far pointers, descriptor-table operands and 80-bit numbers; 16 and 32 are vectors; 14 and 28 the x87
+ * environment, 94 and 108 the x87 state, 512 the area of FXSAVE. An area whose size a control register decides (XSAVE) has 0.
+ */
+export type OperandSize = 0 | 1 | 2 | 4 | 6 | 8 | 10 | 14 | 16 | 28 | 32 | 94 | 108 | 512;
 
 /**
  * How a monitor has to treat the instruction (Popek and Goldberg's classes).
@@ -25,7 +28,7 @@ export type ControlFlow =
   | 'stop' // HLT
   | 'serialize'; // falls through, but may change how what follows is decoded, translated or interrupted
 
-/** CPUID feature or processor generation that brought the instruction. */
+/** CPUID feature (in the spelling of the manual's CPUID tables, lower case) or processor generation that brought the instruction. */
 export type Feature =
   | '8086'
   | '80186'
@@ -40,7 +43,45 @@ export type Feature =
   | 'sep'
   | 'nopl' // the hint NOPs 0F 18 to 0F 1F, from the Pentium Pro on
   | 'cx16'
-  | 'x86-64';
+  | 'x86-64'
+  | 'fpu'
+  | 'fcmov' // FCMOVcc and FCOMI: FPU and CMOV together
+  | 'mmx'
+  | 'fxsr'
+  | 'sse'
+  | 'sse2'
+  | 'sse3'
+  | 'ssse3'
+  | 'sse4.1'
+  | 'sse4.2'
+  | 'popcnt'
+  | 'aes'
+  | 'pclmulqdq'
+  | 'sha'
+  | 'movbe'
+  | 'bmi1'
+  | 'bmi2'
+  | 'lzcnt'
+  | 'adx'
+  | 'rdrand'
+  | 'rdseed'
+  | 'xsave'
+  | 'xsaveopt'
+  | 'xsavec'
+  | 'xsaves'
+  | 'clflush'
+  | 'clflushopt'
+  | 'clwb'
+  | 'prefetchw'
+  | 'rdpmc'
+  | 'rdtscp'
+  | 'rdpid'
+  | 'monitor'
+  | 'fsgsbase'
+  | 'invpcid'
+  | 'smap'
+  | 'smm' // RSM
+  | 'vmx';
 
 /** Letters among `oditszapcn` (the manual's EFLAGS, n for NT); see `FlagEffects`. */
 export type FlagLetters = string;
@@ -58,13 +99,16 @@ export interface FlagEffects {
 /**
  * One row: one encoding of one instruction.
  *
- * `encoding` is in the manual's notation: opcode bytes in hex, `/r` or `/0` to `/7` for ModR/M, `+r` on an opcode byte
- * for a register in its low three bits, and before them what they need: mandatory prefixes (`NP`, `66`, `F3`, `F2`), operand
+ * `encoding` is in the manual's notation: opcode bytes in hex, `/r` or `/0` to `/7` for ModR/M (`11:000:bbb` for a digit with
+ * a register only, `C0+i` for such a second byte of an x87 opcode), `+r` on an opcode byte for a register in its low three
+ * bits, and before them what they need: mandatory prefixes (`NP`, `66`, `F3`, `F2`; `NFx` for neither F3 nor F2), operand
  * sizes (`o16`, `o32`, `o64`) and address sizes (`a16`, `a32`, `a64`); several of a kind mean any of them, the first being what
- * an assembler takes. A row with a size wins over one without. `encoding.ts` parses it.
+ * an assembler takes. A row with a size wins over one without. A VEX encoding begins with `VEX.LZ.F2.0F38.W1`: vector length, mandatory
+ * prefix (left out for none), opcode map, and W where it chooses the row and not the operand size. `encoding.ts` parses it.
  *
  * `operands` are the codes of the manual's Opcode Map appendix (Eb, Ev, Gb, Gv, Gz, Ib, Iz, sIb, Jb, Jz, M, Mp, Ap, Sw, Cd, Dd, Rd,
- * Ob, Ov, Xb, Xv, Yb, Yv, Zb, Zv), register names (AL, eAX, rAX, DX, CL, ES …) or the constant `1`. `operand-codes.ts` has them all.
+ * Ob, Ov, Xb, Xv, Yb, Yv, Zb, Zv, Pq, Qq, Nq, Vx, Wps, Ux, By …), register names (AL, eAX, rAX, DX, CL, ES, ST0, STi …) or the
+ * constant `1`. `operand-codes.ts` has them all.
  */
 export interface InstructionRow {
   /** Index in the table; stable within one build. */
@@ -91,13 +135,14 @@ export interface InstructionRow {
   readonly manual: string;
   /** Name of the semantics function in engines/cpu/semantics: one name a meaning, whatever the operands. */
   readonly semantics: string;
-  /** For the semantics jcc, setcc and cmovcc: the condition, 0 to 15 as in the opcode's low four bits. */
+  /** For the semantics jcc, setcc, cmovcc and fcmovcc: the condition, 0 to 15 as in the opcode's low four bits. */
   readonly condition?: number;
   /** Another row means the same and is the one that assemblers emit (82 /0, D0 /6, F6 /1); only decoded. */
   readonly redundant: boolean;
 }
 
-export type RegisterClass = 'gpr' | 'segment' | 'control' | 'debug' | 'test';
+/** An x87 register is numbered from the top of the stack. */
+export type RegisterClass = 'gpr' | 'segment' | 'control' | 'debug' | 'test' | 'x87' | 'mmx' | 'xmm';
 
 export type SegmentName = 'es' | 'cs' | 'ss' | 'ds' | 'fs' | 'gs';
 
@@ -170,7 +215,7 @@ export interface Prefixes {
   readonly segment: SegmentName | undefined;
   readonly operandSize: boolean;
   readonly addressSize: boolean;
-  /** The REX byte, or 0. */
+  /** The REX byte, or 0. Under VEX in 64-bit mode: the REX byte that says the same. */
   readonly rex: number;
 }
 

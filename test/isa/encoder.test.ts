@@ -1,7 +1,7 @@
 /** The encoder: its interface, and every row of the table in every operand form, size and mode against nasm. */
 import { describe, expect, test } from 'vitest';
 import { encode, type InstructionRequest, isMnemonic, mnemonics, NO_PREFIXES, type OperandRequest } from '../../src/isa/encoder';
-import { FORMS } from '../../src/isa/encoder/forms';
+import { type Form, FORMS } from '../../src/isa/encoder/forms';
 import { INSTRUCTIONS } from '../../src/isa/table';
 import type { Bits } from '../../src/isa/types';
 import { type Lines, nasmLines, NO_NASM, ourLines } from '../assembler/line-oracle';
@@ -61,6 +61,7 @@ describe('the interface', () => {
 });
 
 const SIZES = ['byte', 'word', 'dword', 'qword'];
+const VECTORS = 'xmm0 xmm3 mm1 st0 st3'.split(' ');
 const ADDRESSES: Readonly<Record<Bits, readonly string[]>> = {
   16: ['[bx]', '[bx+si+5]', '[0x1234]', '[eax+ecx*4]'],
   32: ['[ebx]', '[esi+ecx*2+300]', '[0x12345678]', '[bx+si]'],
@@ -110,6 +111,7 @@ function memory(bits: Bits): string[] {
     ...others,
     ...others.map((address, i) => `${SIZES[i % 4]} ${address}`),
     `tword ${first}`,
+    `oword ${first}`,
     ...['far', 'dword far', 'word far', 'near', 'qword far'].map((distance) => `${distance} ${first}`),
   ];
 }
@@ -120,30 +122,48 @@ const LEFT_OUT: readonly RegExp[] = [
   /^(syscall|sysret)$/, // outside 64-bit mode, as on AMD's processors
   /^ud[01]$/, // without their operands
   /^salc$/, // in 64-bit mode, where it is no instruction
+  /^bextr .*, [^[\]]*$/, // with an immediate, of AMD's trailing bit manipulation
+  /^movd .*qword \[/, // 64 bits of memory, for which MOVQ is there
+  /^(cmpsd|cmp\w+sd|pshufw|vmxon|vmptr(ld|st)|vmclear) .*qword \[/, // the size that the operand has, and which nasm refuses to be told
+  /^punpckl(bw|wd|dq) mm.*word \[/, // its half of an MMX register, which nasm takes for the whole
+  /^prefetchw \w+ \[/, // a size where there is none to tell
   /^mov (qword .*, [c-gs]s|[c-gs]s, qword .*)$/, // REX.W before a selector in memory
 ];
 
 /** Instructions that differ in nothing but a number are tried with all operands once, then with few. */
 function shapeOf(name: string): string {
   const family = /^(cmov|set|hint_nop)/.exec(name)?.[0] ?? (/^j[^cemr]/.test(name) && name !== 'jmp' ? 'jcc' : undefined);
-  return family ?? name;
+  if (family !== undefined) return family;
+  // Vector and x87 instructions: those with the same prefixes, sizes and operands.
+  const forms = FORMS.get(name) ?? [];
+  if (!forms.some(isOfVectors)) return name;
+  const shapes = forms.map(({ pattern, size, operands, variant, waits }) =>
+    [pattern.mandatory, pattern.vex, size, ...operands.map(({ code }) => code), variant, waits].join(),
+  );
+  return shapes.join(' ');
 }
+
+const isOfVectors = ({ operands, pattern, row }: Form): boolean =>
+  pattern.vex !== undefined || row.feature === 'fpu' || operands.some(({ class: group }) => /^(xmm|mmx|x87)$/.test(group));
 
 /** Source lines of one mode: each mnemonic with all operands of the pools that its forms could have. */
 function linesFor(bits: Bits, share: number): string[] {
-  const registers = [...REGISTERS, ...(bits === 64 ? REGISTERS_64 : [])];
+  const registers = [...REGISTERS, ...VECTORS, ...(bits === 64 ? [...REGISTERS_64, 'xmm9'] : [])];
   const pool = [...registers, ...memory(bits), ...NUMBERS, ...SIZED, ...LABELS];
   const few = [...registers.slice(0, 9), ...memory(bits).slice(0, 6), '1', '5', 'x'];
+  const fewVectors = ['ecx', ...VECTORS, ...(bits === 64 ? ['rcx', 'xmm9'] : []), ...memory(bits).slice(0, 7), '5'];
   const lines = new Set<string>();
   const seen = new Set<string>();
   let turn = 0;
   for (const name of mnemonics()) {
     const shape = shapeOf(name);
-    const operands = seen.has(shape) ? few : pool;
+    const ofVectors = (FORMS.get(name) ?? []).some(isOfVectors);
+    const operands = !seen.has(shape) ? pool : ofVectors ? fewVectors : few;
     seen.add(shape);
     const counts = new Set(FORMS.get(name)?.map((form) => form.operands.length));
     lines.add(name);
     for (const a of operands) lines.add(`${name} ${a}`);
+    if (ofVectors) lines.add(`${name} to st3`);
     if (counts.has(2) || counts.has(3)) {
       for (const a of operands.filter((each) => !/x$|:/.test(each) || registers.includes(each))) {
         for (const b of operands) if (turn++ % share === 0) lines.add(`${name} ${a}, ${b}`);

@@ -74,7 +74,7 @@ function meaningOf(instruction: Instruction, address: number): string {
 /** A quadword that NASM writes as a doubleword, which the processor extends with zeros. */
 function leavesUpperHalfZero({ row, operandSize, operands: [to, from] }: Instruction): boolean {
   if (operandSize !== 8 || to?.kind !== 'register' || to.size !== 8) return false;
-  if (/^(movFromSegment|sldt|str)$/.test(row.semantics)) return true;
+  if (/^(movFromSegment|sldt|str|pextrb)$/.test(row.semantics)) return true;
   return row.mnemonic === 'mov' && from.kind === 'immediate' && from.value >= 0 && from.value < 2 ** 32;
 }
 

@@ -30,7 +30,7 @@ describe('help', () => {
       'mov r32, TR3-TR7',
       'mov TR3-TR7, r32',
     ]);
-    expect(helpForSpelling('movq')).toEqual([]);
+    expect(helpForSpelling('movz')).toEqual([]);
   });
 
   test('says a condition in words and flags', () => {

@@ -5,13 +5,16 @@ import { isFailure } from '../../src/isa/decoder';
 import { registerName, generalRegisterName } from '../../src/isa/registers';
 import type { Bits, DecodeFailure, Instruction, MemoryOperand, Operand } from '../../src/isa/types';
 
-/** The processor that our table describes: before TZCNT and LZCNT, with hint NOPs and test registers. */
-export const ICED_OPTIONS =
-  DecoderOptions.ForceReservedNop |
-  DecoderOptions.NoMPFX_0FBC |
-  DecoderOptions.NoMPFX_0FBD |
-  DecoderOptions.NoWbnoinvd |
-  DecoderOptions.MovTr;
+/** The processor that our table describes, with hint NOPs and test registers. */
+export const ICED_OPTIONS = DecoderOptions.ForceReservedNop | DecoderOptions.NoWbnoinvd | DecoderOptions.MovTr;
+/** The hint NOPs that have become prefetches; their other uses are of features that the table does not have. */
+const PREFETCHES: ReadonlySet<Code> = new Set([
+  Code.Prefetchnta_m8,
+  Code.Prefetcht0_m8,
+  Code.Prefetcht1_m8,
+  Code.Prefetcht2_m8,
+  Code.Prefetchw_m8,
+]);
 
 /** Length, mnemonic and operands as text: equal texts mean the same instruction. */
 export interface Plain {
@@ -26,7 +29,17 @@ export interface IcedResult {
 
 /** The caller frees the instruction. */
 export function icedDecode(bytes: Uint8Array, bits: Bits): IcedResult {
-  const decoder = new Decoder(bits, bytes, ICED_OPTIONS);
+  const result = icedDecodeWith(bytes, bits, ICED_OPTIONS);
+  if (result.instruction.mnemonic !== Mnemonic.Reservednop) return result;
+  const other = icedDecodeWith(bytes, bits, ICED_OPTIONS & ~DecoderOptions.ForceReservedNop);
+  const isPrefetch = PREFETCHES.has(other.instruction.code);
+  const [taken, dropped] = isPrefetch ? [other, result] : [result, other];
+  dropped.instruction.free();
+  return taken;
+}
+
+function icedDecodeWith(bytes: Uint8Array, bits: Bits, options: number): IcedResult {
+  const decoder = new Decoder(bits, bytes, options);
   try {
     const instruction = decoder.decode();
     return { instruction, error: decoder.lastError };
@@ -40,9 +53,10 @@ const hex = (value: bigint): string => `0x${value.toString(16)}`;
 /** Our result in plain form. */
 export function plainOfOurs(result: Instruction | DecodeFailure): Plain {
   if (isFailure(result)) return { length: result.length, text: result.failure };
-  const operands = result.operands.map((operand) => ourOperand(operand, result));
+  // iced gives MONITOR no operand.
+  const operands = result.row.mnemonic === 'monitor' ? [] : result.operands.map((operand) => ourOperand(operand, result));
   // Under the option that makes them hints, iced has no NOP Ev.
-  const isHint = result.row.feature === 'nopl';
+  const isHint = result.row.feature === 'nopl' || (result.row.semantics === 'nop' && result.row.feature === 'prefetchw');
   const name = isHint ? 'hint_nop' : result.row.mnemonic;
   return { length: result.length, text: `${name} ${operands.join(', ')}` };
 }
@@ -139,6 +153,47 @@ export const TABLE_FEATURES: ReadonlySet<CpuidFeature> = new Set([
   CpuidFeature.PAUSE,
   CpuidFeature.MULTIBYTENOP,
   CpuidFeature.MOV_TR,
+  CpuidFeature.FPU,
+  CpuidFeature.FPU287,
+  CpuidFeature.FPU387,
+  CpuidFeature.MMX,
+  CpuidFeature.FXSR,
+  CpuidFeature.SSE,
+  CpuidFeature.SSE2,
+  CpuidFeature.SSE3,
+  CpuidFeature.SSSE3,
+  CpuidFeature.SSE4_1,
+  CpuidFeature.SSE4_2,
+  CpuidFeature.POPCNT,
+  CpuidFeature.AES,
+  CpuidFeature.PCLMULQDQ,
+  CpuidFeature.SHA,
+  CpuidFeature.MOVBE,
+  CpuidFeature.BMI1,
+  CpuidFeature.BMI2,
+  CpuidFeature.LZCNT,
+  CpuidFeature.ADX,
+  CpuidFeature.RDRAND,
+  CpuidFeature.RDSEED,
+  CpuidFeature.XSAVE,
+  CpuidFeature.XSAVEOPT,
+  CpuidFeature.XSAVEC,
+  CpuidFeature.XSAVES,
+  CpuidFeature.CLFSH,
+  CpuidFeature.CLFLUSHOPT,
+  CpuidFeature.CLWB,
+  CpuidFeature.PREFETCHW,
+  CpuidFeature.RDPMC,
+  CpuidFeature.RDTSCP,
+  CpuidFeature.RDPID,
+  CpuidFeature.MONITOR,
+  CpuidFeature.FSGSBASE,
+  CpuidFeature.INVPCID,
+  CpuidFeature.SMAP,
+  CpuidFeature.SMM,
+  CpuidFeature.VMX,
+  CpuidFeature.INVEPT,
+  CpuidFeature.INVVPID,
 ]);
 
 /** Why bytes that iced takes for an instruction may be none to us, or undefined if they may not. */
@@ -148,15 +203,8 @@ export function whyNotOurs({ instruction }: IcedResult, bits: Bits): string | un
   }
   const name = MNEMONIC_NAMES.get(instruction.mnemonic)!;
   if (bits !== 64 && /^sys(call|ret)/.test(name)) return 'SYSCALL and SYSRET outside 64-bit mode are AMD only';
-  if (name === 'reservednop' && RESERVED_NOP_0F0D.has(instruction.code)) return 'the NOP 0F 0D came with the prefetch features';
   return undefined;
 }
-
-const RESERVED_NOP_0F0D: ReadonlySet<Code> = new Set([
-  Code.Reservednop_rm16_r16_0F0D,
-  Code.Reservednop_rm32_r32_0F0D,
-  Code.Reservednop_rm64_r64_0F0D,
-]);
 
 /** Sources of which the processor takes the low 16 bits only: iced shows them at the operand size, we (as the manual) as words. */
 const SELECTOR_SOURCE: Readonly<Record<string, readonly number[]>> = {
@@ -175,10 +223,20 @@ function plainText(name: string, operands: readonly string[]): string {
   // iced gives the hint NOPs their reg field as a second operand; for us it is part of the opcode.
   if (name === 'reservednop') return `hint_nop ${operands[0]}`;
   // iced names the 64-bit forms of these by themselves.
+  if (name === 'fstpnce') return plainText('fstp', operands);
+  if (name === 'fnsetpm') return plainText('fsetpm', operands);
+  if (/^pcmpestr[im]64$/.test(name)) return plainText(name.slice(0, -2), operands);
   if (name === 'sysexitq' || name === 'sysretq') return `${name.slice(0, -1)} `;
+  // Into the upper half of the register go zeros in any case: the manual and NASM name the lower half only.
+  if (/^(pmovmskb|pinsrb)$/.test(name) || /^p(insr|extr)w .*\bmm\d/.test(`${name} ${operands}`))
+    return `${name} ${operands.map(asDoubleword).join(', ')}`;
   const isSegmentLoad = /^[c-gs]s$/.test(operands[0] ?? '');
   const places = name === 'mov' && !isSegmentLoad ? [] : (SELECTOR_SOURCE[name] ?? []);
   return `${name} ${operands.map((operand, i) => (places.includes(i) ? asWord(operand) : operand)).join(', ')}`;
+}
+
+function asDoubleword(register: string): string {
+  return register.replace(/^r([a-z]{2})$/, 'e$1').replace(/^(r\d+)$/, '$1d');
 }
 
 function asWord(register: string): string {
@@ -192,6 +250,9 @@ const STRING_OPERANDS = new Map<OpKind, readonly [base: string, isDestination: b
   [OpKind.MemoryESDI, ['di', true, 16]],
   [OpKind.MemoryESEDI, ['edi', true, 32]],
   [OpKind.MemoryESRDI, ['rdi', true, 64]],
+  [OpKind.MemorySegDI, ['di', false, 16]],
+  [OpKind.MemorySegEDI, ['edi', false, 32]],
+  [OpKind.MemorySegRDI, ['rdi', false, 64]],
 ]);
 
 function icedOperand(instruction: IcedInstruction, i: number, bits: Bits): string {

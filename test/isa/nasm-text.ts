@@ -75,6 +75,14 @@ export const DIFFERENCES: readonly Difference[] = [
     normalize: (text) => text.replace(/^xacquire |^xrelease /, ''),
   },
   {
+    why: 'NASM has no FNSETPM, no FSTPNCE (an undocumented FSTP), and no PCMPESTRI64',
+    normalize: (text) =>
+      text
+        .replace('fnsetpm', 'fsetpm')
+        .replace('fstpnce', 'fstp')
+        .replace(/\b(pcmpestr[im])64\b/, 'o64 $1'),
+  },
+  {
     why: 'the operand size of a selector in memory has no effect, and from a register only 16 bits are taken',
     normalize: (text) =>
       text
@@ -86,7 +94,7 @@ export const DIFFERENCES: readonly Difference[] = [
   {
     why: 'hint NOPs are numbered as in NASM; iced shows the number as a second operand',
     normalize: (text) => text.replace(/^(reservednop|nop|hint_nop\d+) (?:[a-z]?word |byte )?(.*?)(, \w+)?$/, 'nop $2'),
-    in: ({ row }) => row.feature === 'nopl',
+    in: ({ row }) => row.semantics === 'nop' && row.operands.length > 0,
   },
 ];
 

@@ -19,7 +19,14 @@ describe('the instruction table', () => {
     const seen = new Map<string, string>();
     for (const row of INSTRUCTIONS) {
       for (const mode of row.modes) {
-        const key = `${mode} ${row.encoding}`;
+        const codes = row.operands.map(parseOperandCode);
+        // One encoding may mean one thing with memory and another with a register.
+        const form = codes.some(({ method }) => method === 'memory')
+          ? 'memory'
+          : codes.some(({ method }) => method === 'rmRegister')
+            ? 'register'
+            : '';
+        const key = `${mode} ${row.encoding} ${form}`;
         expect(seen.get(key), key).toBeUndefined();
         seen.set(key, row.mnemonic);
       }

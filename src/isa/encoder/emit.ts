@@ -1,6 +1,6 @@
 /** From a chosen form to bytes. Their order (manual, "Instruction Format"): prefixes, REX, opcode, ModR/M, SIB, displacement, immediate. */
 
-import { MAP_BYTES } from '../encoding';
+import { type EncodingPattern, type MandatoryPrefix, MAP_BYTES, type VexPattern } from '../encoding';
 import { type OperandCode, sizeInBytes } from '../operand-codes';
 import type { Bits, InstructionRow } from '../types';
 import { addressSize, type EncodedAddress, encodeAddress } from './address';
@@ -36,8 +36,12 @@ export interface EncodingFailure {
 const SEGMENT_BYTES: readonly number[] = [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65];
 const SEGMENT_LETTERS: readonly string[] = ['es', 'cs', 'ss', 'ds', 'fs', 'gs'];
 
-/** A selector fills the low word of any register and clears the rest, so REX.W would say nothing. By mnemonic and semantics. */
-const CLEARS_HIGH: ReadonlySet<string> = new Set(['movmovFromSegment', 'sldtsldt']);
+/** A selector or a byte fills the low part of any register and clears the rest, so REX.W would say nothing. By mnemonic and semantics. */
+const CLEARS_HIGH: ReadonlySet<string> = new Set(['movmovFromSegment', 'sldtsldt', 'pextrbpextrb']);
+/** NASM says REX.W though 64 bits are what it has in 64-bit mode anyway. */
+const SAYS_WIDE: ReadonlySet<string> = new Set(['invpcid']);
+
+const VEX_MANDATORY: Readonly<Record<MandatoryPrefix, number>> = { NP: 0, NFx: 0, '66': 1, F3: 2, F2: 3 };
 
 type Warning = EncodedInstruction['warnings'][number];
 
@@ -97,6 +101,7 @@ export class InstructionEncoder {
   private reg = 0;
   private rm = -1;
   private plus = 0;
+  private vvvv = 0;
   private address: EncodedAddress | undefined;
 
   constructor(form: Form, request: InstructionRequest) {
@@ -115,9 +120,10 @@ export class InstructionEncoder {
     if (failure) return failure;
 
     const wide = this.prefixes(address.prefix);
-    this.rexByte(wide);
+    if (form.pattern.vex !== undefined) this.vexBytes(form.pattern, form.pattern.vex, wide);
+    else this.rexByte(wide);
     if (this.rexForced && this.highByte) return { error: 'ah, bh, ch and dh cannot be used in an instruction with a REX prefix' };
-    if ((this.rexForced || this.rex & 7) && bits !== 64)
+    if ((this.rexForced || this.rex & 7 || this.vvvv > 7) && bits !== 64)
       return { error: 'registers above edi and new byte registers exist only in 64-bit mode' };
     const { pattern } = form;
     if (form.variant === 'inverted') {
@@ -126,7 +132,7 @@ export class InstructionEncoder {
       this.immediates(address.size);
       return { row: form.row, bytes: out.bytes, fixups: out.fixups, warnings: out.warnings };
     }
-    for (const byte of MAP_BYTES[pattern.map]) out.bytes.push(byte);
+    if (pattern.vex === undefined) out.bytes.push(...MAP_BYTES[pattern.map]);
     out.bytes.push(pattern.opcode | this.plus);
     this.modrm(memory, memoryIndex, address.size);
     this.immediates(address.size);
@@ -149,6 +155,7 @@ export class InstructionEncoder {
       const operand = request.operands[i];
       if (operand.kind === 'register' && !(form.variant === 'counter' && i === 1)) this.placeRegister(form.operands[i], operand);
     }
+    if (form.variant === 'next') this.rm = 1;
     if (form.variant === 'repeated') this.placeRegister(form.operands[0], request.operands[0] as RegisterRequest, 'rm');
     const code = memoryIndex >= 0 ? form.operands[memoryIndex] : undefined;
     if (!memory || code?.method === 'offset') return undefined;
@@ -163,7 +170,8 @@ export class InstructionEncoder {
   private placeRegister(code: OperandCode, { register }: RegisterRequest, as?: 'rm'): void {
     const { index } = register;
     if (register.high) this.highByte = true;
-    if (register.class === 'gpr' && register.size === 1 && !register.high && index >= 4) this.rexForced = true;
+    const isByte = code.size === 'b' || code.memorySize === code.size;
+    if (register.class === 'gpr' && register.size === 1 && !register.high && index >= 4 && isByte) this.rexForced = true;
     const number = register.high ? index + 4 : index & 7;
     const extended = index >= 8 ? 1 : 0;
     switch (as ?? code.method) {
@@ -175,6 +183,9 @@ export class InstructionEncoder {
       case 'opcodeRegister':
         this.plus = number;
         this.rex |= extended;
+        break;
+      case 'vvvv':
+        this.vvvv = index;
         break;
       case 'fixedRegister':
         break;
@@ -189,7 +200,7 @@ export class InstructionEncoder {
     const { form, bits, out } = this;
     const { prefixes } = this.request;
     const { bytes } = out;
-    if (prefixes.wait) bytes.push(0x9b);
+    if (prefixes.wait || form.waits) bytes.push(0x9b);
     if (prefixes.repeat !== 'none') bytes.push(prefixes.repeat === 'rep' ? 0xf3 : 0xf2);
     if (prefixes.lock) {
       if (!form.row.lockable || this.request.operands[0]?.kind !== 'memory') out.warn('prefix-lock-error', 'instruction is not lockable');
@@ -205,9 +216,20 @@ export class InstructionEncoder {
     const size = wanted !== 0 ? wanted : form.size;
     if (size < 0 || (size === 2 && bits !== 16) || (size === 4 && bits === 16)) bytes.push(0x66);
     if (addressPrefix) bytes.push(0x67);
-    if (form.pattern.mandatory && form.pattern.mandatory !== 'NP') bytes.push(Number.parseInt(form.pattern.mandatory, 16));
+    const { mandatory, vex } = form.pattern;
+    if (vex === undefined && mandatory && !mandatory.startsWith('N')) bytes.push(Number.parseInt(mandatory, 16));
     const widens = form.size === 8 && form.row.size64 === 'normal' && !CLEARS_HIGH.has(form.row.mnemonic + form.row.semantics);
-    return widens || (wanted === 8 && !hasOwnWidth(form));
+    return widens || (bits === 64 && SAYS_WIDE.has(form.row.mnemonic)) || (wanted === 8 && !hasOwnWidth(form));
+  }
+
+  /** Two bytes where they can say it all, else three (manual, "The VEX Prefix"). */
+  private vexBytes(pattern: EncodingPattern, vex: VexPattern, wide: boolean): void {
+    const { bytes } = this.out;
+    const w = vex.wide === true || wide ? 0x80 : 0;
+    const last = ((~this.vvvv & 15) << 3) | ((vex.length ?? 0) << 2) | VEX_MANDATORY[pattern.mandatory ?? 'NP'];
+    const inverted = ~this.rex & 7;
+    if (w === 0 && pattern.map === 1 && (inverted & 3) === 3) bytes.push(0xc5, ((inverted & 4) << 5) | last);
+    else bytes.push(0xc4, (inverted << 5) | pattern.map, w | last);
   }
 
   private rexByte(wide: boolean): void {
@@ -252,7 +274,6 @@ export class InstructionEncoder {
 
   private immediates(address: Bits): void {
     const { form, request, out } = this;
-    if (form.variant === 'implied-ten') out.number(10, 1);
     for (let i = 0; i < form.operands.length; i++) {
       const operand = request.operands[i];
       const code = form.operands[i];
@@ -266,6 +287,7 @@ export class InstructionEncoder {
         out.field(operand.displacement, { size, operand: i, part: 'displacement', relative: false, signed: false });
       }
     }
+    if (form.variant === 'implied-immediate') out.number(form.immediate, 1);
   }
 
   private immediate(code: OperandCode, operand: ImmediateRequest, index: number): void {

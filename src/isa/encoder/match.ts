@@ -51,12 +51,14 @@ const TAKES_WIDER: ReadonlySet<string> = new Set(['movToSegment', 'lar', 'lsl'])
 
 function matchRegister(code: OperandCode, operand: OperandRequest & { kind: 'register' }, form: Form, bits: Bits): Match {
   const { register } = operand;
-  if (register.class !== code.class) return Match.Operands;
+  if (register.class !== code.class || (operand.to === true) !== (form.variant === 'to')) return Match.Operands;
+  if (register.class === 'xmm' && register.index > 15) return Match.Operands;
   switch (code.method) {
     case 'rm':
     case 'rmRegister':
     case 'register':
     case 'opcodeRegister':
+    case 'vvvv':
     case 'segment':
     case 'control':
     case 'debug':
@@ -75,6 +77,10 @@ function matchRegister(code: OperandCode, operand: OperandRequest & { kind: 'reg
   if (register.size > 2 && code.size === 'w' && TAKES_WIDER.has(form.row.semantics)) {
     return register.size === 8 && bits !== 64 ? Match.Mode : Match.Good;
   }
+  // Inserting takes a register as wide as the element, too.
+  if (form.row.mnemonic.startsWith('pinsr') && !register.high && register.size === sizeInBytes(code.memorySize, form.size || 4, bits))
+    return Match.Good;
+  if (form.row.mnemonic === 'rdpid' && register.size === 4) return Match.Good;
   return register.size === registerBytes(code, form, bits) ? Match.Good : Match.Operands;
 }
 
@@ -124,18 +130,29 @@ function matchMemory(code: OperandCode, memory: MemoryRequest, form: Form, reque
     case 'p':
     case 's':
     case 'a':
+    case 'env':
+    case 'state':
+    case 'fxsave':
       return memory.size === 0 ? Match.Good : Match.Size;
     default:
   }
+  // MOVD of 64 bits is for registers alone.
+  if (form.row.mnemonic === 'movq' && request.mnemonic === 'movd') return Match.Operands;
+  if (LINE.test(form.row.mnemonic)) return memory.size === 0 ? Match.Good : Match.Size;
   const bytes = sizeInBytes(code.memorySize, form.size || 4, request.bits);
+  // A conversion from an integer takes a doubleword if nothing else is said.
+  if (code.memorySize === 'y' && memory.size === 0 && form.size === 0 && form.row.operands[0].startsWith('V')) return Match.Good;
   // Rv/Mw: a word whatever the operand size, so it need not be said, and the mode's own size is taken.
-  if (code.memorySize !== code.size) {
+  if (code.memorySize !== code.size && code.size === 'v') {
     if (memory.size !== 0 && memory.size !== bytes) return Match.Size;
     return form.size === (request.bits === 16 ? 2 : 4) ? Match.Good : Match.Operands;
   }
   if (memory.size !== 0) return memory.size === bytes ? Match.Good : Match.Size;
   return pinned(code, form, request) ? Match.Good : Match.SizeMissing;
 }
+
+/** Which take a cache line, whose size is not to be said. */
+const LINE = /^cl(flush|wb)/;
 
 /** Near and far indirect branches; undefined where the instruction is no such branch. */
 function matchIndirect(code: OperandCode, memory: MemoryRequest, form: Form, request: InstructionRequest): Match | undefined {
@@ -148,7 +165,9 @@ function matchIndirect(code: OperandCode, memory: MemoryRequest, form: Form, req
 }
 
 /** Their immediates must be written without a size. */
-const SIZELESS: ReadonlySet<string> = new Set(['shld', 'shrd', 'enter']);
+const SIZELESS: ReadonlySet<string> = new Set(['shld', 'shrd', 'enter', 'pshufw', 'pshufd', 'pshufhw', 'pshuflw', 'palignr', 'pinsrw']);
+/** Of PEXTRW only the newer form takes a size. */
+const isSizeless = ({ row, pattern }: Form): boolean => SIZELESS.has(row.mnemonic) || (row.mnemonic === 'pextrw' && pattern.map === 1);
 
 function matchImmediate(code: OperandCode, given: ImmediateRequest, form: Form, request: InstructionRequest): Match {
   const { method } = code;
@@ -160,7 +179,7 @@ function matchImmediate(code: OperandCode, given: ImmediateRequest, form: Form, 
   }
   if (method === 'signedByte') return matchSignedByte(given, form, request);
   if (method !== 'immediate') return Match.Operands;
-  if (given.size !== 0 && SIZELESS.has(form.row.mnemonic)) return Match.Size;
+  if (given.size !== 0 && isSizeless(form)) return Match.Size;
   const bytes = sizeInBytes(code.size, form.size || 4, request.bits);
   if (form.operands.length === 1 && code.size === 'z') return matchPushed(given, form, request);
   if (form.size === 8) return matchWide(code, given, form, request);

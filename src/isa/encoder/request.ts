@@ -7,7 +7,7 @@ export type Integer = number | bigint;
 
 /** A register in source text; classes beyond the table's are known so that they can be refused by name. */
 export interface AssemblerRegister {
-  readonly class: RegisterClass | 'x87' | 'mmx' | 'xmm' | 'ymm' | 'zmm' | 'mask' | 'bound';
+  readonly class: RegisterClass | 'ymm' | 'zmm' | 'mask' | 'bound';
   /** Bytes; 0 where the mode decides. */
   readonly size: number;
   readonly index: number;
@@ -31,6 +31,8 @@ export type Distance = 'short' | 'near' | 'far';
 export interface RegisterRequest {
   readonly kind: 'register';
   readonly register: AssemblerRegister;
+  /** Written with TO: the destination of an x87 operation whose source is the top of the stack. */
+  readonly to?: boolean;
 }
 
 export interface ImmediateRequest extends EncoderNumber {

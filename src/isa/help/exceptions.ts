@@ -1,6 +1,7 @@
 /** Which exceptions an instruction can raise, and when: the summary of the reference's exception tables. */
 import type { InstructionRow } from '../types';
-import { parseOperandCode } from '../operand-codes';
+import { parseOperandCode, sizeInBytes } from '../operand-codes';
+import type { OperandCode } from '../operand-codes';
 
 export interface ExceptionNote {
   /** `#GP(0)`, `#PF` … as in the manual. */
@@ -96,13 +97,43 @@ const OWN: Readonly<Record<string, readonly ExceptionNote[]>> = {
   syscall: [note('#UD', 'EFER.SCE is clear')],
   sysret: [note('#UD', 'EFER.SCE is clear'), OUTSIDE_RING_0],
   cmpxchg16b: [note('#GP(0)', 'the operand is not aligned to 16 bytes')],
+  monitor: [note('#UD', 'outside ring 0'), ...MEMORY],
+  mwait: [note('#UD', 'outside ring 0')],
+  rdtscp: [note('#GP(0)', 'outside ring 0 while CR4.TSD is set')],
+  rdpmc: [note('#GP(0)', 'there is no such counter, or outside ring 0 while CR4.PCE is clear')],
   wait: [note('#NM', 'CR0.MP and CR0.TS are both set'), note('#MF', 'a coprocessor exception is pending')],
 };
+
+const ALIGNED = note('#GP(0)', 'an operand in memory is not aligned to 16 bytes');
+const VECTOR_OFF = note('#UD', 'CR0.EM is set or CR4.OSFXSR is clear');
+const TASK_SWITCHED = note('#NM', 'CR0.TS is set');
+const NUMERIC = note('#XM', 'an unmasked SIMD floating-point exception occurred');
+const PENDING = note('#MF', 'an x87 exception is pending');
+/** Whose 16 bytes in memory may lie anywhere. */
+const ANYWHERE = /^(moveUnaligned|pcmp[ei]str[im])$/;
+const ARITHMETIC = /^(add|addsub|sub|mul|div|sqrt|min|max|cmp|u?comi|round|hadd|hsub|dp|cvt)\w*(ps|pd|ss|sd|pi|si|dq)$/;
+
+/** What using the registers of an extension can raise. */
+function extensionNotes(row: InstructionRow, codes: readonly OperandCode[]): readonly ExceptionNote[] {
+  const notes: ExceptionNote[] = [];
+  const uses = (group: OperandCode['class']): boolean => codes.some((code) => code.class === group);
+  const isX87 = row.feature === 'fpu' || row.feature === 'fcmov' || row.semantics === 'fisttp';
+  if (isX87) notes.push(note('#NM', 'CR0.EM or CR0.TS is set'));
+  if (isX87 && !row.semantics.startsWith('fn')) notes.push(PENDING);
+  if (uses('mmx')) notes.push(note('#UD', 'CR0.EM is set'), PENDING);
+  if (uses('xmm')) notes.push(VECTOR_OFF);
+  if (uses('mmx') || uses('xmm')) notes.push(TASK_SWITCHED);
+  if (uses('xmm') && ARITHMETIC.test(row.semantics)) notes.push(NUMERIC);
+  const isWide = codes.some(({ method, memorySize }) => /^(rm|memory)$/.test(method) && sizeInBytes(memorySize, 4, 32) === 16);
+  if (uses('xmm') && isWide && !ANYWHERE.test(row.semantics)) notes.push(ALIGNED);
+  return notes;
+}
 
 /** The exceptions of a row, from its operands, its privilege class and its meaning. */
 export function exceptionNotes(row: InstructionRow): readonly ExceptionNote[] {
   const codes = row.operands.map(parseOperandCode);
   const notes: ExceptionNote[] = [];
+  notes.push(...extensionNotes(row, codes));
   const own = OWN[row.semantics];
   if (own !== undefined) notes.push(...own);
   else if (row.privilege === 'privileged') notes.push(OUTSIDE_RING_0);
@@ -110,7 +141,7 @@ export function exceptionNotes(row: InstructionRow): readonly ExceptionNote[] {
     ({ method, memorySize }) => /^(rm|memory|offset|source|destination|lookup)$/.test(method) && memorySize !== 'none',
   );
   // LEA and INVLPG take the address alone; a hint or UD does not look at it.
-  if (accesses && row.semantics !== 'nop' && row.semantics !== 'ud') notes.push(...MEMORY);
+  if (accesses && row.semantics !== 'nop' && row.semantics !== 'ud' && row.semantics !== 'prefetch') notes.push(...MEMORY);
   if (codes.some(({ method }) => method === 'memory')) notes.push(note('#UD', 'the operand is a register'));
   if (row.lockable) notes.push(note('#UD', 'LOCK stands before it and the destination is a register'));
   else notes.push(note('#UD', 'LOCK stands before it'));

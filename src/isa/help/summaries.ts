@@ -1,5 +1,15 @@
 /** What each meaning does, in one sentence, by the name of its semantics. */
-export const SUMMARIES: Readonly<Record<string, string>> = {
+import { LATER_SUMMARIES } from './summaries-later';
+import { VECTOR_SUMMARIES } from './summaries-vector';
+import { X87_SUMMARIES } from './summaries-x87';
+
+export type Summaries = Readonly<Record<string, string>>;
+
+export const SUMMARIES: Summaries = {
+  ...X87_SUMMARIES,
+  ...VECTOR_SUMMARIES,
+  ...LATER_SUMMARIES,
+
   // Arithmetic.
   add: 'Adds the source to the destination.',
   adc: 'Adds the source and the carry flag to the destination.',

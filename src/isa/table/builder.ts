@@ -56,7 +56,7 @@ export function rows(mnemonic: string, manual: string, traits: Traits, forms: re
 }
 
 function row(mnemonic: string, manual: string, form: string, traits: Traits): RowSource {
-  const [encoding, operandText = ''] = form.split(':').map((part) => part.trim());
+  const [encoding, operandText = ''] = form.split(': ').map((part) => part.trim());
   const operands = operandText === '' ? [] : operandText.split(',').map((code) => code.trim());
   return {
     mnemonic,

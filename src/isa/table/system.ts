@@ -1,5 +1,5 @@
 /** System instructions: descriptor tables, tasks, caches, identification, model-specific registers. */
-import { rows, NOT_IN_64, ONLY_IN_64 } from './builder';
+import { ALL_FLAGS, rows, NOT_IN_64, ONLY_IN_64 } from './builder';
 import type { RowSource, Traits } from './builder';
 
 const SYSTEM_286: Traits = { feature: '80286' };
@@ -10,6 +10,10 @@ const LOAD: Traits = { ...SYSTEM_286, privilege: 'privileged', flow: 'serialize'
 const PROBE: Traits = { ...SYSTEM_286, privilege: 'sensitive', writes: 'z' };
 const CACHE: Traits = { feature: '80486', privilege: 'privileged', flow: 'serialize' };
 const MSR: Traits = { feature: 'msr', privilege: 'privileged' };
+
+/** Supervisor accesses to user pages: the translations in force change. */
+const ACCESS: Traits = { feature: 'smap', privilege: 'privileged', flow: 'serialize' };
+const RESUME: Traits = { feature: 'smm', privilege: 'privileged', flow: 'far' };
 
 const HINT = 'NOP—No Operation';
 
@@ -50,6 +54,16 @@ export const SYSTEM: readonly RowSource[] = [
   ...rows('rdtsc', 'RDTSC—Read Time-Stamp Counter', { privilege: 'sensitive', feature: 'tsc' }, ['0F 31']),
   ...rows('rdmsr', 'RDMSR—Read From Model Specific Register', MSR, ['0F 32']),
   ...rows('wrmsr', 'WRMSR—Write to Model Specific Register', { ...MSR, flow: 'serialize' }, ['0F 30']),
+
+  ...rows('rdtscp', 'RDTSCP—Read Time-Stamp Counter and Processor ID', { privilege: 'sensitive', feature: 'rdtscp' }, ['0F 01 F9']),
+  ...rows('rdpid', 'RDPID—Read Processor ID', { privilege: 'sensitive', feature: 'rdpid' }, ['F3 0F C7 /7: Rd']),
+  ...rows('rdpmc', 'RDPMC—Read Performance-Monitoring Counters', { privilege: 'sensitive', feature: 'rdpmc' }, ['0F 33']),
+  ...rows('rsm', 'RSM—Resume From System Management Mode', { ...RESUME, writes: ALL_FLAGS }, ['0F AA']),
+  ...rows('monitor', 'MONITOR—Set Up Monitor Address', { privilege: 'privileged', feature: 'monitor' }, ['NP 0F 01 C8: BAb']),
+  ...rows('mwait', 'MWAIT—Monitor Wait', { privilege: 'privileged', flow: 'stop', feature: 'monitor' }, ['NP 0F 01 C9']),
+  ...rows('clac', 'CLAC—Clear AC Flag in EFLAGS Register', ACCESS, ['NP 0F 01 CA']),
+  ...rows('stac', 'STAC—Set AC Flag in EFLAGS Register', ACCESS, ['NP 0F 01 CB']),
+  ...rows('invpcid', 'INVPCID—Invalidate Process-Context Identifier', { ...CACHE, feature: 'invpcid' }, ['66 0F 38 82 /r: Gr,Mdq']),
 
   ...rows('nop', HINT, { feature: 'nopl' }, ['0F 1F /0: Ev']),
   ...HINTS,
