@@ -73,7 +73,7 @@ export const xadd: Semantics = (c) => {
   c.flags.add(w, a, b, result);
 };
 
-/** The destination is always written, with its old value where the comparison fails (manual, CMPXCHG). */
+/** Memory is always written, with its old value where the comparison fails (manual, CMPXCHG); a register then stays as it is. */
 export const cmpxchg: Semantics = (c) => {
   const dst = c.operand(0);
   const w = dst.word;
@@ -86,7 +86,7 @@ export const cmpxchg: Semantics = (c) => {
     equal,
     () => dst.write(source),
     () => {
-      dst.write(found);
+      if (c.isMemory(0)) dst.write(found);
       accumulator.write(found);
     },
   );
@@ -202,7 +202,7 @@ const divide =
     const dividend = c.let(i64.type, doubleWidth(c, w, signed));
     // The one quotient that overflows 64 bits; WebAssembly would trap on it.
     if (signed && w.size === 4) {
-      c.faultIf(i32.and(i64.eq(divisor, i64.const(-1)), i64.eqz(i64.shl(dividend, i64.const(1)))), DIVIDE_ERROR);
+      c.faultIf(i32.and(i64.eq(divisor, i64.const(-1)), i64.eq(dividend, i64.const(-(2 ** 63)))), DIVIDE_ERROR);
     }
     const quotient = c.let(i64.type, (signed ? i64.div_s : i64.div_u)(dividend, divisor));
     const remainder = c.let(i64.type, (signed ? i64.rem_s : i64.rem_u)(dividend, divisor));

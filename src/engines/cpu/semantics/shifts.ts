@@ -1,5 +1,5 @@
 /** Shifts, rotates and double shifts (manual, SAL/SAR/SHL/SHR, RCL/RCR/ROL/ROR, SHLD, SHRD). */
-import { type Expr, i32, i64, select } from '../wasm/code';
+import { type Expr, i32, i64 } from '../wasm/code';
 import type { Context, Semantics } from './context';
 import { type Word, word } from './words';
 
@@ -238,8 +238,8 @@ const scan =
     const dst = c.operand(0);
     const w = dst.word;
     const value = c.let(w.type, c.operand(1).read());
-    const old = c.let(w.type, dst.read());
-    dst.write(select(w.eqz(value), old, find(w, value)));
+    // All of the register stays, its upper half too.
+    c.if(i32.eqz(w.eqz(value)), () => dst.write(find(w, value)));
     c.flags.result(w, value, {});
   };
 

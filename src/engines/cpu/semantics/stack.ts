@@ -63,8 +63,17 @@ export const jmp: Semantics = (c) => {
 export const call: Semantics = (c) => {
   const w = word(c.facts.operandSize);
   const target = c.let(c.offsets.type, c.isRelative(0) ? c.target() : offset(c.operand(0)));
-  c.checkTarget(target);
+  if (!c.facts.long) c.checkTarget(target);
+  const pointer = c.stackPointer();
+  const before = c.let(pointer.word.type, pointer.read());
   c.push(w, c.nextIp());
+  // 64-bit processors notice a target that is not canonical when the return address has been stored.
+  if (c.facts.long) {
+    c.guard(
+      () => pointer.write(before),
+      () => c.checkTarget(target),
+    );
+  }
   c.jump(target);
 };
 

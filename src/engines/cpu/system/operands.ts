@@ -31,6 +31,15 @@ function wideAddress({ state, after }: Cpu, operand: MemoryOperand): number {
   return Number(BigInt.asIntN(64, address));
 }
 
+/** The low 32 bits of a memory operand's linear address, exact even where the whole is not canonical. */
+export function linearLow({ state, after }: Cpu, operand: MemoryOperand): number {
+  const base = operand.ripRelative ? after : operand.base >= 0 ? state.reg32(operand.base) : 0;
+  const index = operand.index >= 0 ? state.reg32(operand.index) * operand.scale : 0;
+  const displacement = operand.displacement64 === undefined ? operand.displacement : Number(BigInt.asIntN(32, operand.displacement64));
+  const offset = operand.addressSize === 16 ? (base + index + displacement) & 0xffff : base + index + displacement;
+  return (offset + state.linear(segmentNumber(operand), 0)) >>> 0;
+}
+
 export const segmentNumber = (operand: MemoryOperand): Seg => SEGMENT_NAMES.indexOf(operand.segment) as Seg;
 
 function memoryOf(operand: Operand): MemoryOperand {

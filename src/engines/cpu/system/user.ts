@@ -4,7 +4,7 @@ import type { Cpu } from './cpu';
 import { requireProtected, requireRing0 } from './control';
 import { type Descriptor, fetchDescriptor, isNull, SystemType } from './descriptors';
 import { GuestFault, gp, ud, Vector } from './fault';
-import { checkOperandWrite, effectiveAddress, readOperand, readOperandAt, segmentNumber, writeOperand, writeOperandAt } from './operands';
+import { checkOperandWrite, linearLow, readOperand, readOperandAt, writeOperand, writeOperandAt } from './operands';
 import { loadSegment } from './segments';
 import { StackCursor } from './stack';
 
@@ -159,10 +159,14 @@ export function enter(cpu: Cpu): void {
   const level = readOperand(cpu, levelOperand) & 31;
   const size = sizeOf(cpu);
   const stack = StackCursor.current(state, mmu);
-  stack.push(size, state.reg(Reg.ebp, size));
+  if (size === 8) stack.pushHalves(state.reg32(Reg.ebp), state.regHigh(Reg.ebp));
+  else stack.push(size, state.reg(Reg.ebp, size));
   const frame = stack.pointer;
   const outer = new StackCursor(mmu, state.long ? undefined : state.segment(Seg.ss), state.regAddress(Reg.ebp), state.cpl === 3);
-  for (let i = 1; i < level; i++) stack.push(size, outer.peek(size, -size * i));
+  for (let i = 1; i < level; i++) {
+    if (size === 8) stack.pushHalves(outer.peek(4, -8 * i), outer.peek(4, 4 - 8 * i));
+    else stack.push(size, outer.peek(size, -size * i));
+  }
   if (level > 0) stack.push(size, frame);
   stack.skip(-bytes);
   // The new top must be writable, so that a stack grows one page at a time.
@@ -312,10 +316,10 @@ export function cmpxchg8b(cpu: Cpu): void {
 export function cmpxchg16b(cpu: Cpu): void {
   const { state } = cpu;
   const [operand] = cpu.instruction.operands;
-  checkOperandWrite(cpu, operand, 16);
-  if (operand.kind === 'memory' && state.linear(segmentNumber(operand), effectiveAddress(cpu, operand)) & 15) {
+  if (operand.kind === 'memory' && linearLow(cpu, operand) & 15) {
     throw gp(0, 'the operand of CMPXCHG16B is not aligned to 16 bytes');
   }
+  checkOperandWrite(cpu, operand, 16);
   const words = [0, 4, 8, 12].map((at) => readOperandAt(cpu, operand, at, 4));
   const pair = (low: number, high: number): number[] => [state.reg32(low), state.regHigh(low), state.reg32(high), state.regHigh(high)];
   const expected = pair(Reg.eax, Reg.edx);
