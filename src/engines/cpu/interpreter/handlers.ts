@@ -104,6 +104,7 @@ function formOperands(code: OperandCode, operandSize: 2 | 4 | 8, bits: Bits): re
     case 'source':
     case 'destination':
     case 'lookup':
+    case 'implied':
       return [memory];
     case 'immediate':
       // Four bytes are sign-extended to eight.
