@@ -110,11 +110,14 @@ export const SYS = {
   pdpte0: 34,
   xss: 38,
   pat: 39,
-  miscEnable: 40,
+  /** State of the generator behind RDRAND. */
+  random: 40,
 } as const;
 /** Registers that come and go without meaning to execution (MTRRs and the like), 8 bytes each; see `system/msr.ts`. */
 export const MSR_SLOTS = 0x400;
 export const MSR_SLOT_COUNT = 48;
+/** IA32_MISC_ENABLE, the last of them. */
+export const MISC_ENABLE = MSR_SLOTS + 8 * (MSR_SLOT_COUNT - 1);
 export const STATE_END = 0x580;
 /** A copy of the state from before the instruction or delivery under way, to go back to when it faults. */
 export const SNAPSHOT = 0x800;

@@ -86,6 +86,8 @@ export interface ProcessorParts {
   readonly model: CpuModel;
   /** Absent in machines without APICs. */
   readonly localApic?: LocalApic;
+  /** Where RDRAND's numbers begin. */
+  readonly seed?: number;
   /** Number of processors in the machine. */
   readonly processors?: number;
 }
@@ -171,6 +173,7 @@ export class Processor implements Cpu, Host {
   /** As after RESET#. */
   reset(): void {
     resetState(this.state, this.model.signature);
+    this.state.setSys(SYS.random, this.parts.seed ?? 0);
     this.mmu.flush();
     this.fault = undefined;
     this.held = undefined;

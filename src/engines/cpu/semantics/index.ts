@@ -1,5 +1,6 @@
 /** The staged semantics by the names that the instruction table uses. What is not here is a helper (system/helpers.ts). */
 import * as arithmetic from './arithmetic';
+import * as caches from './caches';
 import type { Semantics } from './context';
 import * as logic from './logic';
 import * as moves from './moves';
@@ -9,6 +10,7 @@ import * as strings from './strings';
 
 export const SEMANTICS: Readonly<Record<string, Semantics | undefined>> = {
   ...arithmetic,
+  ...caches,
   ...logic,
   ...shifts,
   ...moves,

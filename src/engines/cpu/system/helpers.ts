@@ -1,6 +1,7 @@
 /** The semantics that are plain TypeScript, by the names of the instruction table: rare and intricate operations. */
 import * as control from './control';
 import type { Cpu } from './cpu';
+import * as extensions from './extensions';
 import * as io from './io';
 import { swapgs } from './long-mode';
 import * as transfers from './transfers';
@@ -43,6 +44,23 @@ export const HELPERS: Readonly<Record<string, Helper | undefined>> = {
   rdtsc: control.rdtsc,
   rdmsr: control.rdmsr,
   wrmsr: control.wrmsr,
+
+  rdtscp: control.rdtscp,
+  rdpid: control.rdpid,
+
+  rdfsbase: extensions.rdfsbase,
+  rdgsbase: extensions.rdgsbase,
+  wrfsbase: extensions.wrfsbase,
+  wrgsbase: extensions.wrgsbase,
+  clac: extensions.clac,
+  stac: extensions.stac,
+  invpcid: extensions.invpcid,
+  xgetbv: extensions.xgetbv,
+  xsetbv: extensions.xsetbv,
+  rdrand: extensions.random,
+  rdseed: extensions.random,
+  rdpmc: extensions.rdpmc,
+  rsm: extensions.rsm,
 
   in: io.input,
   out: io.output,

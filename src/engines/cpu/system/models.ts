@@ -83,7 +83,7 @@ const FEATURE_BITS: ReadonlyMap<string, FeatureBit> = new Map([
 
 /** Features of the system rather than of instructions, all of which exist. */
 const SYSTEM_FEATURES =
-  'de pse pae mce apic mtrr pge mca pat pcid x2apic tsc-deadline smep umip arch-capabilities lahf-64 nx pdpe1gb lm erms';
+  'de pse pae mce apic mtrr pge mca pat pcid x2apic tsc-deadline smep umip syscall arch-capabilities lahf-64 nx pdpe1gb lm erms';
 
 /** Features whose every instruction has its meaning: what lacks one is not offered. */
 function workingFeatures(): ReadonlySet<string> {

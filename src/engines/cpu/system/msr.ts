@@ -1,5 +1,5 @@
 /** Model-specific registers (manual, "Model-Specific Registers (MSRs)"). */
-import { MSR_SLOTS, SYS } from '../layout';
+import { MSR_SLOT_COUNT, MSR_SLOTS, SYS } from '../layout';
 import { Cr0, type CpuState, Efer, isCanonical, join, Seg } from '../state';
 import type { Cpu } from './cpu';
 import { type GuestFault, gp } from './fault';
@@ -114,7 +114,14 @@ const ARCH_CAPABILITIES =
   0x1 | 0x2 | 0x8 | 0x10 | 0x20 | 0x40 | 0x100 | (1 << 13) | (1 << 14) | (1 << 15) | (1 << 24) | (1 << 26) | (1 << 27);
 
 /** Order of the kept registers. */
-const KEPT = { variable: 0, fixed: 2 * MTRR_COUNT, default: 2 * MTRR_COUNT + 11, signature: 28, debugControl: 29, misc: 30 } as const;
+const KEPT = {
+  variable: 0,
+  fixed: 2 * MTRR_COUNT,
+  default: 2 * MTRR_COUNT + 11,
+  signature: 28,
+  debugControl: 29,
+  misc: MSR_SLOT_COUNT - 1,
+} as const;
 
 const REGISTERS: ReadonlyMap<number, Register> = new Map<number, Register>([
   [0x10, timeStamp],

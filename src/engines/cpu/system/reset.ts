@@ -1,9 +1,12 @@
 /** The state after RESET# (manual, "Processor State After Reset"). */
-import { STATE_END, SYS, VECTOR_STATE, VECTOR_STATE_END } from '../layout';
+import { MISC_ENABLE, STATE_END, SYS, VECTOR_STATE, VECTOR_STATE_END } from '../layout';
 import { Attr, Cr0, type CpuState, Flag, REAL_MODE_DATA, Reg, Seg } from '../state';
 
 /** IA32_PAT: write-back, write-through, uncached-minus, uncacheable, twice. */
 const PAT_HALF = 0x00070406;
+
+/** IA32_MISC_ENABLE bit 0. */
+const FAST_STRINGS = 1;
 
 /** @param signature what CPUID leaf 1 gives in EAX, and RESET# in EDX */
 export function resetState(state: CpuState, signature: number): void {
@@ -26,5 +29,6 @@ export function resetState(state: CpuState, signature: number): void {
   state.setSys(SYS.idtrLimit, 0x3ff);
   state.setSysHalves(SYS.pat, PAT_HALF, PAT_HALF);
   state.setSys(SYS.xcr0, 1);
+  state.host.u32[MISC_ENABLE >> 2] = FAST_STRINGS;
   state.refresh();
 }
