@@ -84,6 +84,8 @@ export interface RunRequest {
    * string instruction is stepped by iterations.
    */
   readonly step?: boolean;
+  /** The processor that `step` is about; by default the one whose turn it is. The others take their turns meanwhile. */
+  readonly cpu?: number;
   /** Come back with `idle` when all processors wait, instead of letting virtual time jump to the next timer. */
   readonly returnWhenIdle?: boolean;
 }

@@ -84,7 +84,6 @@ const MISSING: readonly (readonly [keyof LaunchOptions, string])[] = [['cdrom', 
 
 function refuseMissing(options: LaunchOptions): void {
   for (const [name, what] of MISSING) if (options[name] !== undefined) fail(`not implemented: ${what} ("${name}")`);
-  if (options.cpus !== undefined && options.cpus !== 1) fail(`not implemented: ${options.cpus} processors ("cpus"); there is one`);
   if ((options.disks?.length ?? 0) > 1) fail('not implemented: more than one disk ("disks")');
 }
 

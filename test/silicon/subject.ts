@@ -13,7 +13,8 @@ import {
   XMM,
   XMM_STRIDE,
 } from '../../src/engines/cpu/layout';
-import { Processor } from '../../src/engines/cpu/processor';
+import type { Processor } from '../../src/engines/cpu/processor';
+import { Processors } from '../../src/engines/cpu/processors';
 import { Cr0, Cr4, Efer, Seg } from '../../src/engines/cpu/state';
 import { EXCEPTIONS } from '../../src/engines/cpu/system/fault';
 import { cpuModel } from '../../src/engines/cpu/system/models';
@@ -59,16 +60,16 @@ export class Subject {
     this.pristine = data;
     this.memory = new PhysicalMemory(this.host);
     this.memory.addRam(0, 32 << 20);
-    this.cpu = new Processor({
+    const machine = {
       host: this.host,
       memory: this.memory,
       ports: new PortBus(),
       clock: new Clock(),
       log: new TransitionLog(4096),
       handlers: buildHandlers(),
-      interrupts: { pending: false, acknowledge: () => 0 },
       model: MODEL,
-    });
+    };
+    [this.cpu] = new Processors(machine, [{ interrupts: { pending: false, acknowledge: () => 0 } }]).list;
     this.cpu.hooks = {
       probedPage: () => false,
       probesOpcodes: false,

@@ -44,7 +44,7 @@ const WAYS: Readonly<Record<string, Way>> = {
     return () => {
       const stop = engine.run({ instructions: 1_000_000 });
       if (stop.reason !== 'probe') return stop;
-      engine.passProbes();
+      engine.passProbes(0);
       return { ...stop, reason: 'slice' };
     };
   },

@@ -5,22 +5,20 @@
  * before the next of them is due. A block that does not fit, and whatever must be watched closely (TF, shadows, devices
  * in memory, data breakpoints), runs one instruction at a time through the very same handlers: the two ways cannot differ.
  */
-import { isFailure, createDecoder } from '../../isa/decoder';
+import { isFailure } from '../../isa/decoder';
 import type { DecodeFailure, Instruction } from '../../isa/types';
 import type { LinearAddress } from '../../shared/addresses';
 import type { Place } from '../../shared/transition';
 import type { LocalApic } from '../machine/devices/local-apic';
-import type { Clock } from '../machine/clock';
 import { NANOSECONDS_PER_INSTRUCTION } from '../machine/clock';
-import type { InterruptSource } from '../machine/device';
-import type { HostMemory } from '../machine/host-memory';
-import { type AccessSize, FRAME_SIZE, FrameKind, type PhysicalMemory } from '../machine/physical-memory';
-import type { PortBus } from '../machine/ports';
-import type { RawTransition, TransitionLog } from '../transitions';
-import { BlockCache } from './interpreter/blocks';
-import { type HandlerSet, Handlers, type Host, jumpCacheSlot } from './interpreter/handlers';
+import { type AccessSize, FRAME_SIZE, FrameKind } from '../machine/physical-memory';
+import type { RawTransition } from '../transitions';
+import type { CpuStop, Hooks, MachineParts, Seat } from './hooks';
+import type { BlockCache } from './interpreter/blocks';
+import { Handlers, type Host, jumpCacheSlot } from './interpreter/handlers';
 import { Exit, RECORD, RECORD_SIZE } from './interpreter/records';
 import {
+  Activity,
   BUDGET,
   CURRENT,
   JUMP64_ENTRY,
@@ -43,59 +41,12 @@ import { HELPERS } from './system/helpers';
 import { deliver, type Event, exceptionName } from './system/interrupts';
 import { Mmu } from './system/mmu';
 import type { CpuModel } from './system/models';
-import { resetState } from './system/reset';
+import { PHYSICAL_ADDRESS_BITS } from './system/paging';
+import { initState, resetState, startState } from './system/reset';
 import { checkAccess, nonCanonical } from './system/segments';
-
-/** Why `run` came back. */
-export type CpuStop =
-  | { readonly reason: 'limit' }
-  /** Halted, and nothing can wake it: interrupts are off, or none came for long. */
-  | { readonly reason: 'halted' }
-  /** Halted until a timer or an input wakes it. */
-  | { readonly reason: 'idle' }
-  | { readonly reason: 'shutdown'; readonly fault: GuestFault | undefined }
-  /** A probe or hook asked for it; what it was is known to who asked. */
-  | { readonly reason: 'requested' };
-
-/** What the session may look at. Every hook is optional; without them nothing is paid. */
-export interface Hooks {
-  /** Linear pages in which `probe` wants to see instructions. */
-  probedPage(page: number): boolean;
-  /** Opcodes that `probe` wants to see anywhere. */
-  probesOpcodes: boolean;
-  /** Whether to come to `probe` before an instruction. Asked once, when the instruction is decoded. */
-  wants(address: LinearAddress, instruction: Instruction): boolean;
-  /** Before such an instruction. @returns true to stop before it */
-  probe(address: LinearAddress, instruction: Instruction | undefined): boolean;
-  /** Before an exception is delivered. @returns true to stop before that */
-  exception(fault: GuestFault): boolean;
-  /** After a port access. @returns true to stop after the instruction */
-  port(port: number, size: AccessSize, write: boolean, value: number): boolean;
-  /** After an access to a watched page. @returns true to stop after the instruction */
-  access(address: LinearAddress, size: number, write: boolean): boolean;
-}
-
-export interface ProcessorParts {
-  readonly host: HostMemory;
-  readonly memory: PhysicalMemory;
-  readonly ports: PortBus;
-  readonly clock: Clock;
-  readonly interrupts: InterruptSource;
-  readonly log: TransitionLog;
-  readonly handlers: HandlerSet;
-  readonly model: CpuModel;
-  /** Absent in machines without APICs. */
-  readonly localApic?: LocalApic;
-  /** Where RDRAND's numbers begin. */
-  readonly seed?: number;
-  /** Number of processors in the machine. */
-  readonly processors?: number;
-}
 
 const MAX_SLICE = 0x3fffffff;
 const LONGEST_INSTRUCTION = 15;
-/** Virtual nanoseconds after which a halted processor counts as halted for good. */
-const LONGEST_IDLE = 10e9;
 const INT_SEMANTICS = new Set(['int', 'int1', 'int3', 'into']);
 const DR6_BS = 0x4000;
 
@@ -108,7 +59,22 @@ const OWN_REASONS: Readonly<Record<number, string | undefined>> = {
 /** The linear page that holds an address. */
 const pageOf = (address: number): number => Math.floor(address / FRAME_SIZE);
 
+/** The machine's instruction count, which all its processors drive. */
+export interface Progress {
+  /** Instructions completed up to the start of the present run of handlers. */
+  completed: number;
+}
+
+/** What arrived from a local APIC and is looked at before the next instruction. */
+interface Signals {
+  nmi: boolean;
+  init: boolean;
+  /** Vector of a start-up IPI, or -1. */
+  startup: number;
+}
+
 export class Processor implements Cpu, Host {
+  readonly index: number;
   readonly state: CpuState;
   readonly mmu: Mmu;
   readonly blocks: BlockCache;
@@ -117,10 +83,10 @@ export class Processor implements Cpu, Host {
   readonly identity: CpuidFacts;
   readonly localApic: LocalApic | undefined;
   hooks: Hooks | undefined;
-  private readonly parts: ProcessorParts;
+  private readonly parts: MachineParts;
+  private readonly seat: Seat;
+  private readonly progress: Progress;
   private readonly handlers: Handlers;
-  /** Instructions completed up to the start of the present run of handlers. */
-  private completed = 0;
   /** The budget that this run of handlers began with. */
   private granted = 0;
   /** The record whose helper or access is being served; 0 outside. */
@@ -133,63 +99,87 @@ export class Processor implements Cpu, Host {
   private passProbe = -1;
   /** Decoded blocks no longer have their probes where they should be. */
   private staleProbes = false;
-  /** Come back when halted, so that someone outside can wait in real time, instead of skipping to the next timer at once. */
-  returnWhenIdle = false;
+  private readonly signals: Signals = { nmi: false, init: false, startup: -1 };
+  /** The last run ended with `waiting`; an interrupt would wake it. */
+  private waiting: 'no' | 'for interrupt' | 'for signal' = 'no';
   /** Exceptions and interrupts delivered from outside an instruction. */
   private delivered = 0;
   /** For the statistics. */
   singles = 0;
   runs = 0;
 
-  constructor(parts: ProcessorParts) {
+  /** @param blocks shared by all processors @param count how many there are */
+  constructor(parts: MachineParts, seat: Seat, blocks: BlockCache, progress: Progress, index = 0, count = 1) {
     this.parts = parts;
-    this.state = new CpuState(parts.host);
+    this.seat = seat;
+    this.blocks = blocks;
+    this.progress = progress;
+    this.index = index;
+    this.state = new CpuState(parts.host, index);
     this.mmu = new Mmu(this.state, parts.memory);
     this.mmu.initialize();
     this.handlers = new Handlers(parts.handlers, parts.host.memory, this);
-    this.blocks = new BlockCache(
-      parts.host,
-      parts.memory,
-      this.handlers,
-      createDecoder((row) => parts.model.has(row.feature)),
-    );
     this.debug = new DebugRegisters(this.state);
     this.model = parts.model;
-    this.localApic = parts.localApic;
-    this.identity = { model: parts.model, state: this.state, apicId: parts.localApic?.id ?? 0, processors: parts.processors ?? 1 };
-    this.blocks.onCodeFrame = (frame) => this.mmu.protectFrame(frame);
-    this.blocks.onFlush = () => this.mmu.flushJumps();
+    this.localApic = seat.localApic;
+    this.identity = { model: parts.model, state: this.state, apicId: seat.localApic?.id ?? index, processors: count };
     this.mmu.onWatched = (address, size, write) => this.accessed(address, size, write);
-    parts.memory.onCodeWrite = (frame, offset, length) => this.blocks.invalidate(frame, offset, length);
-    parts.memory.onRemap = () => this.mmu.flush();
-    parts.clock.attach(() => this.instructionCount);
-    parts.clock.onDeadline = () => {
-      // A device's register was touched: what runs now ends where the new deadline has to be looked at.
-      if (this.granted > 0 && (this.mmu.exact || this.serving !== 0)) this.cutBudget();
-    };
+    if (seat.localApic) this.connect(seat.localApic);
     this.reset();
+  }
+
+  private connect(apic: LocalApic): void {
+    const nothing = (): void => {};
+    apic.signals = {
+      interruptChanged: nothing,
+      apicBaseChanged: nothing,
+      smi: nothing,
+      nmi: () => {
+        this.signals.nmi = true;
+      },
+      init: () => {
+        this.signals.init = true;
+      },
+      startup: (vector) => {
+        this.signals.startup = vector;
+      },
+    };
+    apic.physicalBits = PHYSICAL_ADDRESS_BITS;
+    apic.timeStamp = {
+      read: () => this.timeStamp,
+      timeOf: (value) => (value - this.timeStampOffset) * NANOSECONDS_PER_INSTRUCTION,
+    };
   }
 
   /** As after RESET#. */
   reset(): void {
     resetState(this.state, this.model.signature);
-    this.state.setSys(SYS.random, this.parts.seed ?? 0);
+    this.state.setSys(SYS.random, ((this.parts.seed ?? 0) + this.index) >>> 0);
+    if (this.localApic && !this.localApic.bootstrap) this.state.setSys(SYS.activity, Activity.waitForSipi);
+    this.restart();
+    this.timeStampOffset = 0;
+    Object.assign(this.signals, { nmi: false, init: false, startup: -1 });
+  }
+
+  private restart(): void {
     this.mmu.flush();
     this.fault = undefined;
     this.held = undefined;
+    this.waiting = 'no';
     this.debugRegistersChanged();
+  }
+
+  /** A deadline moved: what runs now ends where it has to be looked at. */
+  deadlineChanged(): void {
+    // Only a device whose register is being touched can do that.
+    if (this.granted > 0 && (this.mmu.exact || this.serving !== 0)) this.cutBudget();
   }
 
   /** Instructions completed since power-on, exact at every moment. */
   get instructionCount(): number {
-    if (this.granted === 0) return this.completed;
+    if (this.granted === 0) return this.progress.completed;
     const rest = this.serving === 0 ? 0 : this.parts.host.i32[(this.serving + RECORD.rest) >> 2];
-    return this.completed + this.granted - this.parts.host.i32[BUDGET >> 2] - rest;
-  }
-
-  /** For snapshots. */
-  restoreCount(count: number): void {
-    this.completed = count;
+    return this.progress.completed + this.granted - this.parts.host.i32[BUDGET >> 2] - rest;
   }
 
   /** Asks `run` to come back before the next instruction. */
@@ -201,7 +191,7 @@ export class Processor implements Cpu, Host {
 
   /** An external interrupt would be taken at this instruction boundary. */
   private get interruptWaits(): boolean {
-    return this.state.flag(Flag.if) && this.parts.interrupts.pending;
+    return this.state.flag(Flag.if) && this.seat.interrupts.pending;
   }
 
   private cutBudget(): void {
@@ -216,45 +206,71 @@ export class Processor implements Cpu, Host {
   // --- the loop
 
   /**
-   * Runs until something stops it.
+   * Runs until something stops it. The state in place must be this processor's.
    * @param instructions at most so many
    */
   run(instructions: number): CpuStop {
     const { clock } = this.parts;
-    const end = this.completed + instructions;
+    const { progress } = this;
+    const end = progress.completed + instructions;
     this.stopping = false;
     for (;;) {
       if (this.stopping) return { reason: 'requested' };
       if (clock.nextDeadline <= clock.now) clock.fire();
-      if (!this.settle()) {
-        if (this.stopping) return { reason: 'requested' };
-        const stop = this.wait();
-        if (stop) return stop;
-        continue;
-      }
-      const left = end - this.completed;
+      if (!this.settle()) return this.stopping ? { reason: 'requested' } : this.wait();
+      const left = end - progress.completed;
       if (left <= 0) return { reason: 'limit' };
       this.turn(Math.min(left, clock.instructionsToDeadline, MAX_SLICE));
     }
   }
 
-  /** Lets a halted processor's time pass to the next timer. @returns false when waiting is in vain */
-  skip(): boolean {
-    const { clock } = this.parts;
-    if (this.idleCount !== this.completed) {
-      this.idleCount = this.completed;
-      this.idleSince = clock.now;
-    }
-    return this.state.flag(Flag.if) && clock.now - this.idleSince < LONGEST_IDLE && clock.skipToDeadline();
+  /** While no instruction can run. */
+  private wait(): CpuStop {
+    const { state } = this;
+    const activity = state.sys(SYS.activity);
+    if (activity === Activity.shutdown) return { reason: 'shutdown', fault: this.fault };
+    this.waiting = activity === Activity.halted && state.flag(Flag.if) ? 'for interrupt' : 'for signal';
+    return { reason: 'waiting' };
   }
 
-  private idleCount = -1;
-  private idleSince = 0;
+  /** Whether a run would do something: it does not wait, or what it waits for has come. */
+  get ready(): boolean {
+    const { signals } = this;
+    if (this.waiting === 'no' || signals.nmi || signals.init || signals.startup >= 0) return true;
+    return this.waiting === 'for interrupt' && this.seat.interrupts.pending;
+  }
+
+  /** An interrupt would wake it. */
+  get interruptible(): boolean {
+    return this.waiting === 'for interrupt';
+  }
+
+  /** INIT, start-up IPI and NMI (manual, "Multiple-Processor (MP) Initialization"). */
+  private takeSignals(): void {
+    const { signals, state } = this;
+    if (signals.init) {
+      signals.init = false;
+      initState(state, this.model.signature);
+      if (!this.localApic?.bootstrap) state.setSys(SYS.activity, Activity.waitForSipi);
+      this.restart();
+    }
+    if (signals.startup >= 0) {
+      if (state.sys(SYS.activity) === Activity.waitForSipi) startState(state, signals.startup);
+      signals.startup = -1;
+    }
+    if (signals.nmi && state.sys(SYS.activity) !== Activity.waitForSipi) {
+      signals.nmi = false;
+      state.setSys(SYS.nmi, state.sys(SYS.nmi) | 1);
+    }
+  }
 
   /** Delivers what waits at the instruction boundary. @returns false when no instruction can run: halted, shut down or held */
   private settle(): boolean {
-    const { state } = this;
-    const { interrupts } = this.parts;
+    const { state, signals } = this;
+    const { interrupts } = this.seat;
+    this.waiting = 'no';
+    if (signals.init || signals.nmi || signals.startup >= 0) this.takeSignals();
+    if (state.sys(SYS.activity) === Activity.waitForSipi) return false;
     if (this.held) {
       const fault = this.held;
       this.held = undefined;
@@ -275,7 +291,7 @@ export class Processor implements Cpu, Host {
         state.setSys(SYS.nmi, 2);
         state.setSys(SYS.activity, 0);
         this.raiseEvent({ vector: Vector.nmi, source: 'external', returnTo: state.ip, name: 'NMI', kind: 'interrupt', at: state.ip });
-      } else if (this.interruptWaits && state.sys(SYS.activity) !== 2) {
+      } else if (this.interruptWaits && state.sys(SYS.activity) !== Activity.shutdown) {
         state.setSys(SYS.activity, 0);
         const vector = interrupts.acknowledge();
         const name = `interrupt 0x${vector.toString(16).padStart(2, '0')}`;
@@ -379,7 +395,7 @@ export class Processor implements Cpu, Host {
       refund = i32[(record + RECORD.rest) >> 2] - (exit === Exit.partial ? 1 : 0);
       this.state.ip = this.state.wrapOffset(this.state.ip + i32[(record + RECORD.here) >> 2]);
     }
-    this.completed += this.granted - i32[BUDGET >> 2] - refund;
+    this.progress.completed += this.granted - i32[BUDGET >> 2] - refund;
     this.granted = 0;
     if (exit === Exit.next) {
       // A task switch may fault when it is over: the fault is the new task's.
@@ -460,7 +476,7 @@ export class Processor implements Cpu, Host {
         const second = EXCEPTIONS[error.vector]?.severity ?? 'benign';
         if (first === 'double fault') {
           this.fault = error;
-          this.state.setSys(SYS.activity, 2);
+          this.state.setSys(SYS.activity, Activity.shutdown);
           return;
         }
         const double =
@@ -511,26 +527,13 @@ export class Processor implements Cpu, Host {
     const delivered = this.delivered;
     this.stopping = false;
     const { clock } = this.parts;
-    for (;;) {
-      if (clock.nextDeadline <= clock.now) clock.fire();
-      const ready = this.settle();
-      if (this.stopping) return { reason: 'requested' };
-      if (this.delivered !== delivered) return { reason: 'limit' };
-      if (!ready) {
-        const stop = this.wait();
-        if (stop) return stop;
-        continue;
-      }
-      this.single();
-      return this.stopping ? { reason: 'requested' } : { reason: 'limit' };
-    }
-  }
-
-  /** While no instruction can run. @returns why there is no sense in waiting longer */
-  private wait(): CpuStop | undefined {
-    if (this.state.sys(SYS.activity) === 2) return { reason: 'shutdown', fault: this.fault };
-    if (this.returnWhenIdle && this.state.flag(Flag.if)) return { reason: 'idle' };
-    return this.skip() ? undefined : { reason: 'halted' };
+    if (clock.nextDeadline <= clock.now) clock.fire();
+    const ready = this.settle();
+    if (this.stopping) return { reason: 'requested' };
+    if (this.delivered !== delivered) return { reason: 'limit' };
+    if (!ready) return this.wait();
+    this.single();
+    return this.stopping ? { reason: 'requested' } : { reason: 'limit' };
   }
 
   // --- one instruction alone
@@ -735,6 +738,7 @@ export class Processor implements Cpu, Host {
 
   setTimeStamp(value: number): void {
     this.timeStampOffset += value - this.timeStamp;
+    this.localApic?.timeStampChanged();
   }
 
   place(): Place {
@@ -743,7 +747,7 @@ export class Processor implements Cpu, Host {
   }
 
   log(transition: RawTransition): void {
-    this.parts.log.record(transition, this.instructionCount, 0);
+    this.parts.log.record(transition, this.instructionCount, this.index);
   }
 
   checkpoint(): void {
@@ -837,7 +841,7 @@ export class Processor implements Cpu, Host {
   }
 
   halt(): void {
-    this.state.setSys(SYS.activity, 1);
+    this.state.setSys(SYS.activity, Activity.halted);
   }
 
   shadow(kind: 'sti' | 'mov-ss'): void {

@@ -5,7 +5,9 @@ import type { Technique } from '../../shared/technique';
 import { buildHandlers, type HandlerSet } from '../cpu/interpreter/handlers';
 import { CpuView } from '../cpu/inspect/cpu-view';
 import { RESERVED } from '../cpu/layout';
-import { type CpuStop, type Hooks, Processor } from '../cpu/processor';
+import type { Hooks } from '../cpu/hooks';
+import type { Processor } from '../cpu/processor';
+import { type MachineStop, Processors } from '../cpu/processors';
 import { EXCEPTIONS } from '../cpu/system/fault';
 import { cpuModel, type CpuModelName, DEFAULT_CPU_MODEL } from '../cpu/system/models';
 import type { AddressSpace, Engine, EngineStop, ExternalInput, OutputChannel, RunRequest, StopReason, VirtualCpu } from '../engine';
@@ -18,16 +20,16 @@ import { type Probe, type ProbeEvent, type ProbeHit, Probes } from '../probes';
 import { TransitionLog } from '../transitions';
 
 /** The machine to build, each time it is switched on. */
-export type MachineOptions = Omit<PcOptions, 'host' | 'clock' | 'control'> & { readonly cpu?: CpuModelName };
+export type MachineOptions = Omit<PcOptions, 'host' | 'clock' | 'control'> & { readonly cpu?: CpuModelName; readonly seed?: number };
 
 /** What is done to the machine after power-on and before the guest's first instruction: direct loading of a kernel. */
 export type Prepare = (machine: { readonly pc: Pc; readonly cpu: Processor; readonly transitions: TransitionLog }) => void;
 
 interface Machine {
   readonly pc: Pc;
-  readonly cpu: Processor;
+  readonly cpus: Processors;
   readonly clock: Clock;
-  readonly view: CpuView;
+  readonly views: readonly CpuView[];
 }
 
 export class EmulatorEngine implements Engine {
@@ -54,8 +56,8 @@ export class EmulatorEngine implements Engine {
     this.options = options;
     this.prepare = prepare;
     this.probes.onChange = (kind) => {
-      if (kind === 'code' || kind === 'opcode') this.machine.cpu.probesChanged();
-      if (kind === 'data') this.machine.cpu.watchPages(this.probes.dataPages());
+      if (kind === 'code' || kind === 'opcode') for (const cpu of this.machine.cpus.list) cpu.probesChanged();
+      if (kind === 'data') this.watchData();
     };
     this.powerOn();
   }
@@ -66,42 +68,52 @@ export class EmulatorEngine implements Engine {
     const control = {
       reset: (cause: string): void => {
         this.resetCause = cause;
-        this.machine.cpu.requestStop();
+        this.machine.cpus.requestStop();
       },
       exit: (code: number): void => this.exit(code),
       shutdown: (): void => this.exit(0),
     };
     const pc = new Pc({ ...this.options, host, clock, control });
-    const cpu = new Processor({
-      host,
-      memory: pc.memory,
-      ports: pc.ports,
-      clock,
-      interrupts: pc.interrupts,
-      log: this.transitions,
-      handlers: this.handlers,
-      model: cpuModel(this.options.cpu ?? DEFAULT_CPU_MODEL),
-    });
-    cpu.hooks = this.makeHooks();
+    const cpus = new Processors(
+      {
+        host,
+        memory: pc.memory,
+        ports: pc.ports,
+        clock,
+        log: this.transitions,
+        handlers: this.handlers,
+        model: cpuModel(this.options.cpu ?? DEFAULT_CPU_MODEL),
+        seed: this.options.seed,
+        onSwitch: (index) => {
+          pc.activeCpu = index;
+        },
+      },
+      pc.localApics.map((localApic) => ({ interrupts: localApic, localApic })),
+    );
+    for (const cpu of cpus.list) cpu.hooks = this.makeHooks(cpu);
     pc.uarts.forEach((uart, i) => {
       uart.onOutput = (byte) => this.onOutput(i === 0 ? 'serial0' : 'serial1', byte);
     });
     pc.debugConsole.onOutput = (byte) => this.onOutput('console', byte);
-    this.machine = { pc, cpu, clock, view: new CpuView(0, cpu, pc.memory) };
+    this.machine = { pc, cpus, clock, views: cpus.list.map((_, index) => new CpuView(index, cpus, pc.memory)) };
     this.exitCode = undefined;
     this.resetCause = undefined;
-    this.prepare?.({ pc, cpu, transitions: this.transitions });
+    this.prepare?.({ pc, cpu: cpus.list[0], transitions: this.transitions });
     this.transitions.clear();
     this.transitions.onTransition = (transition) => {
       if (this.probes.of('transition').length === 0) return;
-      if (this.hitAll(this.probes.of('transition'), { ...this.here(), transition })) this.machine.cpu.requestStop();
+      if (this.hitAll(this.probes.of('transition'), { ...this.here(), transition })) this.machine.cpus.requestStop();
     };
-    cpu.watchPages(this.probes.dataPages());
+    this.watchData();
+  }
+
+  private watchData(): void {
+    for (const cpu of this.machine.cpus.list) cpu.watchPages(this.probes.dataPages());
   }
 
   private exit(code: number): void {
     this.exitCode = code;
-    this.machine.cpu.requestStop();
+    this.machine.cpus.requestStop();
   }
 
   restart(): void {
@@ -113,7 +125,8 @@ export class EmulatorEngine implements Engine {
   // --- probes
 
   private here(): { cpu: number; address: LinearAddress } {
-    return { cpu: 0, address: this.machine.cpu.state.instructionAddress };
+    const { index, state } = this.machine.cpus.current;
+    return { cpu: index, address: state.instructionAddress };
   }
 
   /** Lets every probe decide, and keeps those that want to stop. */
@@ -127,7 +140,7 @@ export class EmulatorEngine implements Engine {
     return stop;
   }
 
-  private makeHooks(): Hooks {
+  private makeHooks({ index }: Processor): Hooks {
     const { probes } = this;
     return {
       probedPage: (page) => probes.onCodePage(page),
@@ -135,7 +148,7 @@ export class EmulatorEngine implements Engine {
         return probes.everywhere;
       },
       wants: (address, instruction) => probes.wants(address, instruction),
-      probe: (address, instruction) => this.hitAll(probes.before(address, instruction), { cpu: 0, address, instruction }),
+      probe: (address, instruction) => this.hitAll(probes.before(address, instruction), { cpu: index, address, instruction }),
       exception: ({ vector, errorCode, reason }) => {
         if (probes.of('exception').length === 0) return false;
         const wanted = probes.of('exception').filter(({ place }) => place.kind === 'exception' && (place.vector ?? vector) === vector);
@@ -161,22 +174,23 @@ export class EmulatorEngine implements Engine {
     };
   }
 
-  passProbes(): void {
-    this.machine.cpu.passProbes();
+  passProbes(cpu: number): void {
+    this.machine.cpus.load(cpu).passProbes();
   }
 
   // --- running
 
   run(request: RunRequest): EngineStop {
-    const { cpu } = this.machine;
+    const { cpus } = this.machine;
     this.hits = [];
     if (this.exitCode !== undefined) return this.stop('exited', { code: this.exitCode });
     this.feed();
-    cpu.returnWhenIdle = request.returnWhenIdle ?? false;
-    const end = cpu.instructionCount + request.instructions;
+    cpus.returnWhenIdle = request.returnWhenIdle ?? false;
+    const end = cpus.instructionCount + request.instructions;
     try {
       for (;;) {
-        const stop = request.step ? cpu.step() : cpu.run(end - cpu.instructionCount);
+        const left = end - cpus.instructionCount;
+        const stop = request.step ? cpus.step(request.cpu, left) : cpus.run(left);
         if (this.resetCause !== undefined) {
           this.reset();
           if (this.hits.length === 0 && !request.step) continue;
@@ -193,10 +207,10 @@ export class EmulatorEngine implements Engine {
     this.resetCause = undefined;
     this.resets++;
     this.machine.pc.reset();
-    this.machine.cpu.reset();
+    this.machine.cpus.reset();
   }
 
-  private translate(stop: CpuStop): EngineStop {
+  private translate(stop: MachineStop): EngineStop {
     if (this.exitCode !== undefined) return this.stop('exited', { code: this.exitCode });
     if (this.hits.length > 0) return this.stop('probe');
     switch (stop.reason) {
@@ -214,19 +228,20 @@ export class EmulatorEngine implements Engine {
   }
 
   private stop(reason: StopReason, more: { code?: number; text?: string } = {}): EngineStop {
-    return { reason, vcpu: 0, address: this.machine.cpu.state.instructionAddress, hits: this.hits, ...more };
+    const { cpu: vcpu, address } = this.here();
+    return { reason, vcpu, address, hits: this.hits, ...more };
   }
 
   requestStop(): void {
-    this.machine.cpu.requestStop();
+    this.machine.cpus.requestStop();
   }
 
   skipIdle(): boolean {
-    return this.machine.cpu.skip();
+    return this.machine.cpus.skip();
   }
 
   get instructionCount(): number {
-    return this.machine.cpu.instructionCount;
+    return this.machine.cpus.instructionCount;
   }
 
   get now(): number {
@@ -243,9 +258,9 @@ export class EmulatorEngine implements Engine {
 
   /** Hands over what arrived since the last slice. */
   private feed(): void {
-    const { pc, cpu } = this.machine;
+    const { pc, cpus } = this.machine;
     for (const event of this.waiting.splice(0)) {
-      this.inputs.record(cpu.instructionCount, event);
+      this.inputs.record(cpus.instructionCount, event);
       if (event.kind === 'serial') pc.uarts[event.port]?.receive(event.bytes);
       else if (event.pressed) pc.keyboard.press(event.code);
       else pc.keyboard.release(event.code);
@@ -255,16 +270,16 @@ export class EmulatorEngine implements Engine {
   // --- looking
 
   get cpus(): readonly VirtualCpu[] {
-    return [this.machine.view];
+    return this.machine.views;
   }
 
-  readMemory(_cpu: number, space: AddressSpace, address: number, length: number): Uint8Array {
+  readMemory(cpu: number, space: AddressSpace, address: number, length: number): Uint8Array {
     const { pc } = this.machine;
     const bytes = new Uint8Array(length);
     for (let done = 0; done < length; ) {
       const at = address + done;
-      const count = Math.min(length - done, 4096 - (at % 4096));
-      const physical = at > 0xffffffff ? undefined : this.physical(space, at);
+      const count = Math.min(length - done, 4096 - (at & 0xfff));
+      const physical = this.physical(cpu, space, at);
       if (physical === undefined) return bytes.subarray(0, done);
       bytes.set(pc.memory.readBytes(physical, count), done);
       done += count;
@@ -272,20 +287,21 @@ export class EmulatorEngine implements Engine {
     return bytes;
   }
 
-  writeMemory(_cpu: number, space: AddressSpace, address: number, bytes: Uint8Array): number {
+  writeMemory(cpu: number, space: AddressSpace, address: number, bytes: Uint8Array): number {
     const { pc } = this.machine;
     for (let done = 0; done < bytes.length; ) {
       const at = address + done;
-      const count = Math.min(bytes.length - done, 4096 - (at % 4096));
-      const physical = at > 0xffffffff ? undefined : this.physical(space, at);
+      const count = Math.min(bytes.length - done, 4096 - (at & 0xfff));
+      const physical = this.physical(cpu, space, at);
       if (physical === undefined || pc.memory.writeBytes(physical, bytes.subarray(done, done + count)) < count) return done;
       done += count;
     }
     return bytes.length;
   }
 
-  private physical(space: AddressSpace, address: number): GuestPhysicalAddress | undefined {
-    return space === 'physical' ? (address as GuestPhysicalAddress) : this.machine.view.translate(address as LinearAddress);
+  private physical(cpu: number, space: AddressSpace, address: number): GuestPhysicalAddress | undefined {
+    if (space === 'linear') return this.machine.views[cpu].translate(address as LinearAddress);
+    return address < 2 ** 32 ? (address as GuestPhysicalAddress) : undefined;
   }
 
   screen(): Screen | undefined {
@@ -297,13 +313,14 @@ export class EmulatorEngine implements Engine {
   }
 
   stats(): Readonly<Record<string, number>> {
-    const { cpu } = this.machine;
+    const { list, blocks } = this.machine.cpus;
+    const sum = (count: (cpu: Processor) => number): number => list.reduce((total, cpu) => total + count(cpu), 0);
     return {
-      blocks: cpu.blocks.built,
-      decodedInstructions: cpu.blocks.decoded,
-      invalidatedBlocks: cpu.blocks.invalidated,
-      blockRuns: cpu.runs,
-      singleSteps: cpu.singles,
+      blocks: blocks.built,
+      decodedInstructions: blocks.decoded,
+      invalidatedBlocks: blocks.invalidated,
+      blockRuns: sum(({ runs }) => runs),
+      singleSteps: sum(({ singles }) => singles),
       resets: this.resets,
     };
   }

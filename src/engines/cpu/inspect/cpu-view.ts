@@ -1,12 +1,12 @@
 /** A processor as the debugger reads and changes it: see `VirtualCpu`. */
-import type { Bits } from '../../../isa/types';
-import type { Instruction } from '../../../isa/types';
+import type { Bits, Instruction } from '../../../isa/types';
 import type { GuestPhysicalAddress, LinearAddress } from '../../../shared/addresses';
 import type { Place } from '../../../shared/transition';
 import type { HeldException, RegisterGroup, RegisterValue, VirtualCpu } from '../../engine';
 import type { PhysicalMemory } from '../../machine/physical-memory';
 import { SYS } from '../layout';
 import type { Processor } from '../processor';
+import type { Processors } from '../processors';
 import { Reg, Seg } from '../state';
 import { writeCr0, writeCr4 } from '../system/control';
 import { EXCEPTIONS, GuestFault, Vector } from '../system/fault';
@@ -70,14 +70,19 @@ const PARTS: ReadonlyMap<string, Part> = new Map(
 export class CpuView implements VirtualCpu {
   readonly index: number;
   readonly name: string;
-  private readonly cpu: Processor;
+  private readonly cpus: Processors;
   private readonly memory: PhysicalMemory;
 
-  constructor(index: number, cpu: Processor, memory: PhysicalMemory) {
+  constructor(index: number, cpus: Processors, memory: PhysicalMemory) {
     this.index = index;
     this.name = `vCPU ${index}`;
-    this.cpu = cpu;
+    this.cpus = cpus;
     this.memory = memory;
+  }
+
+  /** The processor, its state in place. */
+  private get cpu(): Processor {
+    return this.cpus.load(this.index);
   }
 
   get place(): Place {
@@ -218,7 +223,7 @@ export class CpuView implements VirtualCpu {
 
   instructionStarts(from: LinearAddress, to: LinearAddress): readonly LinearAddress[] {
     const starts: LinearAddress[] = [];
-    for (let page = from - (from % 4096); page < to; page += 4096) {
+    for (let page = Math.floor(from / 4096) * 4096; page < to; page += 4096) {
       const physical = this.translate(page as LinearAddress);
       if (physical === undefined) continue;
       const low = Math.max(from, page) - page;

@@ -4,7 +4,7 @@ import type { Bits, DecodeFailure, Instruction } from '../../../isa/types';
 import type { HostMemory } from '../../machine/host-memory';
 import { FRAME_SIZE, type PhysicalMemory } from '../../machine/physical-memory';
 import { RECORDS, RECORDS_END } from '../layout';
-import { type Handlers, Special } from './handlers';
+import { type HandlerIndex, Special } from './handlers';
 import { ENTER, RECORD, RECORD_SIZE } from './records';
 import { writeRecord } from './record-writer';
 
@@ -44,7 +44,7 @@ function keyOf({ frame, offset, bits, probed }: BlockPlace): number {
 export class BlockCache {
   private readonly host: HostMemory;
   private readonly memory: PhysicalMemory;
-  private readonly handlers: Handlers;
+  private readonly handlers: HandlerIndex;
   private readonly decode: Decode;
   private readonly blocks = new Map<number, Block>();
   private readonly byFrame = new Map<number, Block[]>();
@@ -60,7 +60,7 @@ export class BlockCache {
   /** Tells that records moved: everything that points to one is stale. */
   onFlush: () => void = () => {};
 
-  constructor(host: HostMemory, memory: PhysicalMemory, handlers: Handlers, decode: Decode) {
+  constructor(host: HostMemory, memory: PhysicalMemory, handlers: HandlerIndex, decode: Decode) {
     this.host = host;
     this.memory = memory;
     this.handlers = handlers;

@@ -336,25 +336,13 @@ export function buildHandlers(): HandlerSet {
   return { bytes, indexes };
 }
 
-/** The handlers of one session, over its memory. */
-export class Handlers {
-  /** Runs from a record until something needs the processor. */
-  readonly run: (record: number) => Exit;
+/** Which handler an instruction needs. */
+export class HandlerIndex {
   private readonly indexes: ReadonlyMap<string, number>;
   private readonly byShape = new Map<number, number>();
 
-  constructor(set: HandlerSet, memory: WebAssembly.Memory, host: Host) {
+  constructor(set: HandlerSet) {
     this.indexes = set.indexes;
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(set.bytes), {
-      host: {
-        memory,
-        memory_access: host.memory.bind(host),
-        memory_access_64: host.memory64.bind(host),
-        commit: host.commit.bind(host),
-        helper: host.helper.bind(host),
-      },
-    });
-    this.run = instance.exports.run as (record: number) => Exit;
   }
 
   /** The handler for an instruction; `Special.helper` where its semantics is a TypeScript helper. */
@@ -381,3 +369,31 @@ export class Handlers {
     return index;
   }
 }
+
+/** The handlers of one processor, over the machine's memory. */
+export class Handlers {
+  /** Runs from a record until something needs the processor. */
+  readonly run: (record: number) => Exit;
+
+  constructor(set: HandlerSet, memory: WebAssembly.Memory, host: Host) {
+    const instance = new WebAssembly.Instance(compiled(set), {
+      host: {
+        memory,
+        memory_access: host.memory.bind(host),
+        memory_access_64: host.memory64.bind(host),
+        commit: host.commit.bind(host),
+        helper: host.helper.bind(host),
+      },
+    });
+    this.run = instance.exports.run as (record: number) => Exit;
+  }
+}
+
+/** A set's module, compiled once. */
+function compiled(set: HandlerSet): WebAssembly.Module {
+  let module = MODULES.get(set);
+  if (!module) MODULES.set(set, (module = new WebAssembly.Module(set.bytes)));
+  return module;
+}
+
+const MODULES = new WeakMap<HandlerSet, WebAssembly.Module>();

@@ -1,5 +1,5 @@
 /** The state after RESET# (manual, "Processor State After Reset"). */
-import { MISC_ENABLE, STATE_END, SYS, VECTOR_STATE, VECTOR_STATE_END } from '../layout';
+import { Activity, MISC_ENABLE, MSR_SLOTS, STATE_END, SYS, VECTOR_STATE, VECTOR_STATE_END } from '../layout';
 import { Attr, Cr0, type CpuState, Flag, REAL_MODE_DATA, Reg, Seg } from '../state';
 
 /** IA32_PAT: write-back, write-through, uncached-minus, uncacheable, twice. */
@@ -30,5 +30,44 @@ export function resetState(state: CpuState, signature: number): void {
   state.setSysHalves(SYS.pat, PAT_HALF, PAT_HALF);
   state.setSys(SYS.xcr0, 1);
   state.host.u32[MISC_ENABLE >> 2] = FAST_STRINGS;
+  state.refresh();
+}
+
+/** After INIT: as after RESET#, but for caching, x87 and vector state, and model-specific registers. */
+export function initState(state: CpuState, signature: number): void {
+  const before = state.save();
+  const caching = state.cr0 & (Cr0.cd | Cr0.nw);
+  const kept = KEPT_BY_INIT.map((slot) => [slot, state.sys(slot), state.sysHigh(slot)] as const);
+  const msrs = before.slice(MSR_SLOTS, STATE_END);
+  const vectors = before.slice(STATE_END);
+  resetState(state, signature);
+  state.host.u8.set(msrs, MSR_SLOTS);
+  state.host.u8.set(vectors, VECTOR_STATE);
+  for (const [slot, low, high] of kept) state.setSysHalves(slot, low, high);
+  state.setSys(SYS.cr0, (Cr0.et | caching) >>> 0);
+  state.refresh();
+}
+
+const KEPT_BY_INIT = [
+  SYS.sysenterCs,
+  SYS.sysenterEsp,
+  SYS.sysenterEip,
+  SYS.star,
+  SYS.lstar,
+  SYS.cstar,
+  SYS.sfmask,
+  SYS.kernelGsBase,
+  SYS.tscAux,
+  SYS.xcr0,
+  SYS.xss,
+  SYS.pat,
+  SYS.random,
+];
+
+/** Where a start-up IPI lets a waiting processor begin. @param vector number of the 4 KiB page, 0 to 255 */
+export function startState(state: CpuState, vector: number): void {
+  state.setSegment(Seg.cs, { ...state.segment(Seg.cs), selector: vector << 8, base: vector << 12 });
+  state.ip = 0;
+  state.setSys(SYS.activity, Activity.active);
   state.refresh();
 }
