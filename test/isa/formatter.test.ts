@@ -68,7 +68,9 @@ function meaningOf(instruction: Instruction, address: number): string {
   const repeat = row.repeat === 'none' ? '' : prefixes.repeat;
   const size = isSizedWithoutOperands(row) ? operandSize : '';
   const counts = /^loop|^j.?cxz/.test(row.mnemonic) ? addressSize : '';
-  return [row.semantics, row.condition, prefixes.lock, repeat, size, counts, ...operands].join(' ');
+  // An undocumented encoding of FSTP that does not mind an empty register; NASM has no name for it.
+  const semantics = row.semantics === 'fstpnce' ? 'fstp' : row.semantics;
+  return [semantics, row.condition, prefixes.lock, repeat, size, counts, ...operands].join(' ');
 }
 
 /** A quadword that NASM writes as a doubleword, which the processor extends with zeros. */

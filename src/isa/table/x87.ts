@@ -117,15 +117,9 @@ export const X87: readonly RowSource[] = [
 
   ...fpu('fld', 'FLD—Load Floating-Point Value', ['D9 /0: Md', 'DD /0: Mq', 'DB /5: Mt', 'D9 C0+i: STi']),
   ...fpu('fst', FST, ['D9 /2: Md', 'DD /2: Mq', 'DD D0+i: STi']),
-  ...fpu('fstp', FST, [
-    'D9 /3: Md',
-    'DD /3: Mq',
-    'DB /7: Mt',
-    'DD D8+i: STi',
-    ['D9 D8+i: STi', REDUNDANT],
-    ['DF D0+i: STi', REDUNDANT],
-    ['DF D8+i: STi', REDUNDANT],
-  ]),
+  ...fpu('fstp', FST, ['D9 /3: Md', 'DD /3: Mq', 'DB /7: Mt', 'DD D8+i: STi', ['DF D0+i: STi', REDUNDANT], ['DF D8+i: STi', REDUNDANT]]),
+  // Pops an empty register without an exception.
+  ...fpu('fstp', FST, [['D9 D8+i: STi', REDUNDANT]], { semantics: 'fstpnce' }),
   ...fpu('fild', 'FILD—Load Integer', ['DB /0: Md', 'DF /0: Mw', 'DF /5: Mq']),
   ...fpu('fist', FIST, ['DB /2: Md', 'DF /2: Mw']),
   ...fpu('fistp', FIST, ['DB /3: Md', 'DF /3: Mw', 'DF /7: Mq']),
@@ -144,9 +138,9 @@ export const X87: readonly RowSource[] = [
 
   ...fpu('fninit', INIT, ['DB E3'], waits('finit')),
   ...fpu('fnclex', CLEX, ['DB E2'], waits('fclex')),
-  ...fpu('fneni', OBSOLETE, ['DB E0'], { ...waits('feni'), semantics: 'fnop' }),
-  ...fpu('fndisi', OBSOLETE, ['DB E1'], { ...waits('fdisi'), semantics: 'fnop' }),
-  ...fpu('fsetpm', OBSOLETE, ['DB E4'], { semantics: 'fnop' }),
+  ...fpu('fneni', OBSOLETE, ['DB E0'], { ...waits('feni'), semantics: 'fneni' }),
+  ...fpu('fndisi', OBSOLETE, ['DB E1'], { ...waits('fdisi'), semantics: 'fneni' }),
+  ...fpu('fsetpm', OBSOLETE, ['DB E4'], { semantics: 'fneni' }),
   ...fpu('fldcw', 'FLDCW—Load x87 FPU Control Word', ['D9 /5: Mw']),
   ...fpu('fnstcw', STCW, ['D9 /7: Mw'], waits('fstcw')),
   ...fpu('fnstsw', STSW, ['DD /7: Mw', 'DF E0: AX'], waits('fstsw')),

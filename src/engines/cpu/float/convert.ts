@@ -78,6 +78,37 @@ export function convert(from: Format, to: Format): LibraryFunction {
   };
 }
 
+/**
+ * name_widen: (a) → an extended number, flags. For operands of x87 arithmetic in memory: a signaling NaN stays one, so that the
+ * operation can tell; the only exception is that of denormals.
+ */
+export function widen(from: Format): LibraryFunction {
+  return {
+    name: `${from.name}_widen`,
+    parameters: from.types,
+    results: [...F80_FORMAT.types, I32],
+    body: (c) => {
+      const { values } = operands(from, 1);
+      const a = from.unpack(c, values[0]);
+      const flags = variable(c, I32, n(0));
+      const exponent = variable(c, I32, i32.add(a.exponent.get, n(F80_FORMAT.bias - from.bias)));
+      c.if(i32.eq(a.exponent.get, n(from.maximum)), () => exponent.set(n(F80_FORMAT.maximum)));
+      c.if(not(a.exponent.get), () => {
+        flags.set(denormalFlag(a));
+        c.if(
+          isZero(a),
+          () => exponent.set(n(0)),
+          () => {
+            normalize(c, a);
+            exponent.set(i32.add(a.exponent.get, n(F80_FORMAT.bias - from.bias)));
+          },
+        );
+      });
+      c.returnMany(...F80_FORMAT.pack(a.sign.get, exponent.get, a.significand.get), flags.get);
+    },
+  };
+}
+
 /** i64_to_name: (integer, control) → result, flags. Extended numbers hold every integer and take no control. */
 export function fromInteger(to: Format): LibraryFunction {
   const extended = to.name === 'f80';

@@ -209,6 +209,24 @@ const quiet: LibraryFunction = {
   },
 };
 
+/**
+ * f80_denormal_source: (flags, a, control) → flags. An operation on `a` and a widened denormal found `flags`; what they are with the
+ * source's own exception, which NaNs, invalid operations and divisions by zero come before.
+ */
+const denormalSource: LibraryFunction = {
+  name: 'f80_denormal_source',
+  parameters: [I32, ...NUMBER, I32],
+  results: [I32],
+  body: (c) => {
+    const [flags, significand, signExponent, control] = [get(0), get(1), get(2), get(3)];
+    const a = F80.unpack(c, [significand, signExponent]);
+    const first = i32.and(flags, n(Flag.invalid | Flag.zeroDivide));
+    c.if(i32.or(first, needsNaN(F80, a)), () => c.return(flags));
+    c.if(i32.eqz(i32.and(control, n(Flag.denormal))), () => c.return(n(Flag.denormal)));
+    c.return(i32.or(flags, n(Flag.denormal)));
+  },
+};
+
 const DECIMAL_DIGITS = 18;
 const LARGEST_DECIMAL = 10n ** 18n;
 
@@ -269,4 +287,4 @@ const toDecimal: LibraryFunction = {
   },
 };
 
-export const EXTENDED: readonly LibraryFunction[] = [quiet, scale, remainder, extract, fromDecimal, toDecimal];
+export const EXTENDED: readonly LibraryFunction[] = [quiet, scale, remainder, extract, denormalSource, fromDecimal, toDecimal];

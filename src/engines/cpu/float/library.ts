@@ -9,12 +9,14 @@
  * | `f?_compare` | a, b, control, quiet | relation, flags |
  * | `f32_min` `f64_max` … | a, b, MXCSR | result, flags |
  * | `f?_to_f?` | a, control | result, flags |
+ * | `f32_widen` `f64_widen` | a | extended number, flags |
  * | `f?_to_i64` | a, control, bits (16, 32, 64) | integer, flags |
  * | `i64_to_f32` `i64_to_f64` | integer, MXCSR | result, flags |
  * | `i64_to_f80` | integer | result |
  * | `f32_rcp` `f32_rsqrt` | a | result |
  * | `f80_scale` | a, b, control | result, flags |
  * | `f80_remainder` | a, b, control, nearest | result, flags and condition codes |
+ * | `f80_denormal_source` | flags, a, control | flags |
  * | `f80_extract` | a, control | significand, exponent, flags |
  * | `f80_quiet` | a NaN or unsupported number | its answer, flags |
  * | `bcd_to_f80` | low quadword, high word | result |
@@ -27,7 +29,7 @@ import type { LibraryFunction } from '../wasm/library';
 import { APPROXIMATIONS } from './approximate';
 import { binary, type BinaryOperation, squareRoot } from './arithmetic';
 import { compare, extreme } from './compare';
-import { convert, fromInteger, roundIntegral, toInteger } from './convert';
+import { convert, fromInteger, roundIntegral, toInteger, widen } from './convert';
 import { CORE } from './core';
 import { EXTENDED } from './extended';
 import { F32_FORMAT, F64_FORMAT, F80_FORMAT } from './formats';
@@ -46,7 +48,7 @@ export const FLOAT_LIBRARY: readonly LibraryFunction[] = [
     toInteger(format),
     ...FORMATS.filter((other) => other !== format).map((other) => convert(format, other)),
   ]),
-  ...[F32_FORMAT, F64_FORMAT].flatMap((format) => [extreme(format, 'min'), extreme(format, 'max')]),
+  ...[F32_FORMAT, F64_FORMAT].flatMap((format) => [extreme(format, 'min'), extreme(format, 'max'), widen(format)]),
   ...EXTENDED,
   ...APPROXIMATIONS,
 ];

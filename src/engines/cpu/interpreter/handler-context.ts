@@ -14,6 +14,7 @@ import {
   REGISTERS,
   REGISTER_SIZE,
   SCRATCH,
+  SEG,
   SEGMENT_SIZE,
   SEGMENTS,
   MMX_GATE,
@@ -86,6 +87,12 @@ export class HandlerContext implements Context {
     return word(operand.size);
   }
 
+  sizeOf(index: number): number {
+    const operand = this.operands[index];
+    if (!operand || !('size' in operand)) throw new Error(`operand ${index} has no size`);
+    return operand.size;
+  }
+
   isMemory(index: number): boolean {
     return this.operands[index]?.kind === 'memory';
   }
@@ -142,6 +149,15 @@ export class HandlerContext implements Context {
     const address = this.width.operandAddress(this.code);
     if (aligned) this.faultIf(i32.and(this.width.linearLow(segment, address), at(bytes - 1)), GENERAL_PROTECTION);
     return this.host(segment, address, bytes, Access[access]);
+  }
+
+  farAddress(index: number): { segment: Expr; offset: Expr } {
+    if (this.operands[index]?.kind !== 'memory') throw new Error(`operand ${index} is not in memory`);
+    const address = this.width.operandAddress(this.code);
+    return {
+      segment: i32.load(this.width.operandSegment(this.code).register, SEG.selector),
+      offset: this.facts.long ? address : i64.extend_u(address),
+    };
   }
 
   requireUnit(unit: 'x87' | 'mmx' | 'sse'): void {

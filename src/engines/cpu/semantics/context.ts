@@ -84,12 +84,16 @@ export interface Context {
   readonly operandCount: number;
   /** The word of operand `index`, without evaluating where it is. */
   wordOf(index: number): Word;
+  /** Bytes of operand `index`, whatever their number. */
+  sizeOf(index: number): number;
   /**
    * Where a register or memory operand lies, for what `Place` does not carry (vectors, 80-bit values): a host offset at
    * which `bytes` bytes can be accessed now. Of an x87 register it is 16 times its distance from the top of the stack.
    * @param aligned raises #GP(0) unless the address is a multiple of `bytes`
    */
   pointer(index: number, access: 'read' | 'write' | 'update', bytes: number, aligned?: boolean): Expr;
+  /** Selector (i32) and offset (i64) of a memory operand. */
+  farAddress(index: number): { segment: Expr; offset: Expr };
   /** Completes a write through a pointer. */
   commit(pointer: Expr): void;
   /** Raises #NM or #UD when CR0 and CR4 keep a unit from use; comes before anything else of its instructions. */

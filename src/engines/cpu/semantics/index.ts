@@ -7,6 +7,8 @@ import * as moves from './moves';
 import * as shifts from './shifts';
 import * as stack from './stack';
 import * as strings from './strings';
+import * as x87 from './x87';
+import * as x87Arithmetic from './x87-arithmetic';
 
 export const SEMANTICS: Readonly<Record<string, Semantics | undefined>> = {
   ...arithmetic,
@@ -16,4 +18,6 @@ export const SEMANTICS: Readonly<Record<string, Semantics | undefined>> = {
   ...moves,
   ...stack,
   ...strings,
+  ...x87,
+  ...x87Arithmetic,
 };

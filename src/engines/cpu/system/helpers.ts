@@ -6,6 +6,7 @@ import * as io from './io';
 import { swapgs } from './long-mode';
 import * as transfers from './transfers';
 import * as user from './user';
+import * as x87 from './x87';
 
 export type Helper = (cpu: Cpu) => void;
 
@@ -94,10 +95,27 @@ export const HELPERS: Readonly<Record<string, Helper | undefined>> = {
   arpl: user.arpl,
   cmpxchg8b: user.cmpxchg8b,
   cmpxchg16b: user.cmpxchg16b,
-  wait: user.wait,
+  wait: x87.wait,
   ud: user.undefinedInstruction,
   int: user.int,
   int3: user.int3,
   int1: user.int1,
   into: user.into,
+
+  f2xm1: x87.f2xm1,
+  fsin: x87.fsin,
+  fcos: x87.fcos,
+  fsincos: x87.fsincos,
+  fptan: x87.fptan,
+  fpatan: x87.fpatan,
+  fyl2x: x87.fyl2x,
+  fyl2xp1: x87.fyl2xp1,
+  fnstenv: x87.fnstenv,
+  fldenv: x87.fldenv,
+  fnsave: x87.fnsave,
+  frstor: x87.frstor,
+  fxsave: x87.fxsave,
+  fxsave64: x87.fxsave64,
+  fxrstor: x87.fxrstor,
+  fxrstor64: x87.fxrstor64,
 };

@@ -63,10 +63,12 @@ const FEATURE_BITS: ReadonlyMap<string, FeatureBit> = new Map([
   ...bits(7, 0, EBX, {
     fsgsbase: 0,
     bmi1: 3,
+    'fdp-exception-only': 6,
     smep: 7,
     bmi2: 8,
     erms: 9,
     invpcid: 10,
+    'fcs-fds-deprecated': 13,
     rdseed: 18,
     adx: 19,
     smap: 20,
@@ -83,7 +85,8 @@ const FEATURE_BITS: ReadonlyMap<string, FeatureBit> = new Map([
 
 /** Features of the system rather than of instructions, all of which exist. */
 const SYSTEM_FEATURES =
-  'de pse pae mce apic mtrr pge mca pat pcid x2apic tsc-deadline smep umip syscall arch-capabilities lahf-64 nx pdpe1gb lm erms';
+  'de pse pae mce apic mtrr pge mca pat pcid x2apic tsc-deadline smep umip syscall arch-capabilities lahf-64 nx pdpe1gb lm erms ' +
+  'fdp-exception-only fcs-fds-deprecated';
 
 /** Features whose every instruction has its meaning: what lacks one is not offered. */
 function workingFeatures(): ReadonlySet<string> {

@@ -1,5 +1,5 @@
 /** The state after RESET# (manual, "Processor State After Reset"). */
-import { Activity, MISC_ENABLE, MSR_SLOTS, STATE_END, SYS, VECTOR_STATE, VECTOR_STATE_END } from '../layout';
+import { Activity, MISC_ENABLE, MSR_SLOTS, MXCSR, STATE_END, SYS, VECTOR_STATE, VECTOR_STATE_END, X87_CONTROL, X87_TAGS } from '../layout';
 import { Attr, Cr0, type CpuState, Flag, REAL_MODE_DATA, Reg, Seg } from '../state';
 
 /** IA32_PAT: write-back, write-through, uncached-minus, uncacheable, twice. */
@@ -30,6 +30,10 @@ export function resetState(state: CpuState, signature: number): void {
   state.setSysHalves(SYS.pat, PAT_HALF, PAT_HALF);
   state.setSys(SYS.xcr0, 1);
   state.host.u32[MISC_ENABLE >> 2] = FAST_STRINGS;
+  // The x87's registers hold zeros, and are not empty.
+  state.host.u32[X87_CONTROL >> 2] = 0x40;
+  state.host.u32[X87_TAGS >> 2] = 0xff;
+  state.host.u32[MXCSR >> 2] = 0x1f80;
   state.refresh();
 }
 

@@ -1,5 +1,5 @@
 /** Helpers that any ring may run: decimal arithmetic, flags, frames, probes of descriptors, software interrupts. */
-import { Cr0, Flag, Reg, Seg } from '../state';
+import { Flag, Reg, Seg } from '../state';
 import type { Cpu } from './cpu';
 import { requireProtected, requireRing0 } from './control';
 import { type Descriptor, fetchDescriptor, isNull, SystemType } from './descriptors';
@@ -330,11 +330,6 @@ export function cmpxchg16b(cpu: Cpu): void {
     state.setRegHalves(Reg.edx, words[2], words[3]);
   }
   state.setZero(equal);
-}
-
-/** With no x87 there is nothing to wait for. */
-export function wait({ state }: Cpu): void {
-  if ((state.cr0 & (Cr0.mp | Cr0.ts)) === (Cr0.mp | Cr0.ts)) throw new GuestFault(Vector.nm, 0, 'WAIT with CR0.MP and CR0.TS set');
 }
 
 export function undefinedInstruction(cpu: Cpu): void {
