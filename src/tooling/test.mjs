@@ -1,5 +1,6 @@
 /** `npm test`: everything, after setting up what it needs. */
 import { join } from 'node:path';
+import { fetchKernels } from './debian-kernels.mjs';
 import { installDebianPackages, installPackages, root, run, say } from './shell.mjs';
 
 /** Programs (or files) that tests hold ours against, and the Debian packages that bring them. */
@@ -14,6 +15,11 @@ const ORACLES = {
   'grub-mkimage': 'grub-common',
   '/usr/lib/grub/i386-pc/boot.img': 'grub-pc-bin',
   '/usr/share/seabios/bios-256k.bin': 'seabios',
+  '/boot/memtest86+x64.bin': 'memtest86+',
+  iasl: 'acpica-tools',
+  xz: 'xz-utils',
+  zstd: 'zstd',
+  lz4: 'lz4',
 };
 
 const bin = (name) => join(root, 'node_modules/.bin', name);
@@ -32,6 +38,8 @@ async function main() {
   await installPackages();
   const missing = installDebianPackages(ORACLES);
   if (missing.length > 0) say(`some tests will be skipped; to run them: apt-get install ${missing.join(' ')}`);
+  const kernels = fetchKernels();
+  if (kernels.length > 0) say(`tests of these Linux kernels will be skipped, they could not be fetched: ${kernels.join(', ')}`);
   for (const [name, command, args] of STEPS) {
     say(name);
     const status = await run(command, args);

@@ -14,6 +14,10 @@ export interface QemuRun {
   /** BIOS image; SeaBIOS where it is left out. */
   bios?: Uint8Array;
   memory?: string;
+  /** `isapc` where it is left out; `pc` has APICs. */
+  machine?: string;
+  /** More devices, each with its properties. */
+  devices?: readonly string[];
   /** Text sent to COM1 each time its output has come to end with `after`, in this order. */
   script?: readonly { readonly after: string; readonly send: string }[];
   /** The run is over when COM1's output ends with this and the script is done. */
@@ -42,11 +46,12 @@ export async function runQemu(run: QemuRun): Promise<QemuResult> {
   const child = spawn(
     'qemu-system-i386',
     [
-      ['-M', 'isapc', '-m', run.memory ?? '32', '-display', 'none', '-no-reboot', '-monitor', 'none'],
+      ['-M', run.machine ?? 'isapc', '-m', run.memory ?? '32', '-display', 'none', '-no-reboot', '-monitor', 'none'],
       ['-drive', `file=${disk},format=raw,if=ide,snapshot=on`, '-nodefaults', '-vga', 'std'],
       run.bios ? ['-bios', bios] : [],
       ['-chardev', 'stdio,id=com1,signal=off', '-serial', 'chardev:com1'],
       ['-chardev', `file,id=e9,path=${console}`, '-device', 'isa-debugcon,iobase=0xe9,chardev=e9'],
+      (run.devices ?? []).flatMap((device) => ['-device', device]),
       ['-device', 'isa-debug-exit,iobase=0xf4,iosize=4', '-rtc', 'base=2026-01-01T12:00:00'],
     ].flat(),
     { stdio: 'pipe' },

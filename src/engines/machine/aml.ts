@@ -32,7 +32,7 @@ const buffer = (bytes: readonly number[]): number[] => [OP.buffer, ...sized([...
 
 /** `PNP0501` in its compressed form. */
 function eisaId(id: string): number[] {
-  const [a, b, c] = [...id.slice(0, 3)].map((letter) => letter.charCodeAt(0) - 0x40);
+  const [a, b, c] = [0, 1, 2].map((i) => id.charCodeAt(i) - 0x40);
   const vendor = (a << 10) | (b << 5) | c;
   const product = Number.parseInt(id.slice(3), 16);
   const bytes = [vendor >>> 8, vendor & 0xff, product >>> 8, product & 0xff];
