@@ -22,7 +22,7 @@ import {
 } from '../layout';
 import { Cr0, Cr4, type CpuState, Efer, Flag, highHalf, join } from '../state';
 import { GuestFault, Vector } from './fault';
-import { describePageFault, PageFault, Pte, type Walk, walk } from './paging';
+import { describePageFault, FOUR_LEVEL_RESERVED as RESERVED_HIGH, PageFault, Pte, PTE_NX, type Walk, walk } from './paging';
 
 const pageOf = (linear: number): number => Math.floor(linear / FRAME_SIZE);
 const pageBase = (linear: number): number => linear - (linear & (FRAME_SIZE - 1));
@@ -95,6 +95,8 @@ export class Mmu {
   translate(linear: LinearAddress, write: boolean, user: boolean, fetch = false): GuestPhysicalAddress {
     const { state } = this;
     if (!state.paging) return linear as number as GuestPhysicalAddress;
+    const known = this.quickWalk(linear, write, user, fetch);
+    if (known >= 0) return known as GuestPhysicalAddress;
     const found = this.walk(linear);
     const denied = this.denied(found, write, user, fetch);
     const leaf = found.steps.length - 1;
@@ -105,13 +107,44 @@ export class Mmu {
       if (wanted !== low) this.memory.write(entryAddress, 4, wanted >>> 0);
     }
     if (denied === undefined) {
-      if (found.pageSize > FRAME_SIZE) this.largePages.add(Math.floor(linear / found.pageSize) * 64 + Math.log2(found.pageSize));
+      if (found.pageSize > FRAME_SIZE) this.noteLarge(linear, found.pageSize);
       return found.physical as GuestPhysicalAddress;
     }
     const tellsFetch = fetch && ((state.efer & Efer.nxe && state.cr4 & Cr4.pae) || state.cr4 & Cr4.smep);
     const code = denied | (write ? PageFault.write : 0) | (user ? PageFault.user : 0) | (tellsFetch ? PageFault.fetch : 0);
     state.setSys64(SYS.cr2, linear);
     throw new GuestFault(Vector.pf, code, describePageFault(state, linear, found, { write, user, fetch }));
+  }
+
+  /**
+   * The common walk, without a record of its steps: everything is present, allowed, and marked accessed (and dirty) already.
+   * @returns the physical address, or -1 where the walk has to be looked at
+   */
+  private quickWalk(linear: LinearAddress, write: boolean, user: boolean, fetch: boolean): number {
+    const { state, memory } = this;
+    const { cr0, cr4 } = state;
+    if (!state.longMode || fetch || !(cr0 & Cr0.wp)) return -1;
+    const noExecute = (state.efer & Efer.nxe) !== 0;
+    let table = (state.sysHigh(SYS.cr3) & 0xff) * 2 ** 32 + ((state.cr3 & 0xfffff000) >>> 0);
+    let userPage = Pte.user as number;
+    const wanted = Pte.present | Pte.accessed | (write ? Pte.write : 0);
+    for (let shift = 39; ; shift -= 9) {
+      const at = table + (Math.floor(linear / 2 ** shift) & 0x1ff) * 8;
+      const low = memory.read(at, 4);
+      const high = memory.read(at + 4, 4);
+      if ((low & wanted) !== wanted || high & RESERVED_HIGH || (high & PTE_NX && !noExecute)) return -1;
+      userPage &= low;
+      const large = shift > 12 && (low & Pte.large) !== 0;
+      if (shift === 12 || large) {
+        if ((write && !(low & Pte.dirty)) || (user ? !userPage : userPage && cr4 & Cr4.smap)) return -1;
+        const size = 2 ** shift;
+        if (large && (shift === 39 || low & (size - 1) & ~0x1fff)) return -1;
+        if (large) this.noteLarge(linear, size);
+        const page = (high & 0xff) * 2 ** 32 + ((low & 0xfffff000) >>> 0);
+        return page - (page % size) + (((linear % size) + size) % size);
+      }
+      table = (high & 0xff) * 2 ** 32 + ((low & 0xfffff000) >>> 0);
+    }
   }
 
   /** The physical address that a debugger sees, or undefined where nothing is mapped; changes nothing. */
@@ -123,6 +156,10 @@ export class Mmu {
 
   /** Large pages that translations came from, as page number * 64 + log2 of their size: INVLPG drops all pieces of one. */
   private readonly largePages = new Set<number>();
+
+  private noteLarge(linear: number, size: number): void {
+    this.largePages.add(Math.floor(linear / size) * 64 + Math.log2(size));
+  }
 
   /** Drops every translation, and the jump caches, which rest on them. */
   flush(): void {
@@ -159,9 +196,10 @@ export class Mmu {
       u32.fill(IMPOSSIBLE, narrow, narrow + 2);
       u32.fill(IMPOSSIBLE, wide, wide + 4);
     }
-    this.codePages.delete(pageOf(linear) * 2);
-    this.codePages.delete(pageOf(linear) * 2 + 1);
-    this.flushJumps();
+    // Jump caches know addresses in pages of code alone.
+    const key = pageOf(linear) * 2;
+    const supervisor = this.codePages.delete(key);
+    if (this.codePages.delete(key + 1) || supervisor) this.flushJumps();
   }
 
   flushJumps(): void {

@@ -72,11 +72,13 @@ const PAE: PagingMode = {
   levels: [level('PDPTE', 30), level('PDE', 21, true), level('PTE', 12)],
   reservedHigh: beyondPhysical(62),
 };
+/** Bits 32 to 51 of an entry that lie above MAXPHYADDR, in its high half. */
+export const FOUR_LEVEL_RESERVED = beyondPhysical(51);
 const FOUR_LEVEL: PagingMode = {
   name: '4-level',
   entrySize: 8,
   levels: [level('PML4E', 39), level('PDPTE', 30, true), level('PDE', 21, true), level('PTE', 12)],
-  reservedHigh: beyondPhysical(51),
+  reservedHigh: FOUR_LEVEL_RESERVED,
 };
 
 /** The paging mode in force (manual, "Paging Modes and Control Bits"). */
