@@ -6,6 +6,7 @@ import type { Cpu } from './cpu';
 import { XCR0_SUPPORTED } from './cpuid';
 import { gp, ud } from './fault';
 import { segmentBaseHalves, setSegmentBase } from './long-mode';
+import { inUse } from './xsave';
 import { readOperandAt, registerHalves, writeRegisterHalves } from './operands';
 
 type Helper = (cpu: Cpu) => void;
@@ -85,7 +86,7 @@ export function xgetbv(cpu: Cpu): void {
   const { state } = cpu;
   const index = state.reg32(Reg.ecx);
   if (index > IN_USE || (index === IN_USE && !cpu.model.has('xgetbv-1'))) throw gp(0, `XCR${index} does not exist`);
-  state.setReg32(Reg.eax, state.sys(SYS.xcr0));
+  state.setReg32(Reg.eax, state.sys(SYS.xcr0) & (index === IN_USE ? inUse(cpu) : -1));
   state.setReg32(Reg.edx, state.sysHigh(SYS.xcr0));
 }
 

@@ -7,6 +7,7 @@ import { swapgs } from './long-mode';
 import * as transfers from './transfers';
 import * as user from './user';
 import * as x87 from './x87';
+import { XSAVE_HELPERS } from './xsave';
 
 export type Helper = (cpu: Cpu) => void;
 
@@ -62,6 +63,8 @@ export const HELPERS: Readonly<Record<string, Helper | undefined>> = {
   rdseed: extensions.random,
   rdpmc: extensions.rdpmc,
   rsm: extensions.rsm,
+
+  ...XSAVE_HELPERS,
 
   in: io.input,
   out: io.output,

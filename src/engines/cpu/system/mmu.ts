@@ -407,6 +407,38 @@ export class Mmu {
     this.write(this.state.advance(linear, 4), 4, high >>> 0, user);
   }
 
+  /** Reads an area. @throws GuestFault #PF at its first byte that cannot be read */
+  readBytes(linear: LinearAddress, length: number, user: boolean): Uint8Array<ArrayBuffer> {
+    const bytes = new Uint8Array(length);
+    this.eachPage(linear, length, false, user, (physical, at, count) => bytes.set(this.memory.readBytes(physical, count), at));
+    return bytes;
+  }
+
+  /** Writes an area; all its pages are checked before any changes. */
+  writeBytes(linear: LinearAddress, bytes: Uint8Array, user: boolean): void {
+    this.eachPage(linear, bytes.length, true, user, () => {});
+    this.eachPage(linear, bytes.length, true, user, (physical, at, count) =>
+      this.memory.writeBytes(physical, bytes.subarray(at, at + count)),
+    );
+  }
+
+  private eachPage(
+    linear: LinearAddress,
+    length: number,
+    write: boolean,
+    user: boolean,
+    visit: (physical: GuestPhysicalAddress, at: number, count: number) => void,
+  ): void {
+    for (let at = 0; at < length; ) {
+      const address = this.state.advance(linear, at);
+      const count = Math.min(length - at, FRAME_SIZE - (address & (FRAME_SIZE - 1)));
+      const physical = this.translate(address, write, user);
+      if (this.isWatched(address, count)) this.onWatched(address, count, write);
+      visit(physical, at, count);
+      at += count;
+    }
+  }
+
   /** Faults if `size` bytes (at most a page) at `linear` cannot be written. */
   checkWrite(linear: LinearAddress, size: number, user: boolean): void {
     this.translate(linear, true, user);

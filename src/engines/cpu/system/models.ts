@@ -86,7 +86,7 @@ const FEATURE_BITS: ReadonlyMap<string, FeatureBit> = new Map([
 /** Features of the system rather than of instructions, all of which exist. */
 const SYSTEM_FEATURES =
   'de pse pae mce apic mtrr pge mca pat pcid x2apic tsc-deadline smep umip syscall arch-capabilities lahf-64 nx pdpe1gb lm erms ' +
-  'fdp-exception-only fcs-fds-deprecated';
+  'fdp-exception-only fcs-fds-deprecated xgetbv-1';
 
 /** Features whose every instruction has its meaning: what lacks one is not offered. */
 function workingFeatures(): ReadonlySet<string> {

@@ -117,3 +117,17 @@ export function writeRegisterHalves({ state }: Cpu, operand: Operand, low: numbe
   if (operand.kind !== 'register' || operand.class !== 'gpr') throw new Error(`a ${operand.kind} operand is no general register`);
   state.setRegHalves(operand.index, low, operand.size === 8 ? high : 0);
 }
+
+/** Reads an area in memory as a whole. */
+export function readOperandBytes(cpu: Cpu, operand: Operand, length: number): Uint8Array<ArrayBuffer> {
+  const memory = memoryOf(operand);
+  const linear = checkAccess(cpu.state, segmentNumber(memory), effectiveAddress(cpu, memory), length, false);
+  return cpu.mmu.readBytes(linear, length, cpu.state.cpl === 3);
+}
+
+/** Writes an area in memory once all of it can be. */
+export function writeOperandBytes(cpu: Cpu, operand: Operand, bytes: Uint8Array): void {
+  const memory = memoryOf(operand);
+  const linear = checkAccess(cpu.state, segmentNumber(memory), effectiveAddress(cpu, memory), bytes.length, true);
+  cpu.mmu.writeBytes(linear, bytes, cpu.state.cpl === 3);
+}
