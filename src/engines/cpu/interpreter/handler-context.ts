@@ -196,9 +196,9 @@ export class HandlerContext implements Context {
         this.commit(to);
       },
       address: () => (this.facts.long && this.facts.addressSize < 8 ? i32.wrap(address) : address),
-      at: (distance) => {
+      at: (distance, part = size) => {
         const wide = this.facts.long && this.facts.addressSize < 8 ? i64.extend_s(distance) : distance;
-        return this.memoryPlace(size, segment, this.width.move(this.code, address, wide));
+        return this.memoryPlace(part, segment, this.width.move(this.code, address, wide));
       },
     };
   }

@@ -26,7 +26,23 @@ export interface Host {
 export const Special = { miss: 0, enter: 1, fall: 2, stop: 3, stale: 4, probe: 5, helper: 6, enter64: 7, fall64: 8, stop64: 9 } as const;
 
 /** Semantics whose meaning depends on the operand or address size beyond their operands' own sizes. */
-const BY_OPERAND_SIZE = new Set(['push', 'pop', 'leave', 'jcc', 'jmp', 'call', 'ret', 'loop', 'loope', 'loopne', 'jcxz', 'cbw', 'cwd']);
+const BY_OPERAND_SIZE = new Set([
+  'push',
+  'pop',
+  'leave',
+  'jcc',
+  'jmp',
+  'call',
+  'ret',
+  'loop',
+  'loope',
+  'loopne',
+  'jcxz',
+  'cbw',
+  'cwd',
+  'pcmpestri',
+  'pcmpestrm',
+]);
 const STACK = new Set(['push', 'pop', 'leave', 'call', 'ret']);
 /** What touches memory or the instruction pointer is another handler in 64-bit code. */
 const BY_WIDTH = new Set([...STACK, 'jcc', 'jmp', 'loop', 'loope', 'loopne', 'jcxz']);

@@ -27,8 +27,8 @@ export interface Place {
 export interface MemoryPlace extends Place {
   /** The effective address (offset in its segment) before truncation to the operand: what LEA yields. */
   address(): Expr;
-  /** The same segment and size, `distance` bytes further on (of the address size's type; wraps with it). */
-  at(distance: Expr): MemoryPlace;
+  /** The same segment and size (or another), `distance` bytes further on (of the address size's type; wraps with it). */
+  at(distance: Expr, size?: number): MemoryPlace;
 }
 
 /** Carry, overflow and adjust as i32 expressions of 0 or 1; those left out are cleared. */

@@ -1,10 +1,12 @@
 /** The staged semantics by the names that the instruction table uses. What is not here is a helper (system/helpers.ts). */
 import * as arithmetic from './arithmetic';
+import * as bitFields from './bit-fields';
 import * as caches from './caches';
 import type { Semantics } from './context';
 import * as logic from './logic';
 import * as moves from './moves';
 import * as shifts from './shifts';
+import { SIMD } from './simd/index';
 import * as stack from './stack';
 import * as strings from './strings';
 import * as x87 from './x87';
@@ -18,6 +20,8 @@ export const SEMANTICS: Readonly<Record<string, Semantics | undefined>> = {
   ...moves,
   ...stack,
   ...strings,
+  ...bitFields,
+  ...SIMD,
   ...x87,
   ...x87Arithmetic,
 };
