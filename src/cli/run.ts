@@ -1,4 +1,5 @@
 /** `ringside run`: a guest from start to stop. */
+import { CPU_MODELS } from '../engines/cpu/system/models';
 import type { Engine, EngineStop } from '../engines/engine';
 import { formatProblem, LaunchError, type LaunchOptions, type LaunchProblem } from '../engines/launch';
 import { launch } from '../engines/launcher';
@@ -31,6 +32,7 @@ const OPTIONS = {
   engine: { type: 'string' },
   memory: { type: 'string' },
   cpus: { type: 'string' },
+  cpu: { type: 'string' },
   'max-instructions': { type: 'string' },
   serial: { type: 'string' },
   kernel: { type: 'string' },
@@ -64,6 +66,8 @@ function readSettings(args: readonly string[]): Settings {
   }
   const engine = text('engine') ?? 'emulator';
   if (!TECHNIQUES.includes(engine)) throw new UsageError(`--engine: "${engine}" is none of ${TECHNIQUES.join(', ')}`);
+  const cpu = text('cpu');
+  if (cpu !== undefined && !CPU_MODELS.includes(cpu as never)) throw new UsageError(`--cpu: "${cpu}" is none of ${CPU_MODELS.join(', ')}`);
   const entry = text('kernel-entry');
   if (entry !== undefined && !ENTRIES.includes(entry)) throw new UsageError(`--kernel-entry: "${entry}" is none of ${ENTRIES.join(', ')}`);
   return {
@@ -72,6 +76,7 @@ function readSettings(args: readonly string[]): Settings {
       engine: engine as Technique,
       memory: values.memory === undefined ? undefined : parseSize(values.memory as string, 'memory'),
       cpus: values.cpus === undefined ? undefined : parseNumber(values.cpus as string, 'cpus'),
+      cpu: cpu as LaunchOptions['cpu'],
       kernel: text('kernel'),
       unpackKernel: values['unpack-kernel'] === true,
       kernelEntry: entry as LaunchOptions['kernelEntry'],

@@ -1,4 +1,5 @@
 /** From what the user asked for to an engine that is ready to run, with what is known of its program. */
+import type { CpuModelName } from './cpu/system/models';
 import type { Technique } from '../shared/technique';
 import type { DebugInfo } from '../symbols/debug-info';
 import type { Engine } from './engine';
@@ -12,6 +13,8 @@ export interface LaunchOptions {
   /** RAM in bytes. */
   readonly memory?: number;
   readonly cpus?: number;
+  /** Which processor: `max` has all that is implemented. */
+  readonly cpu?: CpuModelName;
   readonly kernel?: string;
   /** Unpack a bzImage on the host, instead of letting the guest do it. */
   readonly unpackKernel?: boolean;

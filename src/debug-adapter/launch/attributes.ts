@@ -1,4 +1,5 @@
 /** The attributes of a launch configuration: what there is, of which type, and what of it goes to the engine. */
+import { CPU_MODELS } from '../../engines/cpu/system/models';
 import type { LaunchOptions } from '../../engines/launch';
 import type { Technique } from '../../shared/technique';
 import { UserError } from '../protocol/errors';
@@ -24,6 +25,8 @@ const ENTRIES = ['32', '64', 'pvh'];
 const entry: Check = (value) => (ENTRIES.includes(value as string) ? undefined : `one of ${ENTRIES.join(', ')}, as text`);
 const size: Check = (value) => (sizeOf(value) === undefined ? "bytes, or text like '64M'" : undefined);
 
+const cpuModel: Check = (value) => (CPU_MODELS.includes(value as never) ? undefined : `one of ${CPU_MODELS.join(', ')}`);
+
 const SIZE = /^(\d+|0x[\da-f]+)\s*([kmg]?)(?:i?b)?$/i;
 const UNITS: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
 
@@ -40,6 +43,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   engine: technique,
   memory: size,
   cpus: count,
+  cpu: cpuModel,
   kernel: text,
   unpackKernel: flag,
   kernelEntry: entry,
@@ -101,6 +105,7 @@ export function readAttributes(args: Readonly<Record<string, unknown>>, resolve:
       engine: (args.engine ?? undefined) as Technique | undefined,
       memory: sizeOf(args['memory']),
       cpus: (args.cpus ?? undefined) as number | undefined,
+      cpu: textOf(args.cpu) as LaunchOptions['cpu'],
       kernel: path('kernel'),
       unpackKernel: args.unpackKernel === true,
       kernelEntry: textOf(args.kernelEntry) as LaunchOptions['kernelEntry'],
