@@ -217,7 +217,7 @@ describe('wrong use is told in one line, with status 2', () => {
     [['run', 'good.asm', '--disk', 'bytes'], /second disk/],
     [['run', 'good.asm', '--engine', 'vmx'], /not implemented/],
     [['run', 'good.asm', '--engine', 'x'], /--engine/],
-    [['run', 'good.asm', '--cpus', '2'], /not implemented/],
+    [['run', 'good.asm', '--cpus', '9'], /9 processors: expected 1 to 8/],
     [['run', 'good.asm', '--memory', '64X'], /--memory/],
     [['run', 'good.asm', '--memory', '1'], /memory of 1 bytes/],
     [['run', 'good.asm', '--max-instructions', 'many'], /--max-instructions/],

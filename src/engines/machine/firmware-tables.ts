@@ -79,7 +79,7 @@ const RESET_PORT = 0x64;
 const RESET_VALUE = 0xfe;
 const CENTURY = 0x32;
 /** Offsets of the FADT's pointers. */
-const FADT = { facs: 36, dsdt: 40, dsdt64: 140, facs64: 132 } as const;
+const FADT = { facs: 36, dsdt: 40, dsdt64: 140 } as const;
 
 /** Fixed ACPI Description Table, revision 3 (244 bytes). ACPI mode is always on: there is no SMI command port. */
 function fadt(): Uint8Array {
@@ -175,7 +175,6 @@ export function acpiTables(cpus: number): AcpiTables {
   const fadtAt = place(fadt());
   point(fadtAt + FADT.facs, 4, facsAt);
   point(fadtAt + FADT.dsdt, 4, dsdtAt);
-  point(fadtAt + FADT.facs64, 8, facsAt);
   point(fadtAt + FADT.dsdt64, 8, dsdtAt);
   const listed = [fadtAt, place(madt(cpus))];
   const rsdt = place(table('RSDT', 1, new Array<number>(listed.length * 4).fill(0)));
