@@ -7,6 +7,7 @@ import * as logic from './logic';
 import * as moves from './moves';
 import * as shifts from './shifts';
 import { SIMD } from './simd/index';
+import { SIMD_FLOAT } from './simd-float';
 import * as stack from './stack';
 import * as strings from './strings';
 import * as x87 from './x87';
@@ -22,6 +23,7 @@ export const SEMANTICS: Readonly<Record<string, Semantics | undefined>> = {
   ...strings,
   ...bitFields,
   ...SIMD,
+  ...SIMD_FLOAT,
   ...x87,
   ...x87Arithmetic,
 };

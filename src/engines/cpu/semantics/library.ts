@@ -2,5 +2,6 @@
 import { FLOAT_LIBRARY } from '../float/library';
 import type { LibraryFunction } from '../wasm/library';
 import { SIMD_LIBRARY } from './simd/library';
+import { SIMD_FLOAT_LIBRARY } from './simd-float';
 
-export const LIBRARY: readonly LibraryFunction[] = [...FLOAT_LIBRARY, ...SIMD_LIBRARY];
+export const LIBRARY: readonly LibraryFunction[] = [...FLOAT_LIBRARY, ...SIMD_LIBRARY, ...SIMD_FLOAT_LIBRARY];
