@@ -1,10 +1,26 @@
 /** Counting and rearranging bits, moves with reversed bytes, additions with one carry flag: what came after the 80386's bit operations. */
+import { EFLAGS, SYS, SYSTEM } from '../layout';
 import { type Expr, i32, I32, i64, I64, select } from '../wasm/code';
 import type { Context, Semantics } from './context';
 import type { Word } from './words';
 
 const n = i32.const;
 const RDX = 2;
+
+const INVALID_OPCODE = 6;
+const PROTECTION = 1;
+const VM = 1 << 17;
+
+/** Instructions with a VEX prefix exist in protected mode alone (manual, "The VEX Prefix"): not in real and virtual-8086 mode. */
+const vex =
+  (semantics: Semantics): Semantics =>
+  (c) => {
+    if (!c.facts.long) {
+      const unprotected = i32.eqz(i32.and(i32.load(n(0), SYSTEM + 8 * SYS.cr0), n(PROTECTION)));
+      c.faultIf(i32.or(unprotected, i32.and(i32.load(n(0), EFLAGS), n(VM))), INVALID_OPCODE);
+    }
+    semantics(c);
+  };
 
 const wide = (w: Word, value: Expr): Expr => (w.size === 8 ? value : i64.extend_u(value));
 const narrow = (w: Word, value: Expr): Expr => (w.size === 8 ? value : i32.wrap(value));
@@ -53,20 +69,20 @@ const counting =
 export const tzcnt = counting((w, value) => w.ctz(w.size === 2 ? i32.or(value, n(0x10000)) : value));
 export const lzcnt = counting((w, value) => (w.size === 2 ? i32.sub(i32.clz(value), n(16)) : w.clz(value)));
 
-export const andn: Semantics = (c) => {
+export const andn = vex((c) => {
   const dst = c.operand(0);
   const w = dst.word;
   const b = read(c, 2);
   const result = c.let(w.type, w.and(w.xor(read(c, 1), w.const(-1)), b));
   dst.write(result);
   c.flags.logic(w, result);
-};
+});
 
 /** Ones in the lowest `count` bits (an i32, which may be beyond the width). */
 const lowest = (w: Word, count: Expr): Expr =>
   select(i32.lt_u(count, n(w.bits)), w.sub(w.shl(w.const(1), w.from(count)), w.const(1)), w.const(-1));
 
-export const bextr: Semantics = (c) => {
+export const bextr = vex((c) => {
   const dst = c.operand(0);
   const w = dst.word;
   const value = read(c, 1);
@@ -77,9 +93,9 @@ export const bextr: Semantics = (c) => {
   const result = c.let(w.type, w.and(moved, lowest(w, length)));
   dst.write(result);
   c.flags.logic(w, result);
-};
+});
 
-export const bzhi: Semantics = (c) => {
+export const bzhi = vex((c) => {
   const dst = c.operand(0);
   const w = dst.word;
   const value = read(c, 1);
@@ -87,7 +103,7 @@ export const bzhi: Semantics = (c) => {
   const result = c.let(w.type, w.and(value, lowest(w, first)));
   dst.write(result);
   c.flags.result(w, result, { carry: i32.ge_u(first, n(w.bits)) });
-};
+});
 
 const lowestSet =
   (op: (w: Word, value: Expr) => Expr, carry: (w: Word, value: Expr) => Expr): Semantics =>
@@ -103,11 +119,13 @@ const lowestSet =
 const below = (w: Word, value: Expr): Expr => w.sub(value, w.const(1));
 const isZero = (w: Word, value: Expr): Expr => w.eqz(value);
 
-export const blsr = lowestSet((w, value) => w.and(value, below(w, value)), isZero);
-export const blsmsk = lowestSet((w, value) => w.xor(value, below(w, value)), isZero);
-export const blsi = lowestSet(
-  (w, value) => w.and(value, w.sub(w.const(0), value)),
-  (w, value) => w.ne(value, w.const(0)),
+export const blsr = vex(lowestSet((w, value) => w.and(value, below(w, value)), isZero));
+export const blsmsk = vex(lowestSet((w, value) => w.xor(value, below(w, value)), isZero));
+export const blsi = vex(
+  lowestSet(
+    (w, value) => w.and(value, w.sub(w.const(0), value)),
+    (w, value) => w.ne(value, w.const(0)),
+  ),
 );
 
 const byLibrary =
@@ -120,11 +138,11 @@ const byLibrary =
     dst.write(narrow(w, result));
   };
 
-export const pdep = byLibrary('bits-deposit');
-export const pext = byLibrary('bits-extract');
+export const pdep = vex(byLibrary('bits-deposit'));
+export const pext = vex(byLibrary('bits-extract'));
 
 /** The low half goes to the second operand, then the high half to the first: of one register the high half stays. */
-export const mulx: Semantics = (c) => {
+export const mulx = vex((c) => {
   const w = c.operand(0).word;
   const b = read(c, 2);
   const a = c.let(w.type, c.register(RDX, w).read());
@@ -137,7 +155,7 @@ export const mulx: Semantics = (c) => {
   const product = c.let(I64, i64.mul(i64.extend_u(a), i64.extend_u(b)));
   c.operand(1).write(i32.wrap(product));
   c.operand(0).write(i32.wrap(i64.shr_u(product, i64.const(32))));
-};
+});
 
 /** Counts are taken modulo the width, as WebAssembly does. */
 const shiftWithoutFlags =
@@ -151,10 +169,10 @@ const shiftWithoutFlags =
     dst.write(c.let(w.type, op(w, value, source.word.size === w.size ? count : w.from(count))));
   };
 
-export const rorx = shiftWithoutFlags((w, value, count) => w.rotr(value, count));
-export const sarx = shiftWithoutFlags((w, value, count) => w.shr_s(value, count));
-export const shlx = shiftWithoutFlags((w, value, count) => w.shl(value, count));
-export const shrx = shiftWithoutFlags((w, value, count) => w.shr_u(value, count));
+export const rorx = vex(shiftWithoutFlags((w, value, count) => w.rotr(value, count)));
+export const sarx = vex(shiftWithoutFlags((w, value, count) => w.shr_s(value, count)));
+export const shlx = vex(shiftWithoutFlags((w, value, count) => w.shl(value, count)));
+export const shrx = vex(shiftWithoutFlags((w, value, count) => w.shr_u(value, count)));
 
 /** Adds operands and a carry; @returns the carry out */
 function addWithCarry(c: Context, carryIn: Expr): Expr {
