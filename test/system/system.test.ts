@@ -22,6 +22,18 @@ const rings = (name: string): string[] => [0, 1, 2, 3].map((ring) => name.replac
 
 const GUESTS: readonly Guest[] = [
   { name: 'segments' },
+  {
+    name: 'x87',
+    faults: [
+      qemu('looks for pending exceptions in WAIT alone', ['FLD1 with a pending exception']),
+      qemu('leaves the upper halves of the environment 0', ['FNSTENV']),
+      qemu('takes any value for MXCSR', ['LDMXCSR with a reserved bit']),
+      qemu('never raises #XM', ['0 / 0 without OSXMMEXCPT', '0 / 0 with OSXMMEXCPT']),
+      qemu('stops where IRQ 13 is raised', ['WAIT by IRQ 13']),
+      bochs('raises IRQ 13 and runs the instruction that waits before the interrupt is taken', ['WAIT by IRQ 13']),
+    ],
+    manual: ['WAIT by IRQ 13: vector=2d eip=+00000002 cs=0008 flags=000200 depth=0000'],
+  },
   { name: 'limits', without: { qemu: 'TCG checks neither limits nor types of segments at an access' } },
   {
     name: 'transfers',

@@ -52,6 +52,8 @@ export interface MachineParts {
   readonly seed?: number;
   /** Told which processor's accesses come next. */
   readonly onSwitch?: (index: number) => void;
+  /** FERR#: an x87 exception is pending while CR0.NE is clear. */
+  readonly onFloatError?: () => void;
 }
 
 /** What each processor has of its own. */

@@ -31,8 +31,10 @@ import {
   STATE_END,
   SYS,
   VECTOR,
+  X87_STATUS,
 } from './layout';
-import { CpuState, Flag, isCanonical, join, Reg, Seg } from './state';
+import { Cr0, CpuState, Flag, isCanonical, join, Reg, Seg } from './state';
+import { Status } from './semantics/x87-unit';
 import { DebugRegisters } from './system/debug';
 import type { Cpu } from './system/cpu';
 import type { CpuidFacts } from './system/cpuid';
@@ -55,6 +57,8 @@ const OWN_REASONS: Readonly<Record<number, string | undefined>> = {
   [Vector.de]: 'the divisor is 0 or the quotient does not fit',
   [Vector.ud]: 'CR0.EM is set or CR4.OSFXSR is not',
   [Vector.nm]: 'CR0.TS or CR0.EM is set',
+  [Vector.mf]: 'an x87 exception is pending that the control word does not mask',
+  [Vector.xm]: 'a SIMD floating-point exception that MXCSR does not mask',
 };
 /** The linear page that holds an address. */
 const pageOf = (address: number): number => Math.floor(address / FRAME_SIZE);
@@ -427,6 +431,10 @@ export class Processor implements Cpu, Host {
 
   /** Delivers an exception, unless a hook wants to stop before. @returns false when it is held back */
   private meet(fault: GuestFault): boolean {
+    if (fault.vector === Vector.mf && (this.state.cr0 & Cr0.ne) === 0) {
+      this.reportFloatError();
+      return true;
+    }
     if (this.hooks?.exception(fault)) {
       this.held = fault;
       this.stopping = true;
@@ -434,6 +442,16 @@ export class Processor implements Cpu, Host {
     }
     this.raise(fault);
     return true;
+  }
+
+  /**
+   * With CR0.NE clear an x87 error is the interrupt controller's affair (manual, "MS-DOS Compatibility Sub-mode"). The instruction
+   * that met it runs behind the interrupt: the error counts as reported, so that it does so too where the interrupt is masked.
+   */
+  private reportFloatError(): void {
+    const { u32 } = this.parts.host;
+    u32[X87_STATUS >> 2] &= ~(Status.summary | Status.busy);
+    this.parts.onFloatError?.();
   }
 
   /** The exception that waits to be delivered while the debugger looks. */

@@ -87,6 +87,7 @@ export class EmulatorEngine implements Engine {
         onSwitch: (index) => {
           pc.activeCpu = index;
         },
+        onFloatError: () => pc.coprocessorError.raise(),
       },
       pc.localApics.map((localApic) => ({ interrupts: localApic, localApic })),
     );

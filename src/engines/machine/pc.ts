@@ -8,6 +8,7 @@ import { showLocalApics } from './devices/apic-window';
 import { Ata } from './devices/ata';
 import type { BlockDevice } from './devices/block';
 import { setUpCmos } from './devices/cmos-setup';
+import { COPROCESSOR_IRQ, CoprocessorError } from './devices/coprocessor';
 import { BochsPower, DebugConsole, DebugExit, PostCodes } from './devices/debug-ports';
 import { Dma } from './devices/dma';
 import { e820File, FwCfg } from './devices/fw-cfg';
@@ -92,6 +93,7 @@ export class Pc {
   /** Absent without a disk: nothing answers on the channel then. */
   readonly ata: Ata | undefined;
   readonly vga: Vga;
+  readonly coprocessorError: CoprocessorError;
   readonly debugConsole = new DebugConsole();
   readonly postCodes = new PostCodes();
   /** In the order of snapshots and of the Devices panel. */
@@ -150,6 +152,7 @@ export class Pc {
         ...options.firmwareFiles,
       },
     });
+    this.coprocessorError = new CoprocessorError(this.line(COPROCESSOR_IRQ));
     const testDevice = new TestDevice((irq) => this.line(irq));
     const attached = [
       // First: port 0xE9 is the console's, in the middle of this one's.
@@ -167,6 +170,7 @@ export class Pc {
       this.postCodes,
       new SystemControl(control, setA20),
       new Dma(),
+      this.coprocessorError,
       fwCfg,
       new AcpiPm(clock, control, this.line(SCI_IRQ)),
     ];

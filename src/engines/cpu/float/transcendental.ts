@@ -318,7 +318,7 @@ export const f2xm1: One = (control, operand) => {
 
 function powerMinusOne(control: number, x: Operand): Answer {
   if (x.exponent >= 0) {
-    if (x.exponent > 0 || x.significand !== TOP) return exact(x.whole);
+    if (x.exponent > 0 || x.significand !== TOP) return exact(x.whole, Flag.precision);
     return exact(x.sign ? of(1, BIAS - 1, TOP) : ONE, Flag.precision);
   }
   const bits = WORKING_BITS + Math.min(160, -2 * x.exponent);
@@ -386,8 +386,7 @@ export const fyl2xp1: Two = (control, top, below) => {
   const y = read(below);
   const special = nan(x, y);
   if (special) return special;
-  // At -1 and below there is no logarithm.
-  if (x.sign && (x.kind === 'infinite' || (x.kind === 'finite' && x.exponent >= 0))) return invalid;
+  if (x.sign && x.kind === 'infinite') return invalid;
   if (y.kind === 'infinite') {
     if (x.kind === 'zero') return invalid;
     return withDenormalUnless(control, exact(infinityOf(x.sign ^ y.sign)), x);
@@ -398,6 +397,8 @@ export const fyl2xp1: Two = (control, top, below) => {
   }
   if (stopped(control, x, y)) return exact(top, Flag.denormal);
   if (x.kind === 'zero' || y.kind === 'zero') return withDenormal(exact(zeroOf(x.sign ^ y.sign)), x, y);
+  // At -1 and below, where there is no logarithm and the manual says nothing, ST(0) goes over the result.
+  if (x.sign && x.exponent >= 0) return withDenormal(exact(x.whole, Flag.precision), y);
   return withDenormal(logarithmPlusOneTimes(control, x, y), x, y);
 };
 

@@ -18,6 +18,7 @@ export const Vector = {
   mf: 16,
   ac: 17,
   mc: 18,
+  xm: 19,
 } as const;
 
 export interface ExceptionInfo {
