@@ -23,7 +23,7 @@ import { TransitionLog } from '../transitions';
 export type MachineOptions = Omit<PcOptions, 'host' | 'clock' | 'control'> & { readonly cpu?: CpuModelName; readonly seed?: number };
 
 /** What is done to the machine after power-on and before the guest's first instruction: direct loading of a kernel. */
-export type Prepare = (machine: { readonly pc: Pc; readonly cpu: Processor; readonly transitions: TransitionLog }) => void;
+export type Prepare = (machine: { readonly pc: Pc; readonly cpus: Processors; readonly transitions: TransitionLog }) => void;
 
 interface Machine {
   readonly pc: Pc;
@@ -99,7 +99,7 @@ export class EmulatorEngine implements Engine {
     this.machine = { pc, cpus, clock, views: cpus.list.map((_, index) => new CpuView(index, cpus, pc.memory)) };
     this.exitCode = undefined;
     this.resetCause = undefined;
-    this.prepare?.({ pc, cpu: cpus.list[0], transitions: this.transitions });
+    this.prepare?.({ pc, cpus, transitions: this.transitions });
     this.transitions.clear();
     this.transitions.onTransition = (transition) => {
       if (this.probes.of('transition').length === 0) return;

@@ -1,5 +1,5 @@
 /** Lets the firmware set the machine up before a kernel is put in place by hand. */
-import type { Processor } from '../cpu/processor';
+import type { Processors } from '../cpu/processors';
 import type { TransitionLog } from '../transitions';
 
 const POST_LIMIT = 200_000_000;
@@ -10,14 +10,14 @@ const BOOT_INTERRUPT = 0x19;
  * Runs from reset to INT 19h.
  * @throws Error when the firmware does not come that far
  */
-export function bootThroughFirmware(cpu: Processor, transitions: TransitionLog): void {
+export function bootThroughFirmware(cpus: Processors, transitions: TransitionLog): void {
   let arrived = false;
   transitions.onTransition = ({ kind, cause }) => {
     if (kind !== 'gate' || cause !== BOOT_INTERRUPT) return;
     arrived = true;
-    cpu.requestStop();
+    cpus.requestStop();
   };
-  const stop = cpu.run(POST_LIMIT);
+  const stop = cpus.run(POST_LIMIT);
   transitions.onTransition = undefined;
-  if (!arrived) throw new Error(`the firmware did not come to INT 19h (${stop.reason} after ${cpu.instructionCount} instructions)`);
+  if (!arrived) throw new Error(`the firmware did not come to INT 19h (${stop.reason} after ${cpus.instructionCount} instructions)`);
 }

@@ -61,9 +61,9 @@ export function planKernel(kind: KernelKind, bytes: Uint8Array, options: KernelO
 }
 
 function planned(entry: number, load: (memory: PhysicalMemory) => EntryState): KernelPlan {
-  const prepare: Prepare = ({ pc, cpu, transitions }) => {
-    bootThroughFirmware(cpu, transitions);
-    applyEntryState(cpu, load(pc.memory));
+  const prepare: Prepare = ({ pc, cpus, transitions }) => {
+    bootThroughFirmware(cpus, transitions);
+    applyEntryState(cpus.load(0), load(pc.memory));
   };
   return { prepare, entry };
 }

@@ -13,6 +13,7 @@
 
 %include "common.inc"
 %include "post.asm"
+%include "processors.asm"
 %include "interrupts.asm"
 %include "boot.asm"
 %include "cmos.asm"

@@ -43,6 +43,7 @@ power_on:
     call start_video
     out_byte 0x80, 0x05
     call start_adapters
+    call start_processors
     sti
     out_byte 0x80, 0x06
     call start_disk
