@@ -155,15 +155,21 @@ const LEGACY_AREA = 512;
 const LEGACY_USED = 416;
 const MXCSR_AT = 24;
 
-function enterLegacy(cpu: Cpu): X87State {
+/** Checks what comes before the area is touched, whose last byte is looked at first, as the silicon does. */
+function enterLegacy(cpu: Cpu, write: boolean): X87State {
   const { cr0 } = cpu.state;
   const name = cpu.instruction.row.mnemonic.toUpperCase();
   if (cr0 & Cr0.em) throw ud(`${name} with CR0.EM set`);
   if (cr0 & Cr0.ts) throw new GuestFault(Vector.nm, 0, `${name} with CR0.TS set`);
   const [operand] = cpu.instruction.operands;
   if (operand.kind !== 'memory') throw ud(`${name} needs memory`);
-  const address = checkAccess(cpu.state, segmentNumber(operand), effectiveAddress(cpu, operand), LEGACY_AREA, false);
+  const address = checkAccess(cpu.state, segmentNumber(operand), effectiveAddress(cpu, operand), LEGACY_AREA, write);
   if (address % 16 !== 0) throw gp(0, `${name} at 0x${address.toString(16)}, which is no multiple of 16`);
+  const last = cpu.state.advance(address, LEGACY_AREA - 1);
+  const user = cpu.state.cpl === 3;
+  if (write) cpu.mmu.checkWrite(last, 1, user);
+  else cpu.mmu.read(last, 1, user);
+  if (write) cpu.mmu.checkWrite(address, 1, user);
   return new X87State(cpu);
 }
 
@@ -171,7 +177,7 @@ function enterLegacy(cpu: Cpu): X87State {
 const savesSse = ({ state }: Cpu): boolean => (state.cr4 & Cr4.osfxsr) !== 0;
 
 function saveLegacy(cpu: Cpu, wide: boolean): void {
-  const unit = enterLegacy(cpu);
+  const unit = enterLegacy(cpu, true);
   const area = readArea(cpu, LEGACY_USED);
   unit.saveLegacyX87(area, wide);
   area.setUint32(MXCSR_AT, unit.mxcsr, true);
@@ -181,7 +187,7 @@ function saveLegacy(cpu: Cpu, wide: boolean): void {
 }
 
 function restoreLegacy(cpu: Cpu, wide: boolean): void {
-  const unit = enterLegacy(cpu);
+  const unit = enterLegacy(cpu, false);
   const area = readArea(cpu, LEGACY_USED);
   const mxcsr = area.getUint32(MXCSR_AT, true);
   if (mxcsr & ~MXCSR_MASK) throw gp(0, 'bits of MXCSR that do not exist are set');
