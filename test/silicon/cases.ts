@@ -67,7 +67,7 @@ export class CaseSource {
     this.rows = INSTRUCTIONS.filter(
       (row) =>
         row.modes.includes(width) &&
-        !OF_THE_HOST.has(row.semantics) &&
+        !OF_THE_HOST.has(row.semantics.replace(/64$/, '')) &&
         !HINTS.test(row.mnemonic) &&
         filter.hasFeature(row.feature) &&
         filter.wants(row),

@@ -5,7 +5,8 @@ import { requireRing0 } from './control';
 import type { Cpu } from './cpu';
 import { GuestFault, gp, ud, Vector } from './fault';
 import type { Helper } from './helpers';
-import { linearLow, readOperandBytes, writeOperandBytes } from './operands';
+import { effectiveAddress, readOperandBytes, segmentNumber, writeOperandBytes } from './operands';
+import { checkAccess } from './segments';
 import { MXCSR_MASK, X87State } from './x87-state';
 
 /** Bits of XCR0, XSTATE_BV and the requested-feature bitmap. */
@@ -23,14 +24,16 @@ const INITIAL_MXCSR = 0x1f80;
 const COMPACTED = 0x80000000;
 
 /** Checks what all have in common. @returns the components that are asked for and enabled */
-function enter(cpu: Cpu): { unit: X87State; requested: number } {
+function enter(cpu: Cpu, write: boolean): { unit: X87State; requested: number } {
   const { state, instruction } = cpu;
   const name = instruction.row.mnemonic.toUpperCase();
   if (!(state.cr4 & Cr4.osxsave)) throw ud(`${name} needs CR4.OSXSAVE`);
   if (state.cr0 & Cr0.ts) throw new GuestFault(Vector.nm, 0, `${name} with CR0.TS set`);
   const [operand] = instruction.operands;
   if (operand.kind !== 'memory') throw ud(`${name} needs memory`);
-  if (linearLow(cpu, operand) % 64 !== 0) throw gp(0, `${name} needs an address that is a multiple of 64`);
+  const linear = checkAccess(state, segmentNumber(operand), effectiveAddress(cpu, operand), AREA, write);
+  if (linear & 63) throw gp(0, `${name} needs an address that is a multiple of 64`);
+  if (write) cpu.mmu.checkWrite(linear, AREA, state.cpl === 3);
   return { unit: new X87State(cpu), requested: state.sys(SYS.xcr0) & state.reg32(Reg.eax) };
 }
 
@@ -55,7 +58,7 @@ interface SaveForm {
 }
 
 function save(cpu: Cpu, { optimized, compacted, wide }: SaveForm): void {
-  const { unit, requested } = enter(cpu);
+  const { unit, requested } = enter(cpu, true);
   const [operand] = cpu.instruction.operands;
   const area = new DataView(readOperandBytes(cpu, operand, AREA).buffer);
   const used = inUse(cpu) | (compacted && unit.mxcsr !== INITIAL_MXCSR ? SSE : 0);
@@ -95,7 +98,7 @@ function checkHeader(cpu: Cpu, area: DataView, supervisor: boolean): boolean {
 }
 
 function restore(cpu: Cpu, supervisor: boolean, wide: boolean): void {
-  const { unit, requested } = enter(cpu);
+  const { unit, requested } = enter(cpu, false);
   const area = new DataView(readOperandBytes(cpu, cpu.instruction.operands[0], AREA).buffer);
   const compacted = checkHeader(cpu, area, supervisor);
   const present = area.getUint32(STATE_AT, true);
