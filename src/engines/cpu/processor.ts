@@ -5,50 +5,26 @@
  * before the next of them is due. A block that does not fit, and whatever must be watched closely (TF, shadows, devices
  * in memory, data breakpoints), runs one instruction at a time through the very same handlers: the two ways cannot differ.
  */
-import { isFailure } from '../../isa/decoder';
-import type { DecodeFailure, Instruction } from '../../isa/types';
+import type { Instruction } from '../../isa/types';
 import type { LinearAddress } from '../../shared/addresses';
-import type { Place } from '../../shared/transition';
-import type { LocalApic } from '../machine/devices/local-apic';
 import { NANOSECONDS_PER_INSTRUCTION } from '../machine/clock';
-import { type AccessSize, FRAME_SIZE, FrameKind } from '../machine/physical-memory';
-import type { RawTransition } from '../transitions';
-import type { CpuStop, Hooks, MachineParts, Seat } from './hooks';
+import type { LocalApic } from '../machine/devices/local-apic';
+import { FRAME_SIZE, FrameKind } from '../machine/physical-memory';
+import { Execution, type Progress } from './execution';
+import { Fetcher } from './fetch';
+import type { CpuStop, MachineParts, Seat } from './hooks';
 import type { BlockCache } from './interpreter/blocks';
-import { Handlers, type Host, jumpCacheSlot } from './interpreter/handlers';
+import { Handlers, jumpCacheSlot } from './interpreter/handlers';
 import { Exit, RECORD, RECORD_SIZE } from './interpreter/records';
-import {
-  Activity,
-  BUDGET,
-  CURRENT,
-  JUMP64_ENTRY,
-  JUMP_BASE,
-  JUMP_ENTRY,
-  RECORDS,
-  SEGMENTS,
-  SEGMENT_SIZE,
-  SNAPSHOT,
-  STATE_END,
-  SYS,
-  VECTOR,
-  X87_STATUS,
-} from './layout';
-import { Cr0, CpuState, Flag, isCanonical, join, Reg, Seg } from './state';
+import { Activity, BUDGET, CURRENT, JUMP64_ENTRY, JUMP_BASE, JUMP_ENTRY, RECORDS, SYS, VECTOR, X87_STATUS } from './layout';
 import { Status } from './semantics/x87-unit';
-import { DebugRegisters } from './system/debug';
-import type { Cpu } from './system/cpu';
-import type { CpuidFacts } from './system/cpuid';
-import { EXCEPTIONS, GuestFault, gp, ud, Vector } from './system/fault';
-import { HELPERS } from './system/helpers';
+import { Cr0, Flag, isCanonical, Seg } from './state';
+import { EXCEPTIONS, GuestFault, Vector } from './system/fault';
 import { deliver, type Event, exceptionName } from './system/interrupts';
-import { Mmu } from './system/mmu';
-import type { CpuModel } from './system/models';
 import { PHYSICAL_ADDRESS_BITS } from './system/paging';
 import { initState, resetState, startState } from './system/reset';
-import { checkAccess, nonCanonical } from './system/segments';
 
 const MAX_SLICE = 0x3fffffff;
-const LONGEST_INSTRUCTION = 15;
 const INT_SEMANTICS = new Set(['int', 'int1', 'int3', 'into']);
 const DR6_BS = 0x4000;
 
@@ -63,12 +39,6 @@ const OWN_REASONS: Readonly<Record<number, string | undefined>> = {
 /** The linear page that holds an address. */
 const pageOf = (address: number): number => Math.floor(address / FRAME_SIZE);
 
-/** The machine's instruction count, which all its processors drive. */
-export interface Progress {
-  /** Instructions completed up to the start of the present run of handlers. */
-  completed: number;
-}
-
 /** What arrived from a local APIC and is looked at before the next instruction. */
 interface Signals {
   nmi: boolean;
@@ -77,32 +47,13 @@ interface Signals {
   startup: number;
 }
 
-export class Processor implements Cpu, Host {
-  readonly index: number;
-  readonly state: CpuState;
-  readonly mmu: Mmu;
-  readonly blocks: BlockCache;
-  readonly debug: DebugRegisters;
-  readonly model: CpuModel;
-  readonly identity: CpuidFacts;
-  readonly localApic: LocalApic | undefined;
-  hooks: Hooks | undefined;
-  private readonly parts: MachineParts;
-  private readonly seat: Seat;
-  private readonly progress: Progress;
+export class Processor extends Execution {
   private readonly handlers: Handlers;
-  /** The budget that this run of handlers began with. */
-  private granted = 0;
-  /** The record whose helper or access is being served; 0 outside. */
-  private serving = 0;
-  private fault: GuestFault | undefined;
+  private readonly fetcher: Fetcher;
   /** An exception that a hook held back, to be delivered when the run goes on. */
   private held: GuestFault | undefined;
-  private stopping = false;
   /** Address of an instruction whose probe has been looked at; -1 for none. */
   private passProbe = -1;
-  /** Decoded blocks no longer have their probes where they should be. */
-  private staleProbes = false;
   private readonly signals: Signals = { nmi: false, init: false, startup: -1 };
   /** The last run ended with `waiting`; an interrupt would wake it. */
   private waiting: 'no' | 'for interrupt' | 'for signal' = 'no';
@@ -114,20 +65,9 @@ export class Processor implements Cpu, Host {
 
   /** @param blocks shared by all processors @param count how many there are */
   constructor(parts: MachineParts, seat: Seat, blocks: BlockCache, progress: Progress, index = 0, count = 1) {
-    this.parts = parts;
-    this.seat = seat;
-    this.blocks = blocks;
-    this.progress = progress;
-    this.index = index;
-    this.state = new CpuState(parts.host, index);
-    this.mmu = new Mmu(this.state, parts.memory);
-    this.mmu.initialize();
+    super(parts, seat, blocks, progress, index, count);
     this.handlers = new Handlers(parts.handlers, parts.host.memory, this);
-    this.debug = new DebugRegisters(this.state);
-    this.model = parts.model;
-    this.localApic = seat.localApic;
-    this.identity = { model: parts.model, state: this.state, apicId: seat.localApic?.id ?? index, processors: count };
-    this.mmu.onWatched = (address, size, write) => this.accessed(address, size, write);
+    this.fetcher = new Fetcher(this.state, this.mmu, parts.memory, blocks);
     if (seat.localApic) this.connect(seat.localApic);
     this.reset();
   }
@@ -171,40 +111,6 @@ export class Processor implements Cpu, Host {
     this.held = undefined;
     this.waiting = 'no';
     this.debugRegistersChanged();
-  }
-
-  /** A deadline moved: what runs now ends where it has to be looked at. */
-  deadlineChanged(): void {
-    // Only a device whose register is being touched can do that.
-    if (this.granted > 0 && (this.mmu.exact || this.serving !== 0)) this.cutBudget();
-  }
-
-  /** Instructions completed since power-on, exact at every moment. */
-  get instructionCount(): number {
-    if (this.granted === 0) return this.progress.completed;
-    const rest = this.serving === 0 ? 0 : this.parts.host.i32[(this.serving + RECORD.rest) >> 2];
-    return this.progress.completed + this.granted - this.parts.host.i32[BUDGET >> 2] - rest;
-  }
-
-  /** Asks `run` to come back before the next instruction. */
-  requestStop(): void {
-    this.stopping = true;
-    // A running block leaves at its next edge.
-    if (this.granted > 0) this.cutBudget();
-  }
-
-  /** An external interrupt would be taken at this instruction boundary. */
-  private get interruptWaits(): boolean {
-    return this.state.flag(Flag.if) && this.seat.interrupts.pending;
-  }
-
-  private cutBudget(): void {
-    const { i32 } = this.parts.host;
-    const left = i32[BUDGET >> 2];
-    if (left > 0) {
-      this.granted -= left;
-      i32[BUDGET >> 2] = 0;
-    }
   }
 
   // --- the loop
@@ -567,10 +473,7 @@ export class Processor implements Cpu, Host {
     // MOV SS holds back the breakpoint on the next instruction, too.
     if (state.sys(SYS.shadow) !== 2 && this.debug.breaksAt(address) && this.breakpointFault(address)) return;
     const instruction = this.fetch();
-    if (!instruction) {
-      this.settleFault();
-      return;
-    }
+    if (!instruction) return;
     if (!passProbe && this.hooks?.wants(address, instruction) && this.hooks.probe(address, instruction)) {
       this.stopping = true;
       return;
@@ -599,270 +502,20 @@ export class Processor implements Cpu, Host {
     this.leave(exit);
   }
 
-  /** The instruction at IP where no fetch of up to 15 bytes could meet a segment's or a page's end. */
-  private fetchWhole(user: boolean): Instruction | DecodeFailure | undefined {
-    const { state } = this;
-    const linear = state.instructionAddress;
-    const offset = linear & (FRAME_SIZE - 1);
-    const end = state.ip + LONGEST_INSTRUCTION;
-    if (offset > FRAME_SIZE - LONGEST_INSTRUCTION || (state.long ? !isCanonical(state.ip) : end > state.segLimit(Seg.cs))) return undefined;
-    const frame = this.mmu.codeFrame(linear, user);
-    const kind = this.parts.memory.kindOf(frame);
-    return kind === FrameKind.ram || kind === FrameKind.rom ? this.blocks.decodeInFrame(frame, offset, state.codeBits) : undefined;
-  }
-
-  /** Decodes at IP with every check of a fetch. Sets `fault` and gives undefined where it fails. */
+  /** The instruction at IP; undefined when fetching it faulted, which is settled then. */
   private fetch(): Instruction | undefined {
-    const { state, mmu } = this;
-    const user = state.cpl === 3;
     try {
-      const result =
-        this.fetchWhole(user) ??
-        this.blocks.decodeExactly(state.codeBits, (distance) => {
-          if (!state.long && state.ip + distance > state.segLimit(Seg.cs)) throw gp(0, 'the instruction lies beyond the limit of CS');
-          const linear = state.linear(Seg.cs, state.wrapOffset(state.ip + distance));
-          if (state.long && !isCanonical(linear)) throw gp(0, 'the instruction lies at an address that is not canonical');
-          const frame = mmu.codeFrame(linear, user);
-          return this.parts.memory.read(frame * 4096 + (linear & 0xfff), 1);
-        });
-      if (!isFailure(result)) return result;
-      this.fault =
-        result.failure === 'too-long' ? gp(0, 'the instruction is longer than 15 bytes') : ud('no instruction of this processor');
+      return this.fetcher.atIp();
     } catch (error) {
       if (!(error instanceof GuestFault)) throw error;
       this.fault = error;
-    }
-    return undefined;
-  }
-
-  /** The instruction at a linear address as it would be decoded in the present code size, without any effect on the guest. */
-  decodeAt(address: LinearAddress): Instruction | undefined {
-    const unmapped = new Error('unmapped');
-    try {
-      const result = this.blocks.decodeExactly(this.state.codeBits, (distance) => {
-        const physical = this.mmu.probe(this.state.advance(address, distance));
-        if (physical === undefined) throw unmapped;
-        return this.parts.memory.readBytes(physical, 1)[0];
-      });
-      return isFailure(result) ? undefined : result;
-    } catch (error) {
-      if (error !== unmapped) throw error;
+      this.settleFault();
       return undefined;
     }
   }
 
-  // --- called by handlers
-
-  memory(record: number, segment: number, offset: number, sizeAndAccess: number): number {
-    this.serving = record;
-    const size = sizeAndAccess & 0xff;
-    const access = sizeAndAccess >> 8;
-    try {
-      const linear = checkAccess(this.state, ((segment - SEGMENTS) / SEGMENT_SIZE) as Seg, offset >>> 0, size, access !== 0);
-      this.checkAlignment(linear, size);
-      return this.mmu.access(linear, size, access);
-    } catch (error) {
-      if (!(error instanceof GuestFault)) throw error;
-      this.fault = error;
-      return 0;
-    } finally {
-      this.serving = 0;
-    }
-  }
-
-  memory64(record: number, segment: number, low: number, high: number, sizeAndAccess: number): number {
-    this.serving = record;
-    const size = sizeAndAccess & 0xff;
-    try {
-      const linear = join(low, high) as LinearAddress;
-      if (!isCanonical(linear) || !isCanonical(linear + size - 1)) throw nonCanonical((segment - SEGMENTS) / SEGMENT_SIZE, low, high);
-      this.checkAlignment(linear, size);
-      return this.mmu.access(linear, size, sizeAndAccess >> 8);
-    } catch (error) {
-      if (!(error instanceof GuestFault)) throw error;
-      this.fault = error;
-      return 0;
-    } finally {
-      this.serving = 0;
-    }
-  }
-
-  private checkAlignment(linear: number, size: number): void {
-    if ((linear & (size - 1)) === 0 || !this.state.alignmentChecked) return;
-    throw new GuestFault(Vector.ac, 0, `an access of ${size} bytes at 0x${linear.toString(16)} is not aligned`);
-  }
-
-  commit(record: number): void {
-    this.serving = record;
-    this.mmu.commit();
-    if (this.mmu.exact && this.interruptWaits) this.cutBudget();
-    this.serving = 0;
-  }
-
-  helper(record: number): number {
-    const { state } = this;
-    const { i32 } = this.parts.host;
-    const instruction = this.blocks.instructionAt(record) as Instruction;
-    const helper = HELPERS[instruction.row.semantics];
-    if (!helper) throw new Error(`not implemented: the semantics of ${instruction.row.mnemonic} (${instruction.row.semantics})`);
-    const start = state.ip;
-    if (this.mmu.watching && !this.mmu.exact) {
-      this.mmu.retry = true;
-      return Exit.fault + 1;
-    }
-    this.instruction = instruction;
-    this.here = state.wrapOffset(start + i32[(record + RECORD.here) >> 2]);
-    this.after = state.wrapOffset(start + i32[(record + RECORD.next) >> 2]);
-    this.serving = record;
-    this.partial = false;
-    const ends = instruction.row.flow !== 'next';
-    if (ends) state.ip = this.after;
-    this.checkpoint();
-    this.taskCommitted = false;
-    try {
-      helper(this);
-    } catch (error) {
-      if (!(error instanceof GuestFault)) throw error;
-      this.rollback();
-      this.fault = error;
-      this.serving = 0;
-      if (this.taskCommitted) return Exit.next + 1;
-      state.ip = start;
-      return Exit.fault + 1;
-    }
-    this.serving = 0;
-    if (this.partial) {
-      state.ip = start;
-      return Exit.partial + 1;
-    }
-    return ends ? Exit.next + 1 : 0;
-  }
-
-  // --- Cpu: what helpers see
-
-  instruction!: Instruction;
-  here = 0;
-  after = 0;
-  private partial = false;
-  /** A task switch went beyond the point of no return. */
-  private taskCommitted = false;
-
-  get timeStamp(): number {
-    const ticks = Math.floor(this.parts.clock.now / NANOSECONDS_PER_INSTRUCTION);
-    return ticks + this.timeStampOffset;
-  }
-
-  private timeStampOffset = 0;
-
-  setTimeStamp(value: number): void {
-    this.timeStampOffset += value - this.timeStamp;
-    this.localApic?.timeStampChanged();
-  }
-
-  place(): Place {
-    const ring = this.state.cpl;
-    return { ring, guestRing: ring, mode: this.state.mode, vmx: 'off' };
-  }
-
-  log(transition: RawTransition): void {
-    this.parts.log.record(transition, this.instructionCount, this.index);
-  }
-
-  checkpoint(): void {
-    this.parts.host.u8.copyWithin(SNAPSHOT, 0, STATE_END);
-  }
-
-  commitTask(): void {
-    this.checkpoint();
-    this.taskCommitted = true;
-  }
-
-  /** Takes everything back but what is not the guest's (the budget) and what a page fault leaves behind (CR2). */
-  private rollback(): void {
-    const { u8, i32 } = this.parts.host;
-    const budget = i32[BUDGET >> 2];
-    const cr2 = this.state.sys64(SYS.cr2);
-    u8.copyWithin(0, SNAPSHOT, SNAPSHOT + STATE_END);
-    i32[BUDGET >> 2] = budget;
-    this.state.setSys64(SYS.cr2, cr2);
-    this.state.refresh();
-  }
-
-  interrupt(event: Omit<Event, 'at'>): void {
-    deliver(this, { ...event, at: this.here });
-  }
-
-  /** I/O breakpoints trap after the instruction. */
-  private notePort(port: number, size: AccessSize): void {
-    const hit = this.debug.portHits(port, size);
-    if (hit) this.state.setSys(SYS.pendingDebug, this.state.sys(SYS.pendingDebug) | hit);
-  }
-
-  readPort(port: number, size: AccessSize): number {
-    const value = this.parts.ports.read(port, size);
-    this.notePort(port, size);
-    if (this.hooks?.port(port, size, false, value)) this.requestStop();
-    return value;
-  }
-
-  writePort(port: number, size: AccessSize, value: number): void {
-    this.parts.ports.write(port, size, value);
-    this.notePort(port, size);
-    if (this.hooks?.port(port, size, true, value)) this.requestStop();
-  }
-
-  repeat(iteration: () => void): void {
-    const { state } = this;
-    if (this.instruction.prefixes.repeat === 'none') {
-      iteration();
-      return;
-    }
-    const { i32 } = this.parts.host;
-    const size = this.instruction.addressSize / 8;
-    let left = state.reg(Reg.ecx, size);
-    while (left !== 0) {
-      iteration();
-      left--;
-      state.setReg(Reg.ecx, size, left);
-      this.checkpoint();
-      if (left === 0) return;
-      if (i32[BUDGET >> 2] <= 0 || this.stopping || this.interruptWaits || state.sys(SYS.pendingDebug) !== 0) {
-        this.partial = true;
-        return;
-      }
-      i32[BUDGET >> 2]--;
-    }
-  }
-
-  debugRegistersChanged(): void {
-    this.debug.update();
-    this.staleProbes = true;
-    this.refreshWatches();
-  }
-
-  /** Linear pages whose accesses the session wants to see. */
-  private watchedPages: ReadonlySet<number> = new Set();
-
-  watchPages(pages: ReadonlySet<number>): void {
-    this.watchedPages = pages;
-    this.refreshWatches();
-  }
-
-  private refreshWatches(): void {
-    this.mmu.watch([...this.watchedPages, ...this.debug.dataPages()]);
-  }
-
-  private accessed(address: LinearAddress, size: number, write: boolean): void {
-    const hit = this.debug.dataHits(address, size, write);
-    if (hit) this.state.setSys(SYS.pendingDebug, this.state.sys(SYS.pendingDebug) | hit);
-    if (this.hooks?.access(address, size, write)) this.requestStop();
-  }
-
-  halt(): void {
-    this.state.setSys(SYS.activity, Activity.halted);
-  }
-
-  shadow(kind: 'sti' | 'mov-ss'): void {
-    this.state.setSys(SYS.shadow, kind === 'sti' ? 1 : 2);
+  /** The instruction at a linear address as it would be decoded in the present code size, without any effect on the guest. */
+  decodeAt(address: LinearAddress): Instruction | undefined {
+    return this.fetcher.at(address);
   }
 }

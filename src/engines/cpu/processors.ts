@@ -6,7 +6,8 @@ import { createDecoder } from '../../isa/decoder';
 import type { CpuStop, MachineParts, Seat } from './hooks';
 import { BlockCache } from './interpreter/blocks';
 import { HandlerIndex } from './interpreter/handlers';
-import { Processor, type Progress } from './processor';
+import type { Progress } from './execution';
+import { Processor } from './processor';
 
 /** Instructions in a turn. */
 const TURN = 2000;

@@ -1,0 +1,322 @@
+/**
+ * What runs inside an instruction: accesses that the quick way leaves over, and the TypeScript helpers of rare instructions
+ * with what they see of the processor. `processor.ts` is what happens between instructions.
+ */
+import type { Instruction } from '../../isa/types';
+import type { LinearAddress } from '../../shared/addresses';
+import type { Place } from '../../shared/transition';
+import type { LocalApic } from '../machine/devices/local-apic';
+import { NANOSECONDS_PER_INSTRUCTION } from '../machine/clock';
+import type { AccessSize } from '../machine/physical-memory';
+import type { RawTransition } from '../transitions';
+import type { Hooks, MachineParts, Seat } from './hooks';
+import type { BlockCache } from './interpreter/blocks';
+import type { Host } from './interpreter/handlers';
+import { Exit, RECORD } from './interpreter/records';
+import { Activity, BUDGET, SEGMENTS, SEGMENT_SIZE, SNAPSHOT, STATE_END, SYS } from './layout';
+import { CpuState, Flag, isCanonical, join, Reg, Seg } from './state';
+import type { Cpu } from './system/cpu';
+import type { CpuidFacts } from './system/cpuid';
+import { DebugRegisters } from './system/debug';
+import { GuestFault, Vector } from './system/fault';
+import { HELPERS } from './system/helpers';
+import { deliver, type Event } from './system/interrupts';
+import { Mmu } from './system/mmu';
+import type { CpuModel } from './system/models';
+import { checkAccess, nonCanonical } from './system/segments';
+
+/** The machine's instruction count, which all its processors drive. */
+export interface Progress {
+  /** Instructions completed up to the start of the present run of handlers. */
+  completed: number;
+}
+
+export abstract class Execution implements Cpu, Host {
+  readonly index: number;
+  readonly state: CpuState;
+  readonly mmu: Mmu;
+  readonly blocks: BlockCache;
+  readonly debug: DebugRegisters;
+  readonly model: CpuModel;
+  readonly identity: CpuidFacts;
+  readonly localApic: LocalApic | undefined;
+  hooks: Hooks | undefined;
+  protected readonly parts: MachineParts;
+  protected readonly seat: Seat;
+  protected readonly progress: Progress;
+  /** The budget that this run of handlers began with. */
+  protected granted = 0;
+  /** The record whose helper or access is being served; 0 outside. */
+  private serving = 0;
+  /** What the instruction under way raised. */
+  protected fault: GuestFault | undefined;
+  protected stopping = false;
+  /** Decoded blocks no longer have their probes where they should be. */
+  protected staleProbes = false;
+
+  /** @param blocks shared by all processors @param count how many there are */
+  constructor(parts: MachineParts, seat: Seat, blocks: BlockCache, progress: Progress, index: number, count: number) {
+    this.parts = parts;
+    this.seat = seat;
+    this.blocks = blocks;
+    this.progress = progress;
+    this.index = index;
+    this.state = new CpuState(parts.host, index);
+    this.mmu = new Mmu(this.state, parts.memory);
+    this.mmu.initialize();
+    this.debug = new DebugRegisters(this.state);
+    this.model = parts.model;
+    this.localApic = seat.localApic;
+    this.identity = { model: parts.model, state: this.state, apicId: seat.localApic?.id ?? index, processors: count };
+    this.mmu.onWatched = (address, size, write) => this.accessed(address, size, write);
+  }
+
+  /** A deadline moved: what runs now ends where it has to be looked at. */
+  deadlineChanged(): void {
+    // Only a device whose register is being touched can do that.
+    if (this.granted > 0 && (this.mmu.exact || this.serving !== 0)) this.cutBudget();
+  }
+
+  /** Instructions completed since power-on, exact at every moment. */
+  get instructionCount(): number {
+    if (this.granted === 0) return this.progress.completed;
+    const rest = this.serving === 0 ? 0 : this.parts.host.i32[(this.serving + RECORD.rest) >> 2];
+    return this.progress.completed + this.granted - this.parts.host.i32[BUDGET >> 2] - rest;
+  }
+
+  /** Asks `run` to come back before the next instruction. */
+  requestStop(): void {
+    this.stopping = true;
+    // A running block leaves at its next edge.
+    if (this.granted > 0) this.cutBudget();
+  }
+
+  /** An external interrupt would be taken at this instruction boundary. */
+  protected get interruptWaits(): boolean {
+    return this.state.flag(Flag.if) && this.seat.interrupts.pending;
+  }
+
+  protected cutBudget(): void {
+    const { i32 } = this.parts.host;
+    const left = i32[BUDGET >> 2];
+    if (left > 0) {
+      this.granted -= left;
+      i32[BUDGET >> 2] = 0;
+    }
+  }
+
+  // --- called by handlers
+
+  memory(record: number, segment: number, offset: number, sizeAndAccess: number): number {
+    this.serving = record;
+    const size = sizeAndAccess & 0xff;
+    const access = sizeAndAccess >> 8;
+    try {
+      const linear = checkAccess(this.state, ((segment - SEGMENTS) / SEGMENT_SIZE) as Seg, offset >>> 0, size, access !== 0);
+      this.checkAlignment(linear, size);
+      return this.mmu.access(linear, size, access);
+    } catch (error) {
+      if (!(error instanceof GuestFault)) throw error;
+      this.fault = error;
+      return 0;
+    } finally {
+      this.serving = 0;
+    }
+  }
+
+  memory64(record: number, segment: number, low: number, high: number, sizeAndAccess: number): number {
+    this.serving = record;
+    const size = sizeAndAccess & 0xff;
+    try {
+      const linear = join(low, high) as LinearAddress;
+      if (!isCanonical(linear) || !isCanonical(linear + size - 1)) throw nonCanonical((segment - SEGMENTS) / SEGMENT_SIZE, low, high);
+      this.checkAlignment(linear, size);
+      return this.mmu.access(linear, size, sizeAndAccess >> 8);
+    } catch (error) {
+      if (!(error instanceof GuestFault)) throw error;
+      this.fault = error;
+      return 0;
+    } finally {
+      this.serving = 0;
+    }
+  }
+
+  private checkAlignment(linear: number, size: number): void {
+    if ((linear & (size - 1)) === 0 || !this.state.alignmentChecked) return;
+    throw new GuestFault(Vector.ac, 0, `an access of ${size} bytes at 0x${linear.toString(16)} is not aligned`);
+  }
+
+  commit(record: number): void {
+    this.serving = record;
+    this.mmu.commit();
+    if (this.mmu.exact && this.interruptWaits) this.cutBudget();
+    this.serving = 0;
+  }
+
+  helper(record: number): number {
+    const { state } = this;
+    const { i32 } = this.parts.host;
+    const instruction = this.blocks.instructionAt(record) as Instruction;
+    const helper = HELPERS[instruction.row.semantics];
+    if (!helper) throw new Error(`not implemented: the semantics of ${instruction.row.mnemonic} (${instruction.row.semantics})`);
+    const start = state.ip;
+    if (this.mmu.watching && !this.mmu.exact) {
+      this.mmu.retry = true;
+      return Exit.fault + 1;
+    }
+    this.instruction = instruction;
+    this.here = state.wrapOffset(start + i32[(record + RECORD.here) >> 2]);
+    this.after = state.wrapOffset(start + i32[(record + RECORD.next) >> 2]);
+    this.serving = record;
+    this.partial = false;
+    const ends = instruction.row.flow !== 'next';
+    if (ends) state.ip = this.after;
+    this.checkpoint();
+    this.taskCommitted = false;
+    try {
+      helper(this);
+    } catch (error) {
+      if (!(error instanceof GuestFault)) throw error;
+      this.rollback();
+      this.fault = error;
+      this.serving = 0;
+      if (this.taskCommitted) return Exit.next + 1;
+      state.ip = start;
+      return Exit.fault + 1;
+    }
+    this.serving = 0;
+    if (this.partial) {
+      state.ip = start;
+      return Exit.partial + 1;
+    }
+    return ends ? Exit.next + 1 : 0;
+  }
+
+  // --- Cpu: what helpers see
+
+  instruction!: Instruction;
+  here = 0;
+  after = 0;
+  private partial = false;
+  /** A task switch went beyond the point of no return. */
+  private taskCommitted = false;
+
+  get timeStamp(): number {
+    const ticks = Math.floor(this.parts.clock.now / NANOSECONDS_PER_INSTRUCTION);
+    return ticks + this.timeStampOffset;
+  }
+
+  protected timeStampOffset = 0;
+
+  setTimeStamp(value: number): void {
+    this.timeStampOffset += value - this.timeStamp;
+    this.localApic?.timeStampChanged();
+  }
+
+  place(): Place {
+    const ring = this.state.cpl;
+    return { ring, guestRing: ring, mode: this.state.mode, vmx: 'off' };
+  }
+
+  log(transition: RawTransition): void {
+    this.parts.log.record(transition, this.instructionCount, this.index);
+  }
+
+  checkpoint(): void {
+    this.parts.host.u8.copyWithin(SNAPSHOT, 0, STATE_END);
+  }
+
+  commitTask(): void {
+    this.checkpoint();
+    this.taskCommitted = true;
+  }
+
+  /** Takes everything back but what is not the guest's (the budget) and what a page fault leaves behind (CR2). */
+  protected rollback(): void {
+    const { u8, i32 } = this.parts.host;
+    const budget = i32[BUDGET >> 2];
+    const cr2 = this.state.sys64(SYS.cr2);
+    u8.copyWithin(0, SNAPSHOT, SNAPSHOT + STATE_END);
+    i32[BUDGET >> 2] = budget;
+    this.state.setSys64(SYS.cr2, cr2);
+    this.state.refresh();
+  }
+
+  interrupt(event: Omit<Event, 'at'>): void {
+    deliver(this, { ...event, at: this.here });
+  }
+
+  /** I/O breakpoints trap after the instruction. */
+  private notePort(port: number, size: AccessSize): void {
+    const hit = this.debug.portHits(port, size);
+    if (hit) this.state.setSys(SYS.pendingDebug, this.state.sys(SYS.pendingDebug) | hit);
+  }
+
+  readPort(port: number, size: AccessSize): number {
+    const value = this.parts.ports.read(port, size);
+    this.notePort(port, size);
+    if (this.hooks?.port(port, size, false, value)) this.requestStop();
+    return value;
+  }
+
+  writePort(port: number, size: AccessSize, value: number): void {
+    this.parts.ports.write(port, size, value);
+    this.notePort(port, size);
+    if (this.hooks?.port(port, size, true, value)) this.requestStop();
+  }
+
+  repeat(iteration: () => void): void {
+    const { state } = this;
+    if (this.instruction.prefixes.repeat === 'none') {
+      iteration();
+      return;
+    }
+    const { i32 } = this.parts.host;
+    const size = this.instruction.addressSize / 8;
+    let left = state.reg(Reg.ecx, size);
+    while (left !== 0) {
+      iteration();
+      left--;
+      state.setReg(Reg.ecx, size, left);
+      this.checkpoint();
+      if (left === 0) return;
+      if (i32[BUDGET >> 2] <= 0 || this.stopping || this.interruptWaits || state.sys(SYS.pendingDebug) !== 0) {
+        this.partial = true;
+        return;
+      }
+      i32[BUDGET >> 2]--;
+    }
+  }
+
+  debugRegistersChanged(): void {
+    this.debug.update();
+    this.staleProbes = true;
+    this.refreshWatches();
+  }
+
+  /** Linear pages whose accesses the session wants to see. */
+  private watchedPages: ReadonlySet<number> = new Set();
+
+  watchPages(pages: ReadonlySet<number>): void {
+    this.watchedPages = pages;
+    this.refreshWatches();
+  }
+
+  private refreshWatches(): void {
+    this.mmu.watch([...this.watchedPages, ...this.debug.dataPages()]);
+  }
+
+  private accessed(address: LinearAddress, size: number, write: boolean): void {
+    const hit = this.debug.dataHits(address, size, write);
+    if (hit) this.state.setSys(SYS.pendingDebug, this.state.sys(SYS.pendingDebug) | hit);
+    if (this.hooks?.access(address, size, write)) this.requestStop();
+  }
+
+  halt(): void {
+    this.state.setSys(SYS.activity, Activity.halted);
+  }
+
+  shadow(kind: 'sti' | 'mov-ss'): void {
+    this.state.setSys(SYS.shadow, kind === 'sti' ? 1 : 2);
+  }
+}
