@@ -207,7 +207,7 @@ export class Subject {
       port: () => false,
       access: () => false,
     };
-    const put = (address: number, value: number): void => this.memory.write(address as GuestPhysicalAddress, 4, value);
+    const put = (address: number, value: number): void => this.memory.write(address, 4, value);
     put(PML4, PDPT | PRESENT_WRITABLE_USER);
     put(PDPT, DIRECTORY | PRESENT_WRITABLE_USER);
     put(DIRECTORY + (DATA >>> 21) * 8 - (DATA >>> 30) * 4096, TABLE | PRESENT_WRITABLE_USER);

@@ -1,6 +1,6 @@
 /** The kernels in a module of their own, each behind a function that takes a case and gives a result in memory. */
 import { FLOAT_LIBRARY } from '../../src/engines/cpu/float/library';
-import { Code, type Expr, get, I32, i32, i64, type ValueType } from '../../src/engines/cpu/wasm/code';
+import { Code, type Expr, get, I32, i32, i64 } from '../../src/engines/cpu/wasm/code';
 import { linkLibrary, placeLibrary } from '../../src/engines/cpu/wasm/library';
 import { encodeModule } from '../../src/engines/cpu/wasm/module';
 
@@ -54,7 +54,7 @@ function source(from: Source): Expr[] {
 function driver({ kernel, sources, targets }: Drive, index: (name: string) => number): Uint8Array {
   const { results } = FLOAT_LIBRARY.find(({ name }) => name === kernel)!;
   const code = new Code(2);
-  const values = code.callMany(index(kernel), results as ValueType[], ...sources.flatMap(source));
+  const values = code.callMany(index(kernel), results, ...sources.flatMap(source));
   const output = get(1);
   for (const target of targets) {
     const value = values.shift()!;

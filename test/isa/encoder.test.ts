@@ -138,7 +138,7 @@ function shapeOf(name: string): string {
   const forms = FORMS.get(name) ?? [];
   if (!forms.some(isOfVectors)) return name;
   const shapes = forms.map(({ pattern, size, operands, variant, waits }) =>
-    [pattern.mandatory, pattern.vex, size, ...operands.map(({ code }) => code), variant, waits].join(),
+    [pattern.mandatory, JSON.stringify(pattern.vex), size, ...operands.map(({ code }) => code), variant, waits].join(),
   );
   return shapes.join(' ');
 }

@@ -228,7 +228,7 @@ function plainText(name: string, operands: readonly string[]): string {
   if (/^pcmpestr[im]64$/.test(name)) return plainText(name.slice(0, -2), operands);
   if (name === 'sysexitq' || name === 'sysretq') return `${name.slice(0, -1)} `;
   // Into the upper half of the register go zeros in any case: the manual and NASM name the lower half only.
-  if (/^(pmovmskb|pinsrb)$/.test(name) || /^p(insr|extr)w .*\bmm\d/.test(`${name} ${operands}`))
+  if (/^(pmovmskb|pinsrb)$/.test(name) || /^p(insr|extr)w .*\bmm\d/.test(`${name} ${operands.join()}`))
     return `${name} ${operands.map(asDoubleword).join(', ')}`;
   const isSegmentLoad = /^[c-gs]s$/.test(operands[0] ?? '');
   const places = name === 'mov' && !isSegmentLoad ? [] : (SELECTOR_SOURCE[name] ?? []);

@@ -10,7 +10,7 @@ export interface LibraryFunction {
   readonly parameters: readonly ValueType[];
   readonly results: readonly ValueType[];
   /** Writes the body, which returns on every path. Parameters are the locals 0, 1, … */
-  body(code: Code, index: FunctionIndex): void;
+  readonly body: (code: Code, index: FunctionIndex) => void;
 }
 
 /** The functions of a library as other code of its module calls them. */
@@ -56,7 +56,7 @@ export function linkLibrary(list: readonly LibraryFunction[], { index }: Library
   const types: Signature[] = [];
   const typeNumbers = new Map<string, number>();
   const functions = list.map(({ parameters, results, body }) => {
-    const key = `${parameters} > ${results}`;
+    const key = `${parameters.join()} > ${results.join()}`;
     let type = typeNumbers.get(key);
     if (type === undefined) {
       type = firstType + types.push({ parameters, results }) - 1;

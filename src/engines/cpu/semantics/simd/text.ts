@@ -100,9 +100,9 @@ const compare: LibraryFunction = {
       isSet(Text.words),
       () => {
         count.set(n(8));
-        aggregate(code, WORDS, result.set);
+        aggregate(code, WORDS, (value) => result.set(value));
       },
-      () => aggregate(code, BYTES, result.set),
+      () => aggregate(code, BYTES, (value) => result.set(value)),
     );
     code.if(isSet(Text.negate), () => {
       const whole = (length: Expr): Expr => i32.sub(i32.shl(n(1), length), n(1));
