@@ -47,6 +47,7 @@ const OPTIONS = {
   image: { type: 'string' },
   hypervisor: { type: 'string' },
   break: { type: 'string', multiple: true },
+  symbols: { type: 'string', multiple: true },
   trace: { type: 'string' },
   json: { type: 'boolean' },
 } as const;
@@ -85,6 +86,7 @@ function readSettings(args: readonly string[]): Settings {
       disks: values.disk as string[] | undefined,
       cdrom: text('cdrom'),
       bios: text('bios'),
+      symbolFiles: values.symbols as string[] | undefined,
       args: guestArgs,
     },
     maxInstructions:
@@ -138,7 +140,10 @@ function resolveAddress(place: string, debugInfo: readonly DebugInfo[]): number 
     const symbol = info.symbolNamed(place);
     if (symbol) return symbol.address;
   }
-  if (/^(0x[0-9a-f]+|\d+)$/i.test(place) && Number(place) <= 0xffffffff) return Number(place);
+  if (/^(0x[0-9a-f]{1,16}|\d{1,19})$/i.test(place)) {
+    const address = Number(BigInt.asIntN(64, BigInt(place)));
+    if (address >= -(2 ** 47) && address < 2 ** 47) return address;
+  }
   throw new UsageError(`--break: "${place}" is neither a symbol of the program nor an address`);
 }
 
@@ -181,7 +186,7 @@ function summary(engine: Engine, stop: EngineStop, reason: FinalReason, seconds:
   const { total, byKind, byCause } = engine.transitions.counts();
   return {
     engine: engine.technique,
-    stop: { reason, code: stop.code ?? null, address: `0x${stop.address.toString(16)}`, vcpu: stop.vcpu },
+    stop: { reason, code: stop.code ?? null, address: `0x${BigInt.asUintN(64, BigInt(stop.address)).toString(16)}`, vcpu: stop.vcpu },
     instructions: engine.instructionCount,
     seconds,
     registers: Object.fromEntries(registers),

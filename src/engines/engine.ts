@@ -15,6 +15,9 @@ import type { TransitionLog } from './transitions';
 
 export type AddressSpace = 'linear' | 'physical';
 
+/** How a value is to be read where it is no whole number: IEEE single and double precision, x87's 80 bits. */
+export type FloatNotation = 'f32' | 'f64' | 'f80';
+
 /** A named part of a register's value. */
 export interface RegisterField {
   readonly name: string;
@@ -22,11 +25,16 @@ export interface RegisterField {
   /** Bits from `low` to `high`, inclusive; absent for a hidden part, which is no part of the value. */
   readonly low?: number;
   readonly high?: number;
+  /** Width of a hidden part; 32 if left out. */
+  readonly bits?: number;
   /** What this value means, in a few words. */
   readonly meaning?: string;
+  /** Of a vector register's element: what the vector is cut into, as `u16` or `f32`. Its name is `u16.3`. */
+  readonly lane?: string;
+  readonly float?: FloatNotation;
 }
 
-export type RegisterGroup = 'general' | 'flags' | 'segments' | 'control' | 'debug' | 'system';
+export type RegisterGroup = 'general' | 'flags' | 'segments' | 'control' | 'debug' | 'system' | 'msr' | 'x87' | 'mmx' | 'sse';
 
 export interface RegisterValue {
   /** Lower case, as in assembly: `eax`, `cs`, `cr0`, `gdtr`, `eflags`. */
@@ -34,8 +42,12 @@ export interface RegisterValue {
   readonly group: RegisterGroup;
   /** Width of the value in bits. */
   readonly bits: number;
+  /** Unsigned. */
   readonly value: bigint;
   readonly fields: readonly RegisterField[];
+  readonly float?: FloatNotation;
+  /** What this value means, in a few words. */
+  readonly meaning?: string;
 }
 
 /** Something that arrives from outside; all of it goes through the input log, so that a run can be repeated. */
@@ -116,7 +128,10 @@ export interface VirtualCpu {
   /** Waits in HLT. */
   readonly halted: boolean;
   readonly heldException: HeldException | undefined;
-  registers(): readonly RegisterValue[];
+  /** All that the processor has in its present mode: `rax` to `r15` in IA-32e mode, `eax` to `edi` else. @param group those of one group */
+  registers(group?: RegisterGroup): readonly RegisterValue[];
+  /** One of `registers()` with its fields. */
+  registerNamed(name: string): RegisterValue | undefined;
   /** One register by name, any of `registers()` and their parts (`al`, `ax`, `ip`, `eip`). @returns undefined for an unknown name */
   register(name: string): { readonly value: bigint; readonly bits: number } | undefined;
   /**
@@ -126,12 +141,87 @@ export interface VirtualCpu {
   setRegister(name: string, value: bigint): void;
   /** Linear address of an offset in a segment register (`es:0x1234`), by its hidden part. @param segment lower-case name */
   linear(segment: string, offset: number): LinearAddress;
-  /** What the page tables say now, without touching them; undefined where nothing is mapped. */
+  /** What the page tables say now, without touching them; undefined where nothing is mapped, and for what is no address in this mode. */
   translate(address: LinearAddress): GuestPhysicalAddress | undefined;
+  /** The page tables taken apart. */
+  readonly pageTables: PageTables;
   /** Addresses at which instructions are known to start, ascending, within [from, to): what has been decoded to run there. */
   instructionStarts(from: LinearAddress, to: LinearAddress): readonly LinearAddress[];
   /** Decodes at an address as this processor would now; undefined where no instruction is. */
   decode(address: LinearAddress): Instruction | undefined;
+}
+
+/** An access as a page walk judges it. */
+export interface PageAccess {
+  readonly kind: 'read' | 'write' | 'execute';
+  readonly user: boolean;
+}
+
+/** What one access to an address would come to. */
+export interface PageVerdict extends PageAccess {
+  readonly allowed: boolean;
+  /** Why not, in one line, and the page fault's error code. */
+  readonly reason?: string;
+  readonly errorCode?: number;
+}
+
+/** One level of a page walk. */
+export interface PageEntry {
+  /** `PML4E`, `PDPTE`, `PDE` or `PTE`. */
+  readonly level: string;
+  /** Its number in its table. */
+  readonly index: number;
+  /** Undefined for a PDPTE of PAE paging, which lies in the processor. */
+  readonly address: GuestPhysicalAddress | undefined;
+  readonly value: bigint;
+  readonly bits: 32 | 64;
+  readonly fields: readonly RegisterField[];
+  /** Bytes that an entry of this level covers. */
+  readonly covers: number;
+}
+
+export interface PageWalk {
+  readonly address: LinearAddress;
+  readonly entries: readonly PageEntry[];
+  readonly physical?: GuestPhysicalAddress;
+  readonly pageSize?: number;
+  /** Of all six kinds. */
+  readonly verdicts: readonly PageVerdict[];
+}
+
+/** A run of linear addresses that are mapped alike. */
+export interface PageRegion {
+  readonly start: LinearAddress;
+  /** Bytes. */
+  readonly size: number;
+  readonly physical: GuestPhysicalAddress;
+  /** Each page of it lies behind the one before. */
+  readonly contiguous: boolean;
+  readonly pageSize: number;
+  readonly writable: boolean;
+  readonly user: boolean;
+  readonly executable: boolean;
+  readonly global: boolean;
+  /** The tables below are those of so many bytes before, used again: not listed once more. */
+  readonly repeats?: number;
+}
+
+export interface PageMap {
+  readonly regions: readonly PageRegion[];
+  /** Pages by size in bytes, as far as listed. */
+  readonly pages: Readonly<Record<string, number>>;
+  /** There are more tables than were read. */
+  readonly cut: boolean;
+}
+
+export interface PageTables {
+  /** `none`, `32-bit`, `PAE` or `4-level`. */
+  readonly mode: string;
+  /** The registers and bits that decide about paging, each with what it means now. */
+  facts(): readonly { readonly name: string; readonly value: string; readonly meaning: string }[];
+  walk(address: LinearAddress): PageWalk;
+  /** @param merged runs with the same rights become one region, whether or not their frames follow each other */
+  map(merged: boolean): PageMap;
 }
 
 export interface Engine {

@@ -25,7 +25,7 @@ export interface LaunchOptions {
   readonly disks?: readonly string[];
   readonly cdrom?: string;
   readonly bios?: string;
-  /** Further ELF files whose symbols are wanted. */
+  /** Further files whose symbols are wanted: ELF, Linux kernels, `System.map` and the text of `/proc/kallsyms`. */
   readonly symbolFiles?: readonly string[];
   readonly args?: readonly string[];
 }

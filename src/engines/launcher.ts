@@ -2,7 +2,7 @@
 import { assemble, type AssemblyResult, type Diagnostic } from '../assembler/assemble';
 import { assemblyDebugInfo } from '../symbols/assembly-info';
 import type { DebugInfo } from '../symbols/debug-info';
-import { elfDebugInfo } from '../symbols/elf-info';
+import { readDebugInfo } from '../symbols/read-symbols';
 import bios from './emulator/bios/bios.asm';
 import vgaBios from './emulator/bios/vga-bios.asm';
 import { EmulatorEngine, type Prepare } from './emulator/engine';
@@ -11,7 +11,9 @@ import { MemoryBlockDevice } from './machine/devices/block';
 import { sealOptionRom } from './machine/option-rom';
 import { detectProgram, hasBootSignature } from './program/detect';
 import { type KernelKind, type KernelOptions, type KernelPlan, planKernel } from './program/kernel';
+import { isLinuxImage, linuxPayload } from './program/linux';
 import type { BootModule } from './program/memory-map';
+import { unpack } from './program/unpack/unpack';
 
 const MEBIBYTE = 1 << 20;
 const DEFAULT_MEMORY = 64 * MEBIBYTE;
@@ -107,10 +109,11 @@ function makePlan(options: LaunchOptions, memory: number, open: (path: string) =
 
 function readSymbols(path: string, bytes: Uint8Array): DebugInfo {
   try {
-    return elfDebugInfo(path, bytes);
+    // A packed kernel's symbols are those of what it unpacks to, as long as it stays where it was linked (nokaslr).
+    return readDebugInfo(path, isLinuxImage(bytes) ? unpack(linuxPayload(bytes)).bytes : bytes);
   } catch (error) {
-    // The message begins with the path.
-    return fail((error as Error).message);
+    const { message } = error as Error;
+    return message.startsWith(path) ? fail(message) : fail(message, path);
   }
 }
 

@@ -1,10 +1,11 @@
 /** A logged transition made readable: its fields decoded and the checks that let it pass. */
+import { formatLinear } from '../shared/addresses';
 import type { Transition, TransitionCheck, TransitionDetail } from '../shared/transition';
 import { PageFault } from './cpu/system/paging';
 import type { LoggedTransition } from './transitions';
 
 const hex = (value: number, digits: number): string => `0x${(value >>> 0).toString(16).padStart(digits, '0')}`;
-const far = (selector: number, offset: number): string => `${hex(selector, 4)}:${hex(offset, 8)}`;
+const far = (selector: number, offset: number): string => `${hex(selector, 4)}:${formatLinear(offset)}`;
 
 export function describeTransition(raw: LoggedTransition): Transition {
   return {
@@ -38,8 +39,8 @@ const SELECTOR_CODES = new Set([10, 11, 12, 13]);
 function details(raw: LoggedTransition): TransitionDetail[] {
   const list: TransitionDetail[] = [];
   if (raw.kind === 'exception' && raw.errorCode >= 0) list.push(...errorCodeDetails(raw));
-  if (raw.kind === 'exception' && raw.cause === PAGE_FAULT && raw.extra >= 0) {
-    list.push({ name: 'CR2', value: hex(raw.extra, 8), meaning: 'linear address that faulted', address: raw.extra });
+  if (raw.kind === 'exception' && raw.cause === PAGE_FAULT) {
+    list.push({ name: 'CR2', value: formatLinear(raw.extra), meaning: 'linear address that faulted', address: raw.extra });
   }
   if (raw.gateHigh >= 0) list.push(...gateDetails(raw));
   if (raw.toStackSelector >= 0) {
@@ -81,9 +82,12 @@ const GATE_TYPES: Readonly<Record<number, string>> = {
   15: '32-bit trap gate',
 };
 
-function gateDetails({ gateHigh }: LoggedTransition): TransitionDetail[] {
+const LONG_GATE_TYPES: Readonly<Record<number, string>> = { 12: '64-bit call gate', 14: '64-bit interrupt gate', 15: '64-bit trap gate' };
+
+function gateDetails({ gateHigh, to }: LoggedTransition): TransitionDetail[] {
+  const type = (gateHigh >> 8) & 15;
   return [
-    { name: 'gate', value: GATE_TYPES[(gateHigh >> 8) & 15] ?? 'unknown' },
+    { name: 'gate', value: (to.mode === 'long' ? LONG_GATE_TYPES[type] : undefined) ?? GATE_TYPES[type] ?? 'unknown' },
     { name: 'gate DPL', value: String((gateHigh >> 13) & 3) },
   ];
 }

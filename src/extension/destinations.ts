@@ -1,5 +1,6 @@
 /** Where a click in a panel leads. */
 import * as vscode from 'vscode';
+import { formatLinear } from '../shared/addresses';
 import type { Destination } from '../shared/webview-messages';
 
 export async function openDestination(
@@ -30,7 +31,7 @@ export async function openDestination(
 /** The editor's disassembly view cannot be told where to look, so the instructions go into a document of their own. */
 async function showDisassembly(session: vscode.DebugSession | undefined, address: number): Promise<void> {
   if (!session) return;
-  const reference = `linear:0x${address.toString(16)}`;
+  const reference = `linear:${formatLinear(address)}`;
   const answer = (await session.customRequest('disassemble', {
     memoryReference: reference,
     instructionOffset: -BEFORE,
@@ -41,7 +42,7 @@ async function showDisassembly(session: vscode.DebugSession | undefined, address
     ...(symbol ? [`${symbol}:`] : []),
     `${at}  ${(instructionBytes ?? '').padEnd(30)}  ${instruction}`,
   ]);
-  const wanted = lines.findIndex((line) => Number(line.split(' ')[0]) === address);
+  const wanted = lines.findIndex((line) => line.startsWith(`${formatLinear(address)} `));
   const document = await vscode.workspace.openTextDocument({ content: `${lines.join('\n')}\n`, language: 'nasm' });
   const line = Math.max(0, wanted);
   await vscode.window.showTextDocument(document, { selection: new vscode.Range(line, 0, line, 0), preview: true, preserveFocus: true });

@@ -17,3 +17,9 @@ export interface FarPointer {
   readonly selector: number;
   readonly offset: number;
 }
+
+/** As people write it: 8 hexadecimal digits, or all 16 where it has more than 32 bits (canonical addresses above are signed numbers). */
+export function formatLinear(address: number): string {
+  const digits = address >= 0 && address < 2 ** 32 ? 8 : 16;
+  return `0x${BigInt.asUintN(64, BigInt(address)).toString(16).padStart(digits, '0')}`;
+}

@@ -1,7 +1,8 @@
-/** Debug information of an ELF file: its symbols, and its lines where it has DWARF. */
+/** Debug information of an ELF file: its symbols (of a stripped Linux kernel its own table), and its lines where it has DWARF. */
 import type { DebugInfo, ProgramSymbol } from './debug-info';
 import { readDwarfLines } from './dwarf-lines';
 import { ElfFile, type ElfSymbol, SectionFlag, SymbolSection, SymbolType } from './elf';
+import { readKallsyms } from './kallsyms';
 import { ProgramInfo } from './program-info';
 
 const GLOBAL = 1;
@@ -10,7 +11,8 @@ const GLOBAL = 1;
 export function elfDebugInfo(path: string, bytes: Uint8Array): DebugInfo {
   const elf = new ElfFile(bytes, path);
   const symbols = elf.symbols().flatMap((symbol) => programSymbol(symbol, elf));
-  return new ProgramInfo(path, readDwarfLines(elf), symbols);
+  const own = symbols.length === 0 ? readKallsyms(bytes, elf.is64) : undefined;
+  return new ProgramInfo(path, readDwarfLines(elf), own ?? symbols);
 }
 
 function programSymbol(symbol: ElfSymbol, elf: ElfFile): ProgramSymbol[] {

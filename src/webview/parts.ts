@@ -1,5 +1,6 @@
 /** Pieces that several pages show in the same way. */
 import { html, nothing, type TemplateResult } from 'lit';
+import { formatLinear } from '../shared/addresses';
 import type { PlaceInCode } from '../shared/panel-protocol';
 import type { Place, TransitionCheck, TransitionDetail } from '../shared/transition';
 import type { Connection } from './connection';
@@ -29,8 +30,8 @@ export function codeLink(connection: Connection, at: PlaceInCode): TemplateResul
     else connection.open({ kind: 'disassembly', address: at.address });
   };
   const file = at.path?.replace(/^.*[/\\]/, '');
-  const title = file === undefined ? `Show the instructions at ${hex(at.address)}` : `${file}:${at.line}`;
-  return html`<button class="link" title=${title} @click=${follow}>${hex(at.address)}${at.symbol ? html` <span class="symbol">${at.symbol}</span>` : nothing}</button>`;
+  const title = file === undefined ? `Show the instructions at ${formatLinear(at.address)}` : `${file}:${at.line}`;
+  return html`<button class="link" title=${title} @click=${follow}>${formatLinear(at.address)}${at.symbol ? html` <span class="symbol">${at.symbol}</span>` : nothing}</button>`;
 }
 
 export function memoryLink(connection: Connection, memoryReference: string, text: string): TemplateResult {
@@ -42,7 +43,7 @@ export function detailTable(connection: Connection, details: readonly Transition
   return html`<table class="details"><tbody>${details.map(
     ({ name, value, meaning, address }) =>
       html`<tr><th scope="row">${name}</th><td class="number">${
-        address === undefined ? value : memoryLink(connection, `linear:${hex(address)}`, value)
+        address === undefined ? value : memoryLink(connection, `linear:${formatLinear(address)}`, value)
       }</td><td>${meaning ?? nothing}</td></tr>`,
   )}</tbody></table>`;
 }

@@ -1,5 +1,6 @@
 /** The Trap Log: one row a transition. Only the rows in sight exist; the log may have a million. */
 import { html, nothing, render, type TemplateResult } from 'lit';
+import { formatLinear } from '../shared/addresses';
 import type { LogExtent, TransitionFilter, TransitionRow, TransitionsBody, TransitionView } from '../shared/panel-protocol';
 import type { Ring, TransitionKind } from '../shared/transition';
 import { Connection } from './connection';
@@ -167,7 +168,7 @@ function openRow({ at }: TransitionRow): void {
 function details(view: TransitionView): TemplateResult {
   const { sequence, cause, kind, source, target, at, targetAt, checks } = view;
   const far = (pointer: { selector: number; offset: number }): string =>
-    `${pointer.selector.toString(16).padStart(4, '0')}:${pointer.offset.toString(16).padStart(8, '0')}`;
+    `${pointer.selector.toString(16).padStart(4, '0')}:${formatLinear(pointer.offset).slice(2)}`;
   return html`<section class="unfolded" aria-label="transition ${sequence}">
     <h3>#${sequence} ${cause.name} <span class="note">${kind}</span>
       <button class="link" @click=${() => connection.copy(JSON.stringify(view, undefined, 2))}>copy</button>

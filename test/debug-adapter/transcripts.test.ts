@@ -55,7 +55,7 @@ describe('sessions', () => {
     await transcript.run('stepIn');
     await transcript.run('next');
     await transcript.run('stepIn');
-    await transcript.scopes();
+    await transcript.scopes(['Registers', 'Flags', 'Segments', 'Control', 'Debug', 'System', 'MSRs']);
     await transcript.run('stepOut');
     await transcript.run('stepOut');
     await transcript.run('stepIn');

@@ -4,6 +4,8 @@ import { compile } from '../expressions/compile';
 import { parseExpression } from '../expressions/parser';
 import type { Location, Value } from '../expressions/values';
 import type { Guest } from '../guest';
+import { formatReference } from '../memory/reference';
+import { signedAddress } from '../state/cpu-facts';
 import { formatDataId } from './resolve';
 
 type Info = P.DataBreakpointInfoResponse['body'];
@@ -21,12 +23,12 @@ export function dataBreakpointInfo(guest: Guest, { name, bytes, asAddress, varia
   } catch (error) {
     return none((error as Error).message);
   }
-  const location = asAddress ? ({ space: 'linear', address: Number(value.value) } as Location) : (value.location ?? value.target);
+  const location = asAddress ? ({ space: 'linear', address: signedAddress(value.value) } as Location) : (value.location ?? value.target);
   if (!location) return none(`${name} has no address`);
   if (location.space !== 'linear') return none('only linear addresses can be watched');
   return {
     dataId: formatDataId(location.address, size),
-    description: `${name} (${size} bytes at linear 0x${location.address.toString(16)})`,
+    description: `${name} (${size} bytes at ${formatReference(location).replace(':', ' ')})`,
     accessTypes: ['read', 'write', 'readWrite'],
     canPersist: false,
   };

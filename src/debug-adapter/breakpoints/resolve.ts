@@ -7,7 +7,7 @@ import type { GuestEnvironment } from '../expressions/guest-environment';
 import { parseExpression } from '../expressions/parser';
 import { formatReference, parseReference } from '../memory/reference';
 import { absolutePath, type Program, type ProgramFile } from '../sources/program';
-import { linear } from '../state/cpu-facts';
+import { linear, signedAddress } from '../state/cpu-facts';
 import type { Resolved } from './breakpoint-set';
 import { compileGuard, type GuardText, type Log } from './guard';
 
@@ -80,7 +80,8 @@ export function resolveSource(parts: ResolveParts, path: string, request: P.Sour
 export function resolveFunction(parts: ResolveParts, request: P.FunctionBreakpoint): Resolved {
   let address: number;
   try {
-    address = Number(compile(parseExpression(request.name), parts.environment)().value);
+    const { value, target } = compile(parseExpression(request.name), parts.environment)();
+    address = target?.space === 'linear' ? target.address : value < 2n ** 63n ? Number(value) : signedAddress(value);
   } catch (error) {
     return failed((error as Error).message);
   }
@@ -98,7 +99,7 @@ export function resolveInstruction(parts: ResolveParts, request: P.InstructionBr
 }
 
 function codeBreakpoint(parts: ResolveParts, text: GuardText, address: number, reason: string): Resolved {
-  if (!Number.isSafeInteger(address) || address < 0) return failed(`${address} is no address`);
+  if (!Number.isSafeInteger(address) || address < -(2 ** 47) || address >= 2 ** 47) return failed(`${address} is no address`);
   const position = parts.program.positionAt(address);
   return guarded(parts, text, {
     places: [{ kind: 'code', address: linear(address) }],

@@ -1,5 +1,6 @@
 /** Commands of the debug console, beside expressions: a table, and one function each. */
 import { format } from '../../isa/formatter';
+import { formatLinear } from '../../shared/addresses';
 import { compileAddress } from '../expressions/compile';
 import { hexOf } from '../expressions/format';
 import { parseExpression } from '../expressions/parser';
@@ -8,7 +9,7 @@ import { Disassembler } from '../disassembly/disassembler';
 import type { Guest } from '../guest';
 import { UserError } from '../protocol/errors';
 import type { Session } from '../session';
-import { codeBase } from '../state/cpu-facts';
+import { codeBase, signedAddress } from '../state/cpu-facts';
 import { formatMemory, parseExamine } from './examine';
 import { trapLogText } from './trap-log';
 
@@ -107,7 +108,7 @@ function disassembly(guest: Guest, vcpu: number, count: number, text: string | u
         ? format(line.instruction, { address: line.address - base, symbols: (target) => exactName(guest, target + base) })
         : `db 0x${bytes}`;
       const label = symbol?.offset === 0 ? [`${symbol.symbol.name}:`] : [];
-      return [...label, `${line.address === cpu.address ? '→' : ' '} ${hexOf(BigInt(line.address), 32)}  ${bytes.padEnd(20)} ${shown}`];
+      return [...label, `${line.address === cpu.address ? '→' : ' '} ${formatLinear(line.address)}  ${bytes.padEnd(20)} ${shown}`];
     })
     .join('\n');
 }
@@ -115,7 +116,7 @@ function disassembly(guest: Guest, vcpu: number, count: number, text: string | u
 /** An address of code: an offset alone counts in CS. */
 function codeAddress(guest: Guest, vcpu: number, text: string): Location {
   const expression = parseExpressionOrFail(text);
-  if (expression.kind === 'number' && expression.value <= 0xffffffffn) return { space: 'linear', address: Number(expression.value) };
+  if (expression.kind === 'number') return { space: 'linear', address: signedAddress(expression.value) };
   return addressOf(guest, vcpu, text);
 }
 
@@ -133,9 +134,8 @@ function exactName(guest: Guest, address: number): string | undefined {
 }
 
 function registersText(guest: Guest, vcpu: number): string {
-  return guest.engine.cpus[vcpu]
-    .registers()
-    .filter(({ group }) => group === 'general' || group === 'flags')
+  const cpu = guest.engine.cpus[vcpu];
+  return [...cpu.registers('general'), ...cpu.registers('flags')]
     .map(({ name, value, bits }) => `${name.padEnd(7)}${hexOf(value, bits)}`)
     .join('\n');
 }

@@ -1,4 +1,5 @@
 /** What could stand at the cursor in the console: commands, registers, their fields, symbols and variables. */
+import { formatLinear } from '../../shared/addresses';
 import { FLAG_BITS, VARIABLE_NAMES } from '../expressions/guest-environment';
 import type { Guest } from '../guest';
 import { COMMAND_WORDS } from './commands';
@@ -19,7 +20,7 @@ export function complete(before: string, guest: Guest): { readonly start: number
   const word = WORD.exec(before)?.[0] ?? '';
   const start = before.length - word.length;
   const lower = word.toLowerCase();
-  const candidates = [...fields(lower, guest), ...(before.trimStart() === word ? commands() : []), ...names(guest)];
+  const candidates = [...fields(lower, guest), ...(before.trimStart() === word ? commands() : []), ...names(guest, lower)];
   const seen = new Set<string>();
   const words = candidates.filter(({ label }) => {
     if (!label.toLowerCase().startsWith(lower) || seen.has(label)) return false;
@@ -37,7 +38,7 @@ function commands(): Completion[] {
 function fields(word: string, { engine, environment }: Guest): Completion[] {
   const dot = word.indexOf('.');
   if (dot <= 0) return [];
-  const register = engine.cpus[environment.vcpu].registers().find(({ name }) => name === word.slice(0, dot));
+  const register = engine.cpus[environment.vcpu].registerNamed(word.slice(0, dot));
   return (register?.fields ?? []).map(({ name, meaning }) => ({
     label: `${register?.name}.${name.toLowerCase()}`,
     type: 'field',
@@ -45,7 +46,7 @@ function fields(word: string, { engine, environment }: Guest): Completion[] {
   }));
 }
 
-function names({ engine, environment, program }: Guest): Completion[] {
+function names({ engine, environment, program }: Guest, word: string): Completion[] {
   const registers = engine.cpus[environment.vcpu].registers();
   return [
     ...registers.map(({ name }): Completion => ({ label: name, type: 'variable', detail: 'register' })),
@@ -54,13 +55,16 @@ function names({ engine, environment, program }: Guest): Completion[] {
     ...KEYWORDS.map((label): Completion => ({ label, type: 'keyword' })),
     ...VARIABLE_NAMES.map((name): Completion => ({ label: `$${name}`, type: 'value' })),
     ...program.parts.flatMap(({ symbols }) =>
-      symbols.map(
-        ({ name, kind, address }): Completion => ({
-          label: name,
-          type: kind === 'code' ? 'function' : kind === 'constant' ? 'value' : 'variable',
-          detail: `${kind} 0x${address.toString(16)}`,
-        }),
-      ),
+      // A kernel has a hundred thousand.
+      symbols
+        .filter(({ name }) => name.toLowerCase().startsWith(word))
+        .map(
+          ({ name, kind, address }): Completion => ({
+            label: name,
+            type: kind === 'code' ? 'function' : kind === 'constant' ? 'value' : 'variable',
+            detail: `${kind} ${formatLinear(address)}`,
+          }),
+        ),
     ),
   ];
 }

@@ -67,10 +67,7 @@ function evaluate(session: Session, guest: Guest, vcpu: number, text: string, co
     guest.environment.vcpu = vcpu;
     const value = compile(statement, guest.environment)();
     const name = value.target && context === 'repl' ? guest.program.nameOf(value.target.address) : undefined;
-    const register =
-      statement.kind === 'name'
-        ? guest.engine.cpus[vcpu].registers().find((each) => each.name === statement.name.toLowerCase())
-        : undefined;
+    const register = statement.kind === 'name' ? guest.engine.cpus[vcpu].registerNamed(statement.name.toLowerCase()) : undefined;
     const children = register && register.fields.length > 0 && guest.runner.state === 'stopped';
     return {
       result: context === 'repl' ? explainValue(value, name) : formatValue(value, hex),

@@ -1,4 +1,5 @@
 /** The latest transitions as text. */
+import { formatLinear } from '../../shared/addresses';
 import type { Guest } from '../guest';
 import { labelOf } from '../state/boundaries';
 
@@ -12,7 +13,7 @@ export function trapLogText({ engine, program }: Guest, count: number): string {
     const raw = transitions.raw(sequence);
     if (!raw) continue;
     const name = program.nameOf(raw.address);
-    const at = `0x${raw.address.toString(16).padStart(8, '0')}${name ? ` ${name}` : ''}`;
+    const at = `${formatLinear(raw.address)}${name ? ` ${name}` : ''}`;
     lines.push(`${String(sequence).padStart(7)}  ${String(raw.count).padStart(12)}  ${raw.kind.padEnd(11)}  ${labelOf(raw)}  at ${at}`);
   }
   return lines.length > 0 ? lines.join('\n') : 'no transitions yet';

@@ -64,7 +64,7 @@ export class Disassembler {
 
   /** Up to `count` lines that end at an address. */
   private behind(address: number, count: number): Line[] {
-    let start = this.startBefore(address - count * LONGEST);
+    let start = this.startBefore(address >= 0 ? Math.max(0, address - count * LONGEST) : address - count * LONGEST);
     const lowest = this.readableFrom(start, address);
     if (lowest > start) start = lowest;
     if (start >= address) return [];
@@ -75,7 +75,9 @@ export class Disassembler {
 
   /** Where to begin so that instructions from `address` on are in step. */
   private startBefore(address: number): number {
-    return Math.max(0, Math.floor((address - RUN_UP) / ALIGNMENT) * ALIGNMENT);
+    const start = Math.floor((address - RUN_UP) / ALIGNMENT) * ALIGNMENT;
+    // Addresses of the canonical upper half are negative: they do not lie below 0.
+    return address >= 0 ? Math.max(0, start) : start;
   }
 
   /** The lowest address from which memory is readable without a gap up to `to`. */

@@ -1,6 +1,7 @@
 /** The disassemble request. */
 import type { DebugProtocol as P } from '@vscode/debugprotocol';
 import { format } from '../../isa/formatter';
+import { formatLinear } from '../../shared/addresses';
 import type { Guest } from '../guest';
 import { parseReference } from '../memory/reference';
 import { UserError } from '../protocol/errors';
@@ -61,7 +62,12 @@ class Shower {
       const line = lines[known] as Line;
       address = line.address + line.bytes.length + (i - known - 1);
     }
-    return { address: hexAddress(address), instruction: 'invalid', presentationHint: 'invalid' };
+    const before = i < first && (lines[first] as Line).address >= 0;
+    return {
+      address: before || first < 0 ? outsideAddress(address) : formatLinear(address),
+      instruction: 'invalid',
+      presentationHint: 'invalid',
+    };
   }
 
   private show({ address, bytes, instruction }: Line): P.DisassembledInstruction {
@@ -69,7 +75,7 @@ class Shower {
       ? format(instruction, { address: address - this.base, symbols: (target) => this.symbolAt(target + this.base) })
       : `db ${[...bytes].map((byte) => `0x${byte.toString(16).padStart(2, '0')}`).join(', ')}`;
     return {
-      address: hexAddress(address),
+      address: formatLinear(address),
       instructionBytes: [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(' '),
       instruction: text,
       ...this.symbolAndSource(address),
@@ -96,9 +102,7 @@ class Shower {
   }
 }
 
-/** Negative addresses lie before memory; clients take them as they are. */
-function hexAddress(address: number): string {
-  return address < 0 && address > -(2 ** 32)
-    ? `-0x${(-address).toString(16)}`
-    : `0x${BigInt.asUintN(64, BigInt(address)).toString(16).padStart(8, '0')}`;
+/** What lies a little below address 0 lies before memory; clients take it as it is. */
+function outsideAddress(address: number): string {
+  return address < 0 && address > -MOST * 16 ? `-0x${(-address).toString(16)}` : formatLinear(address);
 }

@@ -1,6 +1,7 @@
 /** What is told of an exception that is about to be delivered. */
 import type { HeldException, VirtualCpu } from '../../engines/engine';
 import type { ProbeHit } from '../../engines/probes';
+import { formatLinear } from '../../shared/addresses';
 import type { ExceptionText } from '../run/probe-owners';
 
 const PAGE_FAULT = 14;
@@ -27,9 +28,9 @@ export function describeException(cpu: VirtualCpu, { event }: ProbeHit): Excepti
 function exceptionDetails(held: HeldException, { address, place }: VirtualCpu): string[] {
   const lines = [`${held.mnemonic} ${held.name}, vector ${held.vector}`];
   if (held.reason) lines.push(held.reason);
-  lines.push(`at linear ${hex(address, 8)} in ring ${place.ring}, ${place.mode} mode`);
+  lines.push(`at linear ${formatLinear(address)} in ring ${place.ring}, ${place.mode} mode`);
   if (held.errorCode !== undefined) lines.push(...errorCodeLines(held.vector, held.errorCode));
-  if (held.faultAddress !== undefined) lines.push(`CR2 ${hex(held.faultAddress, 8)}: the linear address that faulted`);
+  if (held.faultAddress !== undefined) lines.push(`CR2 ${formatLinear(held.faultAddress)}: the linear address that faulted`);
   return lines;
 }
 

@@ -34,11 +34,7 @@ export function compile(expression: Expression, environment: Environment): Evalu
     case 'space':
     case 'far': {
       const locate = compileAddress(expression, environment);
-      const bits = environment.bits === 64 ? 64 : 32;
-      return () => {
-        const target = locate();
-        return { value: cut(BigInt(target.address), bits), bits, target };
-      };
+      return () => addressValue(locate(), environment);
     }
     case 'unary': {
       const inner = compile(expression.of, environment);
@@ -69,7 +65,7 @@ function compileBinary({ operator, left, right, at }: Expression & { kind: 'bina
       const result = combine(operator, first, b());
       // An address plus or minus something still points.
       const points = (operator === '+' || operator === '-') && first.target !== undefined && result.bits > 0;
-      return points ? { ...result, target: { space: first.target.space, address: Number(result.value) } } : result;
+      return points ? { ...result, target: { space: first.target.space, address: addressIn(result) } } : result;
     } catch (error) {
       throw error instanceof ArithmeticError ? new ExpressionError(error.message, at) : error;
     }
@@ -99,9 +95,14 @@ function compileName({ name, at }: Expression & { kind: 'name' }, environment: E
   const symbol = environment.symbol(name) ?? (name.startsWith('$') ? environment.symbol(name.slice(1)) : undefined);
   if (!symbol) throw new ExpressionError(`'${name}' is no register and no symbol`, at);
   if (symbol.constant) return () => plain(BigInt(symbol.value));
-  const bits = environment.bits === 64 ? 64 : 32;
-  const value: Value = { value: cut(BigInt(symbol.value), bits), bits, target: { space: 'linear', address: symbol.value } };
+  const value = addressValue({ space: 'linear', address: symbol.value }, environment);
   return () => value;
+}
+
+/** Of a kernel's symbol 64 bits, also before the processor can reach it. */
+function addressValue(target: Location, environment: Environment): Value {
+  const bits = environment.bits === 64 || target.address < 0 || target.address >= 2 ** 32 ? 64 : 32;
+  return { value: cut(BigInt(target.address), bits), bits, target };
 }
 
 function registerValue(name: string, environment: Environment): Value {
@@ -175,9 +176,12 @@ function withOffset(base: number, offset: bigint, { bits }: Environment): number
   return Number(bits === 64 ? BigInt.asIntN(64, sum) : BigInt.asUintN(32, sum));
 }
 
+const addressIn = ({ value, bits }: Value): number =>
+  Number(bits === 64 || (bits === 0 && value >> 63n === 1n) ? BigInt.asIntN(64, value) : value);
+
 /** A value as an address: canonical, sign-extended above 32 bits. */
 function toAddress({ value, bits }: Value, at: number): number {
-  const address = Number(bits === 64 ? BigInt.asIntN(64, value) : value);
+  const address = addressIn({ value, bits });
   if (!Number.isSafeInteger(address)) throw new ExpressionError(`0x${value.toString(16)} is no address`, at);
   return address;
 }

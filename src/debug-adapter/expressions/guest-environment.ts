@@ -1,7 +1,7 @@
 /** The names of expressions in a running guest: registers, flags, fields, symbols and what the moment knows. */
 import type { AddressSpace, Engine, VirtualCpu } from '../../engines/engine';
 import type { ProbeEvent } from '../../engines/probes';
-import { readNumber } from '../state/cpu-facts';
+import { addressField, inLongMode, readNumber, signedAddress, unsignedAddress } from '../state/cpu-facts';
 import type { Program } from '../sources/program';
 import type { Environment, EnvironmentSymbol } from './environment';
 
@@ -32,7 +32,7 @@ const numberOf = (value: number | undefined): bigint => BigInt(Math.trunc(value 
 
 /** Variables of the moment; those of an event are 0 when there is none of its kind. */
 const VARIABLES: Readonly<Record<string, (environment: GuestEnvironment) => bigint>> = {
-  '': ({ cpu }) => BigInt(cpu.address),
+  '': ({ cpu }) => unsignedAddress(cpu.address),
   vcpu: ({ cpu }) => BigInt(cpu.index),
   ring: ({ cpu }) => BigInt(cpu.place.ring),
   guestring: ({ cpu }) => BigInt(cpu.place.guestRing),
@@ -44,7 +44,7 @@ const VARIABLES: Readonly<Record<string, (environment: GuestEnvironment) => bigi
   value: ({ event }) => numberOf(event?.port?.value),
   size: ({ event }) => numberOf(event?.port?.size ?? event?.access?.size),
   write: ({ event }) => ((event?.port?.write ?? event?.access?.write) ? 1n : 0n),
-  address: ({ event, cpu }) => numberOf(event?.access?.address ?? event?.address ?? cpu.address),
+  address: ({ event, cpu }) => unsignedAddress(event?.access?.address ?? event?.address ?? cpu.address),
 };
 
 export const VARIABLE_NAMES: readonly string[] = Object.keys(VARIABLES).filter((name) => name !== '');
@@ -90,10 +90,10 @@ export class GuestEnvironment implements Environment {
   private field(name: string) {
     const dot = name.indexOf('.');
     if (dot <= 0) return undefined;
-    const register = this.cpu.registers().find((each) => each.name === name.slice(0, dot));
+    const register = this.cpu.registerNamed(name.slice(0, dot));
     const field = register?.fields.find((each) => each.name.toLowerCase() === name.slice(dot + 1));
     if (!register || !field) return undefined;
-    const bits = field.low === undefined ? 32 : (field.high ?? field.low) - field.low + 1;
+    const bits = field.low === undefined ? (field.bits ?? 32) : (field.high ?? field.low) - field.low + 1;
     return { register, field, value: field.value, bits };
   }
 
@@ -129,7 +129,7 @@ export class GuestEnvironment implements Environment {
   linear(segment: string, offset: bigint): number {
     const { cpu } = this;
     const wrapped = cpu.bits === 64 ? BigInt.asIntN(64, offset) : BigInt.asUintN(32, offset);
-    return cpu.linear(segment, Number(wrapped));
+    return cpu.linear(segment, signedAddress(wrapped));
   }
 
   selectorBase(selector: number): number {
@@ -140,7 +140,12 @@ export class GuestEnvironment implements Environment {
     const low = entry === undefined ? undefined : readNumber(engine, cpu.index, 'linear', entry, 4);
     const high = entry === undefined ? undefined : readNumber(engine, cpu.index, 'linear', entry + 4, 4);
     if (low === undefined || high === undefined) throw new Error(`the selector 0x${selector.toString(16)} names no descriptor`);
-    return ((low >>> 16) | ((high & 0xff) << 16) | (high & 0xff000000)) >>> 0;
+    const base = ((low >>> 16) | ((high & 0xff) << 16) | (high & 0xff000000)) >>> 0;
+    if (!inLongMode(cpu)) return base;
+    const isSegment = (high & 0x1000) !== 0;
+    // System descriptors have 16 bytes; a code segment with L set, and in 64-bit mode any, begins at 0.
+    if (!isSegment) return ((readNumber(engine, cpu.index, 'linear', (entry as number) + 8, 4) ?? 0) | 0) * 2 ** 32 + base;
+    return mode === 'long' || (high & 0x200800) === 0x200800 ? 0 : base;
   }
 
   readMemory(space: AddressSpace, address: number, length: number): Uint8Array {
@@ -161,14 +166,9 @@ function setBits(cpu: VirtualCpu, register: string, low: number, width: number, 
 /** Linear address of the descriptor that a selector names; undefined for null selectors and those beyond the table. */
 export function descriptorAddress(cpu: VirtualCpu, selector: number): number | undefined {
   const index = selector & ~7;
-  const registers = cpu.registers();
-  const field = (register: string, name: string): number | undefined => {
-    const value = registers.find((each) => each.name === register)?.fields.find((each) => each.name === name)?.value;
-    return value === undefined ? undefined : Number(value);
-  };
   const table = selector & 4 ? 'ldtr' : 'gdtr';
   if (table === 'gdtr' && index === 0) return undefined;
-  const base = field(table, 'base');
-  const limit = field(table, 'limit');
+  const base = addressField(cpu, table, 'base');
+  const limit = addressField(cpu, table, 'limit');
   return base === undefined || limit === undefined || index + 7 > limit ? undefined : base + index;
 }

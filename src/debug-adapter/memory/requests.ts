@@ -16,7 +16,8 @@ export function memoryRequests(session: Session): Handlers {
       if (count > MOST) throw new UserError(`${count} bytes are too many at once; at most ${MOST}`);
       const { space, address } = parseReference(memoryReference);
       const start = address + offset;
-      const bytes = start < 0 ? new Uint8Array(0) : guest.engine.readMemory(guest.cpuOfFrame(undefined).index, space, start, count);
+      const outside = space === 'physical' && start < 0;
+      const bytes = outside ? new Uint8Array(0) : guest.engine.readMemory(guest.cpuOfFrame(undefined).index, space, start, count);
       return {
         address: hexAddress(start),
         data: encodeBase64(bytes),
@@ -30,7 +31,7 @@ export function memoryRequests(session: Session): Handlers {
       const start = address + offset;
       const bytes = decodeBase64(data);
       const vcpu = guest.cpuOfFrame(undefined).index;
-      if (start < 0) throw new UserError('the address lies before memory');
+      if (space === 'physical' && start < 0) throw new UserError('the address lies before memory');
       if (!allowPartial) {
         const readable = guest.engine.readMemory(vcpu, space, start, bytes.length).length;
         if (readable < bytes.length)

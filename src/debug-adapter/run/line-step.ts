@@ -9,6 +9,7 @@ import { ReturnPoint, type StepParts, StepIn, StepOver } from './steps';
 export class LineStep implements Motion {
   readonly reason = 'step';
   readonly title = 'Stepping to the next line';
+  readonly vcpu: number;
   private readonly parts: StepParts;
   private readonly program: Program;
   private readonly into: boolean;
@@ -19,6 +20,7 @@ export class LineStep implements Motion {
 
   constructor(parts: StepParts, program: Program, into: boolean) {
     this.parts = parts;
+    this.vcpu = parts.cpu;
     this.program = program;
     this.into = into;
     this.start = program.positionAt(this.cpu.address);
@@ -31,7 +33,7 @@ export class LineStep implements Motion {
   }
 
   private single(): Motion {
-    return this.into ? new StepIn() : new StepOver(this.parts);
+    return this.into ? new StepIn(this.parts) : new StepOver(this.parts);
   }
 
   begin(): void {

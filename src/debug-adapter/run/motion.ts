@@ -6,6 +6,8 @@ export interface Motion {
   readonly reason: 'step' | 'entry';
   /** What it does, for when it takes long; undefined where that is nothing to wonder at. */
   readonly title: string | undefined;
+  /** The processor that it is about; undefined where it is about all. */
+  readonly vcpu?: number;
   /** Called once, before the first slice. */
   begin(): void;
   /** The next piece of work. @param instructions at most so many, for pieces that may be long */

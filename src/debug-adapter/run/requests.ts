@@ -35,9 +35,9 @@ export function runRequests(session: Session): Handlers {
 
     pause: ({ threadId }, context) => {
       const { guest } = session;
-      guest.cpuOfThread(threadId);
+      const { index } = guest.cpuOfThread(threadId);
       if (guest.runner.state === 'ended') throw isTerminated();
-      context.afterResponse(() => guest.runner.pause());
+      context.afterResponse(() => guest.runner.pause(index));
     },
 
     next: ({ threadId, granularity }, context) => {
@@ -51,7 +51,7 @@ export function runRequests(session: Session): Handlers {
       const parts = partsOf(guest, threadId);
       if (byLine(guest, parts, granularity)) go(guest, context, new LineStep(parts, guest.program, true));
       // A repetition goes by iterations only where single instructions are asked for.
-      else go(guest, context, granularity === 'instruction' ? new StepIn() : new StepOver(parts, true));
+      else go(guest, context, granularity === 'instruction' ? new StepIn(parts) : new StepOver(parts, true));
     },
 
     stepOut: ({ threadId }, context) => {
@@ -66,7 +66,7 @@ export function runRequests(session: Session): Handlers {
       return {
         targets: (found?.ranges ?? []).map(({ address, line: at }) => ({
           id: address,
-          label: `${guest.program.nameOf(address) ?? 'line'} at linear 0x${address.toString(16)}`,
+          label: `${guest.program.nameOf(address) ?? 'line'} at ${formatReference({ space: 'linear', address }).replace(':', ' ')}`,
           line: positions.toClientLine(at),
           instructionPointerReference: formatReference({ space: 'linear', address }),
         })),

@@ -48,6 +48,7 @@ export class Runner {
   private motion: Motion = new RunOn();
   private sliceLength = FIRST_SLICE;
   private pauseWanted = false;
+  private pausedVcpu = 0;
   /** Not started yet. */
   private fresh = true;
   private stopWaiting: (() => void) | undefined;
@@ -87,8 +88,10 @@ export class Runner {
     });
   }
 
-  pause(): void {
+  /** @param vcpu the processor that is to be shown */
+  pause(vcpu = 0): void {
     this.pauseWanted = true;
+    this.pausedVcpu = vcpu;
     this.wake();
   }
 
@@ -129,7 +132,7 @@ export class Runner {
     const started = this.host.now();
     do {
       if (this.pauseWanted) {
-        this.stop({ vcpu: 0, reason: 'pause' });
+        this.stop({ vcpu: this.pausedVcpu, reason: 'pause' });
         return;
       }
       const before = this.host.now();
@@ -194,7 +197,7 @@ export class Runner {
 
   /** The motion is at its end. What stands there is asked now: when the guest goes on from a stop, it passes it by. */
   private land(stop: EngineStop): void {
-    const { vcpu } = stop;
+    const vcpu = this.motion.vcpu ?? stop.vcpu;
     const cpu = this.engine.cpus[vcpu];
     const { address } = cpu;
     const instruction = cpu.heldException ? undefined : cpu.decode(address);
@@ -203,7 +206,7 @@ export class Runner {
       .before(address, instruction)
       .filter((probe) => probe.decide(event))
       .map((probe) => ({ probe, event }));
-    this.stop(this.report(stop, hits) ?? { vcpu, reason: this.motion.reason });
+    this.stop(this.report({ ...stop, vcpu }, hits) ?? { vcpu, reason: this.motion.reason });
   }
 
   /** Probes said stop. @returns whether to go on all the same */

@@ -13,21 +13,52 @@ export interface StepParts {
   readonly cpu: number;
 }
 
-const ONE: RunRequest = { instructions: 1, step: true, returnWhenIdle: true };
+/** All other processors have had a turn after so many instructions. */
+const SEVERAL_TURNS = 20_000;
+
+/** One step of one processor, whose turn may have to come first: whether it was made shows in how far the machine came. */
+class SingleStep {
+  private readonly parts: StepParts;
+  private before = 0;
+  private limit = 0;
+
+  constructor(parts: StepParts) {
+    this.parts = parts;
+  }
+
+  next(instructions: number): RunRequest {
+    const { engine, cpu } = this.parts;
+    this.before = engine.instructionCount;
+    this.limit = engine.cpus.length === 1 ? 1 : Math.max(instructions, SEVERAL_TURNS);
+    return { instructions: this.limit, step: true, cpu, returnWhenIdle: true };
+  }
+
+  isDone({ reason }: EngineStop): boolean {
+    const { engine } = this.parts;
+    return reason === 'slice' && (engine.cpus.length === 1 || engine.instructionCount - this.before < this.limit);
+  }
+}
 
 /** One instruction, or one delivery of an interrupt or exception. */
 export class StepIn implements Motion {
   readonly reason = 'step';
   readonly title = 'Stepping';
+  readonly vcpu: number;
+  private readonly single: SingleStep;
+
+  constructor(parts: StepParts) {
+    this.vcpu = parts.cpu;
+    this.single = new SingleStep(parts);
+  }
 
   begin(): void {}
 
-  next(): RunRequest {
-    return ONE;
+  next(instructions: number): RunRequest {
+    return this.single.next(instructions);
   }
 
   arrived(stop: EngineStop): boolean {
-    return stop.reason === 'slice';
+    return this.single.isDone(stop);
   }
 
   end(): void {}
@@ -85,6 +116,8 @@ export class StepOver implements Motion {
   readonly title = 'Stepping over';
   private readonly parts: StepParts;
   private readonly point: ReturnPoint;
+  private readonly single: SingleStep;
+  readonly vcpu: number;
   /** Only a repetition is run to its end, not what is called. */
   private readonly repetitionsOnly: boolean;
   private phase: 'step' | 'over' | 'interrupted' = 'step';
@@ -93,6 +126,8 @@ export class StepOver implements Motion {
   constructor(parts: StepParts, repetitionsOnly = false) {
     this.parts = parts;
     this.repetitionsOnly = repetitionsOnly;
+    this.vcpu = parts.cpu;
+    this.single = new SingleStep(parts);
     this.point = new ReturnPoint(parts);
   }
 
@@ -113,12 +148,12 @@ export class StepOver implements Motion {
   }
 
   next(instructions: number): RunRequest {
-    return this.phase === 'step' ? ONE : { instructions, returnWhenIdle: true };
+    return this.phase === 'step' ? this.single.next(instructions) : { instructions, returnWhenIdle: true };
   }
 
   arrived(stop: EngineStop): boolean {
     if (this.phase === 'step') {
-      if (stop.reason !== 'slice') return false;
+      if (!this.single.isDone(stop)) return false;
       return this.repetitionsOnly || !this.skipInterrupt();
     }
     if (!this.point.isHit(stop)) return false;

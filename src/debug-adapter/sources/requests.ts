@@ -1,5 +1,6 @@
 /** The requests about the program's files and parts. */
 import type { DebugProtocol as P } from '@vscode/debugprotocol';
+import { formatLinear } from '../../shared/addresses';
 import type { DebugInfo } from '../../symbols/debug-info';
 import type { Guest } from '../guest';
 import { UserError } from '../protocol/errors';
@@ -36,7 +37,7 @@ function showModule(part: DebugInfo, id: number): P.Module {
     isUserCode: true,
     symbolStatus: `${part.symbols.length} symbols${lines ? `, lines of ${part.files.length} files` : ', no lines'}`,
     symbolFilePath: part.path,
-    ...(places.length > 0 && { addressRange: `from 0x${lowest.toString(16).padStart(8, '0')}` }),
+    ...(places.length > 0 && { addressRange: `from ${formatLinear(lowest)}` }),
   };
 }
 

@@ -6,7 +6,7 @@ import type { Engine, VirtualCpu } from '../../engines/engine';
 import type { LoggedTransition } from '../../engines/transitions';
 import type { Place, ProcessorMode, Ring } from '../../shared/transition';
 import { descriptorAddress, type GuestEnvironment } from '../expressions/guest-environment';
-import { fieldOf, readNumber, stackTop } from './cpu-facts';
+import { addressField, readNumber, stackTop, wordAt } from './cpu-facts';
 
 /** Where execution stands in one stretch of a stack. */
 export interface StackContext {
@@ -64,26 +64,33 @@ export class Boundaries {
 
   private locate(cpu: VirtualCpu, entry: LoggedTransition, floor: number, tasks: TaskChain): Boundary | undefined {
     if (entry.kind === 'syscall' || entry.kind === 'task-switch') return this.withoutFrame(cpu, entry, tasks);
-    const width = isReal(entry.to.mode) || entry.gateHigh < 0 || !(entry.gateHigh & WIDE_GATE) ? 2 : 4;
+    const width = frameWidth(entry);
     const at = entry.toStackSelector >= 0 ? this.switchedFrame(entry, width) : this.pushedFrame(cpu, entry, width, floor);
     if (at === undefined) return undefined;
     const ip = readNumber(this.engine, cpu.index, 'linear', at, width) ?? 0;
     const codeBase = this.baseOf(entry.fromSelector, entry.from.mode);
     if (codeBase === undefined) return undefined;
-    const isCall = entry.kind === 'gate' && entry.causeName === 'CALL';
-    const switched = entry.fromStackSelector >= 0 ? this.outerStack(entry) : undefined;
     const outer: StackContext = {
       address: codeBase + ip,
       codeBase,
-      stack: entry.toStackSelector >= 0 ? switched : at + (isCall ? 2 : 3) * width,
+      stack: this.interruptedStack(cpu, entry, at, width),
       ring: entry.from.ring,
       mode: entry.from.mode,
     };
     return { label: labelOf(entry), end: at, outer, cause: entry.address };
   }
 
+  /** What the interrupted code's stack pointer was. */
+  private interruptedStack(cpu: VirtualCpu, entry: LoggedTransition, at: number, width: FrameWidth): number | undefined {
+    const isCall = entry.kind === 'gate' && entry.causeName === 'CALL';
+    // 64-bit gates push SS and RSP always.
+    if (width === 8 && !isCall) return readNumber(this.engine, cpu.index, 'linear', at + 3 * width, width);
+    if (entry.toStackSelector < 0) return at + (isCall ? 2 : 3) * width;
+    return entry.fromStackSelector >= 0 ? this.outerStack(entry) : undefined;
+  }
+
   /** The frame on the stack that the transition switched to, if it still holds the return address. */
-  private switchedFrame(entry: LoggedTransition, width: 2 | 4): number | undefined {
+  private switchedFrame(entry: LoggedTransition, width: FrameWidth): number | undefined {
     const base = this.baseOf(entry.toStackSelector, entry.to.mode);
     if (base === undefined) return undefined;
     const hasCode = entry.kind === 'exception' && entry.errorCode >= 0;
@@ -92,16 +99,16 @@ export class Boundaries {
   }
 
   /** The frame on the same stack, somewhere above its top. */
-  private pushedFrame(cpu: VirtualCpu, entry: LoggedTransition, width: 2 | 4, floor: number): number | undefined {
+  private pushedFrame(cpu: VirtualCpu, entry: LoggedTransition, width: FrameWidth, floor: number): number | undefined {
     const bytes = this.engine.readMemory(cpu.index, 'linear', floor, SEARCH * width);
-    const word = (at: number): number => (width === 2 ? bytes[at] | (bytes[at + 1] << 8) : readU32(bytes, at));
+    const word = (at: number): number => wordAt(bytes, at, width);
     for (let at = 0; at + 2 * width <= bytes.length; at += width) {
       if ((word(at + width) & 0xffff) === entry.fromSelector && returnsTo(entry, word(at))) return floor + at;
     }
     return undefined;
   }
 
-  private isFrame(entry: LoggedTransition, at: number, width: 2 | 4): boolean {
+  private isFrame(entry: LoggedTransition, at: number, width: FrameWidth): boolean {
     const ip = readNumber(this.engine, entry.vcpu, 'linear', at, width);
     const cs = readNumber(this.engine, entry.vcpu, 'linear', at + width, width);
     return ip !== undefined && cs !== undefined && (cs & 0xffff) === entry.fromSelector && returnsTo(entry, ip);
@@ -121,7 +128,7 @@ export class Boundaries {
 
   private outerStack(entry: LoggedTransition): number | undefined {
     if (entry.fromStackSelector < 0) return undefined;
-    const base = this.baseOf(entry.fromStackSelector, entry.from.mode);
+    const base = entry.from.mode === 'long' ? 0 : this.baseOf(entry.fromStackSelector, entry.from.mode);
     if (base === undefined) return undefined;
     const narrow = isReal(entry.from.mode) || entry.from.mode === 'protected-16';
     return base + (narrow ? entry.fromStackOffset & 0xffff : entry.fromStackOffset);
@@ -129,6 +136,7 @@ export class Boundaries {
 
   private baseOf(selector: number, mode: ProcessorMode): number | undefined {
     if (isReal(mode)) return selector << 4;
+    if (mode === 'long') return 0;
     try {
       return this.environment.selectorBase(selector);
     } catch {
@@ -154,8 +162,7 @@ class TaskChain {
     this.engine = engine;
     this.cpu = cpu;
     this.environment = environment;
-    const base = fieldOf(cpu, 'tr', 'base');
-    this.base = base === undefined ? undefined : Number(base);
+    this.base = addressField(cpu, 'tr', 'base');
   }
 
   /** The instruction pointer that the next outer task will go on at; undefined where the chain is broken. */
@@ -172,10 +179,15 @@ class TaskChain {
   }
 }
 
-const isReal = (mode: ProcessorMode): boolean => mode === 'real' || mode === 'virtual-8086';
+/** Bytes of each thing that a transition pushes. */
+type FrameWidth = 2 | 4 | 8;
 
-const readU32 = (bytes: Uint8Array, at: number): number =>
-  (bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24)) >>> 0;
+function frameWidth({ to, gateHigh }: LoggedTransition): FrameWidth {
+  if (to.mode === 'long') return 8;
+  return isReal(to.mode) || gateHigh < 0 || !(gateHigh & WIDE_GATE) ? 2 : 4;
+}
+
+const isReal = (mode: ProcessorMode): boolean => mode === 'real' || mode === 'virtual-8086';
 
 /** Whether a saved instruction pointer is that of this transition: behind a software interrupt, else at the instruction. */
 function returnsTo({ kind, fromOffset }: LoggedTransition, ip: number): boolean {

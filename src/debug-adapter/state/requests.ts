@@ -6,7 +6,7 @@ import { unknownReference, UserError } from '../protocol/errors';
 import type { Handlers } from '../protocol/requests';
 import type { Session } from '../session';
 import { showFrame } from './stack-frames';
-import { type Container, entriesOf, SCOPES, stripMeaning, toVariable } from './variables';
+import { type Container, type Entry, entriesOf, SCOPES, stripMeaning, toVariable, valueText } from './variables';
 
 export function stateRequests(session: Session): Handlers {
   return {
@@ -52,8 +52,8 @@ export function stateRequests(session: Session): Handlers {
       const cpu = guest.engine.cpus[container.vcpu];
       const entry = entriesOf(container, cpu).find((each) => each.name === name);
       if (!entry) throw new UserError(`there is no '${name}' in here`);
-      if (entry.readOnly) throw new UserError(`${name} is a hidden part: load the segment register to change it`);
-      assignText(session, guest, container.vcpu, entry.expression, stripMeaning(value));
+      if (entry.readOnly) throw new UserError(readOnlyReason(entry));
+      assignText(session, guest, container.vcpu, entry.expression, valueText(entry, stripMeaning(value)));
       const changed = entriesOf(container, cpu, format?.hex === true).find((each) => each.name === name) ?? entry;
       const variable = toVariable(changed, changed.children ? guest.containers.add(changed.children) : 0);
       return {
@@ -65,6 +65,9 @@ export function stateRequests(session: Session): Handlers {
     },
   };
 }
+
+const readOnlyReason = ({ name, children }: Entry): string =>
+  children ? `change the elements of ${name} one by one` : `${name} is a hidden part: load the segment register to change it`;
 
 function showScope(scope: (typeof SCOPES)[number], guest: Guest, { vcpu, level }: { vcpu: number; level: number }): P.Scope {
   const container: Container = { kind: 'group', vcpu, group: scope.group };

@@ -1,5 +1,6 @@
 /** Frames as DAP shows them. */
 import type { DebugProtocol } from '@vscode/debugprotocol';
+import { formatLinear } from '../../shared/addresses';
 import { formatReference } from '../memory/reference';
 import { baseName } from '../sources/paths';
 import type { Program } from '../sources/program';
@@ -9,7 +10,7 @@ import type { Frame } from './stack';
 /** Said behind the name of a frame that is not certain. */
 const EVIDENCE: Readonly<Partial<Record<(Frame & { kind: 'code' })['evidence'], string>>> = {
   'frame-pointer': ' (by frame pointer)',
-  guess: ' (guessed from the stack)',
+  guess: ' (by scanning)',
 };
 
 export function showFrame(frame: Frame, id: number, program: Program, positions: ClientPositions): DebugProtocol.StackFrame {
@@ -30,7 +31,7 @@ export function showFrame(frame: Frame, id: number, program: Program, positions:
 /** The symbol with its distance, else the address. */
 export function frameName({ address, lookup }: Frame & { kind: 'code' }, program: Program): string {
   const found = program.symbolAt(lookup);
-  if (!found) return `0x${address.toString(16).padStart(8, '0')}`;
+  if (!found) return formatLinear(address);
   const offset = address - found.symbol.address;
   return offset === 0 ? found.symbol.name : `${found.symbol.name}+0x${offset.toString(16)}`;
 }

@@ -7,6 +7,7 @@ import { branchTarget } from '../../isa/formatter';
 import type { Bits, Instruction } from '../../isa/types';
 import type { Engine } from '../../engines/engine';
 import type { Program } from '../sources/program';
+import { wordAt } from './cpu-facts';
 
 export interface UnwindContext {
   readonly vcpu: number;
@@ -38,18 +39,22 @@ export interface Caller {
   readonly evidence: CallerEvidence;
 }
 
-/** Words of stack that are looked at for each frame. */
+/** Words of stack that are looked at for each frame, and in 64-bit code, where functions have more registers to save. */
 const SEARCH = 128;
+const SEARCH_WIDE = 256;
+/** Functions that jump to wherever a register says. */
+const THUNK = /^(__x86_indirect_(call_|jump_)?thunk|__SCT__)/;
 /** A function without symbols is taken to be at most so long. */
 const FUNCTION_SIZE = 4096;
 
 export function findCaller(engine: Engine, program: Program, context: UnwindContext): Caller | undefined {
   const { vcpu, bits, codeBase, stack, end, frame } = context;
   const width = bits / 8;
-  const bytes = engine.readMemory(vcpu, 'linear', stack, Math.max(0, Math.min(SEARCH * width, end - stack)));
+  const reach = (bits === 64 ? SEARCH_WIDE : SEARCH) * width;
+  const bytes = engine.readMemory(vcpu, 'linear', stack, Math.max(0, Math.min(reach, end - stack)));
   let guess: Caller | undefined;
   for (let at = 0; at + width <= bytes.length; at += width) {
-    const address = codeBase + readWord(bytes, at, width);
+    const address = codeBase + wordAt(bytes, at, width);
     const call = callBefore(engine, vcpu, address, bits);
     if (!call) continue;
     const evidence = judge(call, address, context, program);
@@ -64,12 +69,6 @@ export function findCaller(engine: Engine, program: Program, context: UnwindCont
     guess ??= caller;
   }
   return (frame === undefined ? undefined : byFramePointer(engine, context, frame)) ?? guess;
-}
-
-function readWord(bytes: Uint8Array, at: number, width: number): number {
-  let value = 0;
-  for (let i = width - 1; i >= 0; i--) value = value * 256 + bytes[at + i];
-  return value;
 }
 
 /** The CALL that ends at an address, if one does. */
@@ -90,8 +89,11 @@ function callBefore(engine: Engine, vcpu: number, address: number, bits: Bits): 
 /** Whether that CALL can have led to the present function. */
 function judge(call: Instruction, returnAddress: number, context: UnwindContext, program: Program): CallerEvidence | undefined {
   const [operand] = call.operands;
-  if (operand?.kind !== 'relative') return program.symbolAt(returnAddress) || program.parts.length === 0 ? 'guess' : undefined;
+  const indirect = program.symbolAt(returnAddress) || program.parts.length === 0 ? 'guess' : undefined;
+  if (operand?.kind !== 'relative') return indirect;
   const target = context.codeBase + branchTarget(call, operand, returnAddress - call.length - context.codeBase);
+  // Compilers let a thunk make the jump, and kernels a trampoline: where it led is not seen in the CALL.
+  if (THUNK.test(program.symbolAt(target)?.symbol.name ?? '')) return indirect;
   const here = rootName(program, context.address);
   if (here !== undefined && here === rootName(program, target) && target <= context.address) return 'call';
   return target <= context.address && context.address - target < FUNCTION_SIZE ? 'guess' : undefined;
@@ -108,7 +110,7 @@ function outerFrame(engine: Engine, { vcpu, bits, frame, stack }: UnwindContext,
   if (frame === undefined || frame !== returnAt - width) return frame;
   const bytes = engine.readMemory(vcpu, 'linear', frame, width);
   if (bytes.length < width) return undefined;
-  const saved = readWord(bytes, 0, width);
+  const saved = wordAt(bytes, 0, width);
   const base = bits === 16 ? stack - (stack % 0x10000) : 0;
   return base + saved;
 }
@@ -119,7 +121,7 @@ function byFramePointer(engine: Engine, context: UnwindContext, frame: number): 
   if (frame < stack || frame + 2 * width > end || frame - stack > 0x10000) return undefined;
   const bytes = engine.readMemory(vcpu, 'linear', frame, 2 * width);
   if (bytes.length < 2 * width) return undefined;
-  const address = codeBase + readWord(bytes, width, width);
+  const address = codeBase + wordAt(bytes, width, width);
   if (!callBefore(engine, vcpu, address, bits)) return undefined;
   return { address, stack: frame + 2 * width, frame: outerFrame(engine, context, frame + width), evidence: 'frame-pointer' };
 }

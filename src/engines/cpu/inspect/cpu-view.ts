@@ -2,70 +2,24 @@
 import type { Bits, Instruction } from '../../../isa/types';
 import type { GuestPhysicalAddress, LinearAddress } from '../../../shared/addresses';
 import type { Place } from '../../../shared/transition';
-import type { HeldException, RegisterGroup, RegisterValue, VirtualCpu } from '../../engine';
+import type { HeldException, PageTables, RegisterField, RegisterGroup, RegisterValue, VirtualCpu } from '../../engine';
 import type { PhysicalMemory } from '../../machine/physical-memory';
 import { SYS } from '../layout';
 import type { Processor } from '../processor';
 import type { Processors } from '../processors';
-import { Reg, Seg } from '../state';
-import { writeCr0, writeCr4 } from '../system/control';
+import { isCanonical } from '../state';
 import { EXCEPTIONS, GuestFault, Vector } from '../system/fault';
-import { loadLdtr, loadSegment } from '../system/segments';
-import { registerFields } from './fields';
-import { segmentFields } from './segments';
+import { PageTableView } from './page-tables';
+import { partNamed, type RegisterSpec, SEGMENTS, specNamed, specsOf } from './register-set';
 
-const GENERAL = ['eax', 'ecx', 'edx', 'ebx', 'esp', 'ebp', 'esi', 'edi'] as const;
-/** In the order in which people look for them. */
-const GENERAL_SHOWN = ['eax', 'ebx', 'ecx', 'edx', 'esi', 'edi', 'ebp', 'esp'] as const;
-const SEGMENTS: Readonly<Record<string, Seg>> = {
-  cs: Seg.cs,
-  ss: Seg.ss,
-  ds: Seg.ds,
-  es: Seg.es,
-  fs: Seg.fs,
-  gs: Seg.gs,
-  ldtr: Seg.ldtr,
-  tr: Seg.tr,
-};
-const CONTROL: Readonly<Record<string, number>> = { cr0: SYS.cr0, cr2: SYS.cr2, cr3: SYS.cr3, cr4: SYS.cr4 };
-const DEBUG: Readonly<Record<string, number>> = {
-  dr0: SYS.dr0,
-  dr1: SYS.dr1,
-  dr2: SYS.dr2,
-  dr3: SYS.dr3,
-  dr6: SYS.dr6,
-  dr7: SYS.dr7,
-};
-const TABLES: Readonly<Record<string, readonly [base: number, limit: number]>> = {
-  gdtr: [SYS.gdtrBase, SYS.gdtrLimit],
-  idtr: [SYS.idtrBase, SYS.idtrLimit],
-};
-const MSRS: Readonly<Record<string, number>> = {
-  sysenter_cs: SYS.sysenterCs,
-  sysenter_esp: SYS.sysenterEsp,
-  sysenter_eip: SYS.sysenterEip,
-};
-
-interface Part {
-  readonly register: number;
-  readonly size: 1 | 2 | 4;
-  readonly high: boolean;
-}
-
-/** `eax` to `bh`: register number, size in bytes, and whether it is a high byte. */
-const PARTS: ReadonlyMap<string, Part> = new Map(
-  GENERAL.flatMap((name, register): [string, Part][] => {
-    const word = name.slice(1);
-    const parts: [string, Part][] = [
-      [name, { register, size: 4, high: false }],
-      [word, { register, size: 2, high: false }],
-    ];
-    if (register < 4) {
-      parts.push([`${word[0]}l`, { register, size: 1, high: false }], [`${word[0]}h`, { register, size: 1, high: true }]);
-    }
-    return parts;
-  }),
-);
+/** Low parts of the instruction pointer and the flags; `keeps` the rest when it is written. */
+const LOW_PARTS: Readonly<Record<string, { readonly of: readonly string[]; readonly bits: number; readonly keeps: boolean } | undefined>> =
+  {
+    ip: { of: ['eip', 'rip'], bits: 16, keeps: false },
+    eip: { of: ['rip'], bits: 32, keeps: false },
+    flags: { of: ['eflags', 'rflags'], bits: 16, keeps: true },
+    eflags: { of: ['rflags'], bits: 32, keeps: false },
+  };
 
 export class CpuView implements VirtualCpu {
   readonly index: number;
@@ -111,61 +65,57 @@ export class CpuView implements VirtualCpu {
       name: info?.name ?? 'reserved',
       errorCode: info?.errorCode ? fault.errorCode : undefined,
       reason: fault.reason,
-      faultAddress: fault.vector === Vector.pf ? this.cpu.state.sys64(SYS.cr2) : undefined,
+      faultAddress: fault.vector === Vector.pf ? this.faultAddress : undefined,
     };
   }
 
-  registers(): readonly RegisterValue[] {
+  private get faultAddress(): number {
     const { state } = this.cpu;
-    const plain = (name: string, group: RegisterGroup, value: number): RegisterValue => ({
+    return state.longMode ? state.sys64(SYS.cr2) : state.sys(SYS.cr2);
+  }
+
+  registers(group?: RegisterGroup): readonly RegisterValue[] {
+    const { cpu } = this;
+    return specsOf(cpu)
+      .filter((spec) => (group === undefined || spec.group === group) && (spec.exists?.(cpu) ?? true))
+      .map((spec) => this.valueOf(spec));
+  }
+
+  registerNamed(name: string): RegisterValue | undefined {
+    const spec = specNamed(this.cpu, name);
+    return spec && this.valueOf(spec);
+  }
+
+  /** Fields are made when someone looks at them: there are hundreds. */
+  private valueOf({ name, group, bits, read, fields, float, meaning }: RegisterSpec): RegisterValue {
+    const { cpu } = this;
+    // By then another processor's state may lie in place.
+    const present = (): Processor => this.cpu;
+    const value = read(cpu);
+    let made: readonly RegisterField[] | undefined;
+    return {
       name,
       group,
-      bits: 32,
-      value: BigInt(value),
-      fields: registerFields(name, value),
-    });
-    return [
-      ...GENERAL_SHOWN.map((name) => plain(name, 'general', state.reg32(Reg[name]))),
-      plain('eip', 'general', state.ip),
-      plain('eflags', 'flags', state.eflags),
-      ...Object.entries(SEGMENTS).map(([name, segment]): RegisterValue => {
-        const register = state.segment(segment);
-        const system = segment === Seg.ldtr || segment === Seg.tr;
-        return {
-          name,
-          group: system ? 'system' : 'segments',
-          bits: 16,
-          value: BigInt(register.selector),
-          fields: segmentFields(register, state.protectedMode && !state.virtual8086),
-        };
-      }),
-      ...Object.entries(CONTROL).map(([name, slot]) => plain(name, 'control', state.sys(slot))),
-      ...Object.entries(DEBUG).map(([name, slot]) => plain(name, 'debug', state.sys(slot))),
-      ...Object.entries(TABLES).map(
-        ([name, [base, limit]]): RegisterValue => ({
-          name,
-          group: 'system',
-          bits: 32,
-          value: BigInt(state.sys(base)),
-          fields: [
-            { name: 'base', value: BigInt(state.sys(base)) },
-            { name: 'limit', value: BigInt(state.sys(limit)), meaning: 'in bytes' },
-          ],
-        }),
-      ),
-      { name: 'cpl', group: 'system', bits: 2, value: BigInt(state.cpl), fields: [] },
-      ...Object.entries(MSRS).map(([name, slot]) => plain(name, 'system', state.sys(slot))),
-      { name: 'tsc', group: 'system', bits: 64, value: BigInt(this.cpu.timeStamp), fields: [] },
-    ];
+      bits,
+      value,
+      float,
+      meaning: meaning?.(cpu),
+      get fields() {
+        made ??= fields?.(present(), value) ?? [];
+        return made;
+      },
+    };
   }
 
   register(name: string): { value: bigint; bits: number } | undefined {
-    const part = PARTS.get(name);
-    if (part) return { value: BigInt(this.cpu.state.reg(part.register, part.size, part.high)), bits: part.size * 8 };
-    if (name === 'ip') return { value: BigInt(this.cpu.state.ip & 0xffff), bits: 16 };
-    if (name === 'flags') return { value: BigInt(this.cpu.state.eflags & 0xffff), bits: 16 };
-    const found = this.registers().find((register) => register.name === name);
-    return found && { value: found.value, bits: found.bits };
+    const { cpu } = this;
+    const spec = specNamed(cpu, name);
+    if (spec) return { value: spec.read(cpu), bits: spec.bits };
+    const part = partNamed(cpu, name);
+    if (part) return { value: BigInt(cpu.state.reg(part.register, part.size, part.high)), bits: part.size * 8 };
+    const low = LOW_PARTS[name];
+    const whole = low && low.of.map((each) => specNamed(cpu, each)).find((each) => each !== undefined);
+    return whole && { value: BigInt.asUintN(low.bits, whole.read(cpu)), bits: low.bits };
   }
 
   setRegister(name: string, value: bigint): void {
@@ -173,9 +123,8 @@ export class CpuView implements VirtualCpu {
     if (!known) throw new Error(`there is no register "${name}"`);
     if (value < 0n) value = BigInt.asUintN(known.bits, value);
     if (value >> BigInt(known.bits)) throw new Error(`0x${value.toString(16)} does not fit into ${name} of ${known.bits} bits`);
-    const number = Number(value);
     try {
-      this.set(name, number);
+      this.set(name, value);
     } catch (error) {
       if (!(error instanceof GuestFault)) throw error;
       const mnemonic = EXCEPTIONS[error.vector]?.mnemonic ?? `vector ${error.vector}`;
@@ -189,36 +138,36 @@ export class CpuView implements VirtualCpu {
     this.cpu.state.refresh();
   }
 
-  private set(name: string, value: number): void {
-    const { state, mmu } = this.cpu;
-    const part = PARTS.get(name);
-    if (part) state.setReg(part.register, part.size, value, part.high);
-    else if (name === 'eip' || name === 'ip') state.ip = value;
-    else if (name === 'eflags') state.eflags = value;
-    else if (name === 'flags') state.eflags = ((state.eflags & 0xffff0000) | value) >>> 0;
-    else if (name === 'ldtr') loadLdtr(this.cpu, value);
-    else if (name in SEGMENTS && name !== 'tr' && name !== 'cs') loadSegment(this.cpu, SEGMENTS[name], value);
-    else if (name === 'cs' && (!state.protectedMode || state.virtual8086)) state.setRealSegment(Seg.cs, value);
-    else if (name === 'cr0') writeCr0(this.cpu, value);
-    else if (name === 'cr4') writeCr4(this.cpu, value);
-    else if (name in CONTROL) {
-      state.setSys(CONTROL[name], value);
-      mmu.flush();
-    } else if (name in DEBUG) {
-      state.setSys(DEBUG[name], value);
-      this.cpu.debugRegistersChanged();
-    } else if (name in MSRS) state.setSys(MSRS[name], value);
-    else throw new Error(`${name} cannot be changed here`);
+  private set(name: string, value: bigint): void {
+    const { cpu } = this;
+    const spec = specNamed(cpu, name);
+    const part = partNamed(cpu, name);
+    const low = LOW_PARTS[name];
+    if (spec) {
+      if (!spec.write) throw new Error(`${name} cannot be changed here`);
+      spec.write(cpu, value);
+    } else if (part) cpu.state.setReg(part.register, part.size, Number(value), part.high);
+    else if (low) {
+      const whole = low.of.map((each) => specNamed(cpu, each)).find((each) => each !== undefined);
+      // As the instruction pointer always did, what is written to a part of it is all of it.
+      if (whole) whole.write?.(cpu, low.keeps ? ((whole.read(cpu) >> BigInt(low.bits)) << BigInt(low.bits)) | value : value);
+    }
   }
 
   linear(segment: string, offset: number): LinearAddress {
-    const number = SEGMENTS[segment];
+    const number = Object.hasOwn(SEGMENTS, segment) ? SEGMENTS[segment] : undefined;
     if (number === undefined) throw new Error(`there is no segment register "${segment}"`);
     return this.cpu.state.linear(number, offset);
   }
 
   translate(address: LinearAddress): GuestPhysicalAddress | undefined {
-    return this.cpu.mmu.probe(address);
+    const { state, mmu } = this.cpu;
+    const exists = state.longMode ? isCanonical(address) : address >= 0 && address < 2 ** 32;
+    return exists ? mmu.probe(address) : undefined;
+  }
+
+  get pageTables(): PageTables {
+    return new PageTableView(() => this.cpu, this.memory);
   }
 
   instructionStarts(from: LinearAddress, to: LinearAddress): readonly LinearAddress[] {

@@ -1,0 +1,141 @@
+/** The guest's page tables for people: one address level by level, and all that they map (manual, "Paging"). */
+import type { LinearAddress } from '../../../shared/addresses';
+import type { PageAccess, PageEntry, PageMap, PageTables, PageVerdict, PageWalk } from '../../engine';
+import type { PhysicalMemory } from '../../machine/physical-memory';
+import { SYS } from '../layout';
+import type { Processor } from '../processor';
+import { Cr0, Cr4, type CpuState, Efer, Flag } from '../state';
+import { describePageFault, PageFault, type PagingMode, pagingMode, type Walk, walk } from '../system/paging';
+import { entryFields } from './page-entries';
+import { PageMapper } from './page-map';
+
+const ACCESSES: readonly PageAccess[] = (['read', 'write', 'execute'] as const).flatMap((kind) =>
+  [false, true].map((user): PageAccess => ({ kind, user })),
+);
+
+export class PageTableView implements PageTables {
+  private readonly processor: () => Processor;
+  private readonly memory: PhysicalMemory;
+
+  /** @param processor puts the processor's state in place */
+  constructor(processor: () => Processor, memory: PhysicalMemory) {
+    this.processor = processor;
+    this.memory = memory;
+  }
+
+  get mode(): string {
+    return pagingMode(this.processor().state).name;
+  }
+
+  facts(): { name: string; value: string; meaning: string }[] {
+    const { state } = this.processor();
+    const mode = pagingMode(state);
+    return [
+      { name: 'mode', value: mode.name, meaning: MODES[mode.name] },
+      { name: 'CR3', value: hex64(state, SYS.cr3), meaning: 'physical address of the top table, and its bits' },
+      ...BITS.map(({ name, read, mask, set, clear }) => {
+        const on = (read(state) & mask) !== 0;
+        return { name, value: on ? '1' : '0', meaning: on ? set : clear };
+      }),
+    ];
+  }
+
+  walk(address: LinearAddress): PageWalk {
+    const { state } = this.processor();
+    const mode = pagingMode(state);
+    const found = walk(state, this.memory, address);
+    const entries = found.steps.map(({ level, entryAddress, low, high }, i): PageEntry => {
+      const value = (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
+      const { shift } = mode.levels[i];
+      const maps = i === found.steps.length - 1 && found.broken === undefined;
+      return {
+        level,
+        index: indexAt(mode, address, shift),
+        address: entryAddress,
+        value,
+        bits: mode.entrySize === 8 ? 64 : 32,
+        fields: entryFields(value, mode, level, maps, (state.efer & Efer.nxe) !== 0),
+        covers: 2 ** shift,
+      };
+    });
+    return {
+      address,
+      entries,
+      ...(found.physical !== undefined && { physical: found.physical, pageSize: found.pageSize }),
+      verdicts: ACCESSES.map((access) => judge(state, address, found, access)),
+    };
+  }
+
+  map(merged: boolean): PageMap {
+    const { state } = this.processor();
+    return new PageMapper(state, this.memory, merged).map();
+  }
+}
+
+const indexAt = ({ entrySize }: PagingMode, address: number, shift: number): number =>
+  Math.floor(address / 2 ** shift) & (entrySize === 4 ? 0x3ff : 0x1ff);
+
+const hex64 = (state: CpuState, slot: number): string => {
+  const value = (BigInt(state.sysHigh(slot)) << 32n) | BigInt(state.sys(slot));
+  return `0x${value.toString(16).padStart(state.longMode ? 16 : 8, '0')}`;
+};
+
+const MODES: Readonly<Record<PagingMode['name'], string>> = {
+  none: 'linear addresses are physical',
+  '32-bit': 'two levels, 4-byte entries',
+  PAE: 'three levels, 8-byte entries, the topmost in the processor',
+  '4-level': 'four levels, 8-byte entries, 48-bit addresses',
+};
+
+interface FactBit {
+  readonly name: string;
+  readonly read: (state: CpuState) => number;
+  readonly mask: number;
+  readonly set: string;
+  readonly clear: string;
+}
+
+const cr0 = (state: CpuState): number => state.cr0;
+const cr4 = (state: CpuState): number => state.cr4;
+const efer = (state: CpuState): number => state.efer;
+
+const BITS: readonly FactBit[] = [
+  { name: 'CR0.PG', read: cr0, mask: Cr0.pg | 0, set: 'paging', clear: 'no paging' },
+  { name: 'CR0.WP', read: cr0, mask: Cr0.wp, set: 'supervisors obey read-only pages', clear: 'supervisors may write to read-only pages' },
+  { name: 'CR4.PSE', read: cr4, mask: Cr4.pse, set: '4 MiB pages in 32-bit paging', clear: 'no 4 MiB pages in 32-bit paging' },
+  { name: 'CR4.PAE', read: cr4, mask: Cr4.pae, set: '8-byte entries', clear: '4-byte entries' },
+  { name: 'CR4.PGE', read: cr4, mask: Cr4.pge, set: 'global pages', clear: 'the G bit means nothing' },
+  { name: 'CR4.PCIDE', read: cr4, mask: Cr4.pcide, set: 'CR3 has a PCID', clear: 'no PCIDs' },
+  { name: 'CR4.SMEP', read: cr4, mask: Cr4.smep, set: 'supervisors run no user pages', clear: 'supervisors may run user pages' },
+  {
+    name: 'CR4.SMAP',
+    read: cr4,
+    mask: Cr4.smap,
+    set: 'supervisors touch user pages with AC alone',
+    clear: 'supervisors may touch user pages',
+  },
+  { name: 'EFER.LMA', read: efer, mask: Efer.lma, set: 'IA-32e mode', clear: 'not IA-32e mode' },
+  { name: 'EFER.NXE', read: efer, mask: Efer.nxe, set: 'bit 63 forbids execution', clear: 'bit 63 is reserved' },
+];
+
+/** What the processor would say to an access (manual, "Access Rights"). */
+function judge(state: CpuState, address: LinearAddress, found: Walk, access: PageAccess): PageVerdict {
+  const { kind, user } = access;
+  const write = kind === 'write';
+  const fetch = kind === 'execute';
+  const denied = found.broken ?? (permitted(state, found, access) ? undefined : PageFault.present);
+  if (denied === undefined) return { ...access, allowed: true };
+  const tellsFetch = fetch && ((state.efer & Efer.nxe && state.cr4 & Cr4.pae) || state.cr4 & Cr4.smep);
+  const errorCode = denied | (write ? PageFault.write : 0) | (user ? PageFault.user : 0) | (tellsFetch ? PageFault.fetch : 0);
+  return { ...access, allowed: false, reason: describePageFault(state, address, found, { write, user, fetch }), errorCode };
+}
+
+function permitted(state: CpuState, found: Walk, { kind, user }: PageAccess): boolean {
+  if (kind === 'execute' && !found.executable) return false;
+  if (user) return found.user && (kind !== 'write' || found.writable);
+  if (kind === 'write' && !found.writable && state.cr0 & Cr0.wp) return false;
+  if (!found.user) return true;
+  if (kind === 'execute') return !(state.cr4 & Cr4.smep);
+  // An access of the processor's own in ring 3 (of a descriptor table, say) is one that AC does not help.
+  return !(state.cr4 & Cr4.smap) || (state.flag(Flag.ac) && state.cpl !== 3);
+}
