@@ -1,7 +1,7 @@
 /** Builds everything into dist/: the extension, the debug adapter, the command line and the panels. `--watch` keeps on. */
 import { existsSync, rmSync } from 'node:fs';
 import { build, context } from 'esbuild';
-import { esbuildAssembly } from './src/tooling/assembly-plugin.mjs';
+import { esbuildPlugins } from './src/tooling/plugins.mjs';
 
 const watch = process.argv.includes('--watch');
 const minify = process.argv.includes('--minify');
@@ -11,7 +11,7 @@ const common = {
   sourcemap: !minify,
   minify,
   logLevel: 'warning',
-  plugins: [esbuildAssembly],
+  plugins: esbuildPlugins,
 };
 const node = { ...common, platform: 'node', target: 'node20', format: 'cjs' };
 const page = { ...common, platform: 'browser', target: 'es2022', format: 'iife' };

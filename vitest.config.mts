@@ -1,8 +1,8 @@
 import { defineConfig } from 'vitest/config';
-import { viteAssembly } from './src/tooling/assembly-plugin.mjs';
+import { vitePlugins } from './src/tooling/plugins.mjs';
 
 export default defineConfig({
-  plugins: [viteAssembly],
+  plugins: vitePlugins,
   test: {
     include: ['test/**/*.test.ts'],
     exclude: ['test/workbench/**'],

@@ -2,36 +2,13 @@
  * Lets TypeScript import assembly: `import image from './bios.asm'` gives the bytes that our own assembler makes of it.
  * For esbuild and, for the tests, for Vite.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-
-const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
-const { build } = createRequire(import.meta.url)('esbuild');
-
-let loaded;
-
-/** The assembler, bundled from its TypeScript. */
-async function assembler() {
-  loaded ??= (async () => {
-    const entry = resolve(root, 'src/assembler/assemble.ts');
-    const folder = mkdtempSync(join(tmpdir(), 'ringside-assembler-'));
-    try {
-      const outfile = join(folder, 'assembler.mjs');
-      await build({ entryPoints: [entry], bundle: true, format: 'esm', platform: 'neutral', outfile });
-      return await import(pathToFileURL(outfile).href);
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
-  })();
-  return loaded;
-}
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { runSource } from './run-source.mjs';
 
 /** Assembles a flat image; throws all its errors as one text. */
 async function assembleFile(path) {
-  const { assemble } = await assembler();
+  const { assemble } = (await runSource('src/assembler/assemble.ts')).exports;
   const files = new Set([path]);
   const result = assemble({
     path,

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
-import { esbuildAssembly } from '../../src/tooling/assembly-plugin.mjs';
+import { esbuildPlugins } from '../../src/tooling/plugins.mjs';
 
 const root = resolve(import.meta.dirname, '../..');
 let bundled: Promise<string> | undefined;
@@ -20,7 +20,7 @@ function bundle(): Promise<string> {
       platform: 'node',
       target: 'node20',
       format: 'cjs',
-      plugins: [esbuildAssembly],
+      plugins: esbuildPlugins,
       outfile,
     });
     return outfile;

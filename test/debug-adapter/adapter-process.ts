@@ -6,7 +6,7 @@ import { DebugClient } from '@vscode/debugadapter-testsupport';
 import type { DebugProtocol as P } from '@vscode/debugprotocol';
 import { build } from 'esbuild';
 import { afterAll } from 'vitest';
-import { esbuildAssembly } from '../../src/tooling/assembly-plugin.mjs';
+import { esbuildPlugins } from '../../src/tooling/plugins.mjs';
 
 const root = resolve(import.meta.dirname, '../..');
 let bundled: Promise<string> | undefined;
@@ -27,7 +27,7 @@ export function bundleAdapter(): Promise<string> {
       platform: 'node',
       target: 'node20',
       format: 'cjs',
-      plugins: [esbuildAssembly],
+      plugins: esbuildPlugins,
       outfile,
     });
     return outfile;

@@ -2,7 +2,7 @@
 import type { GuestPhysicalAddress, LinearAddress } from '../../shared/addresses';
 import type { Screen } from '../../shared/screen';
 import type { Technique } from '../../shared/technique';
-import { buildHandlers, type HandlerSet } from '../cpu/interpreter/handlers';
+import { PREBUILT_HANDLERS } from '../cpu/interpreter/prebuilt';
 import { CpuView } from '../cpu/inspect/cpu-view';
 import { RESERVED } from '../cpu/layout';
 import type { Hooks } from '../cpu/hooks';
@@ -40,7 +40,6 @@ export class EmulatorEngine implements Engine {
   onOutput: (channel: OutputChannel, byte: number) => void = () => {};
   private readonly options: MachineOptions;
   private readonly prepare: Prepare | undefined;
-  private readonly handlers: HandlerSet = buildHandlers();
   private machine!: Machine;
   private readonly waiting: ExternalInput[] = [];
   private hits: ProbeHit[] = [];
@@ -81,7 +80,7 @@ export class EmulatorEngine implements Engine {
         ports: pc.ports,
         clock,
         log: this.transitions,
-        handlers: this.handlers,
+        handlers: PREBUILT_HANDLERS,
         model: cpuModel(this.options.cpu ?? DEFAULT_CPU_MODEL),
         seed: this.options.seed,
         onSwitch: (index) => {

@@ -148,6 +148,8 @@ function* enumerateWidth(row: InstructionRow, long: boolean): Generator<Form> {
   const { operandSizes } = parseEncoding(row.encoding);
   const codes = row.operands.map(parseOperandCode);
   const sizes = SIZES[long ? 'long' : 'narrow'];
+  const byAddressSize = BY_ADDRESS_SIZE.has(row.semantics) || (long && BY_ADDRESS_SIZE_64.has(row.semantics));
+  const addressSizes = byAddressSize ? sizes.address : sizes.address.slice(-1);
   for (const operandSize of sizes.operand) {
     if (operandSizes.length > 0 && !operandSizes.includes(operandSize)) continue;
     if (long && !SIZES_64[row.size64].includes(operandSize)) continue;
@@ -156,7 +158,7 @@ function* enumerateWidth(row: InstructionRow, long: boolean): Generator<Form> {
       const kinds = formOperands(code, operandSize, long ? 64 : 32);
       combinations = combinations.flatMap((before) => kinds.map((operand) => [...before, operand]));
     }
-    for (const addressSize of sizes.address) {
+    for (const addressSize of addressSizes) {
       for (const repeat of row.repeat === 'none' ? REPEATS.slice(0, 1) : REPEATS) {
         const facts: Facts = { operandSize, addressSize, condition: row.condition ?? 0, repeat: effectiveRepeat(row, repeat), long };
         for (const operands of combinations) yield makeForm(row, facts, operands);

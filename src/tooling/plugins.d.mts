@@ -1,5 +1,5 @@
 import type { Plugin as EsbuildPlugin } from 'esbuild';
 import type { Plugin as VitePlugin } from 'vite';
 
-export const esbuildAssembly: EsbuildPlugin;
-export const viteAssembly: VitePlugin;
+export const esbuildPlugins: EsbuildPlugin[];
+export const vitePlugins: VitePlugin[];
