@@ -3,14 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { HELPERS } from '../../src/engines/cpu/system/helpers';
-import { SEMANTICS } from '../../src/engines/cpu/semantics/index';
-import { parseEncoding } from '../../src/isa/encoding';
 import { format } from '../../src/isa/formatter';
 import { INSTRUCTIONS } from '../../src/isa/table';
-import type { InstructionRow } from '../../src/isa/types';
 import { type Case, dataRegion, makeCase, type Outcome, runOnSilicon, Subject } from './instructions';
 import { Random } from './operands';
+import { comparedMoreClosely, isTranscendental, isX87 } from './rows';
 
 /** Cases of each row; set RINGSIDE_FUZZ for a long run. */
 const COUNT = Number(process.env.RINGSIDE_FUZZ ?? 100);
@@ -33,19 +30,7 @@ function build(): string | undefined {
 }
 const missing = build();
 
-const TRANSCENDENTAL = new Set('f2xm1 fyl2x fyl2xp1 fptan fpatan fsin fcos fsincos'.split(' '));
-const FLOATING = /^(add|sub|mul|div|sqrt|min|max|cmp|comi|ucomi|round|rcp|rsqrt|hadd|hsub|addsub|dp|cvt).*(ps|pd|ss|sd|si|dq|pi)$|mxcsr$/;
-const X87_FEATURES = new Set(['fpu', 'fcmov']);
-const isX87 = (row: InstructionRow): boolean => X87_FEATURES.has(row.feature) || row.mnemonic === 'fisttp';
-const ROWS = INSTRUCTIONS.filter(
-  (row) =>
-    row.modes.includes(64) &&
-    !parseEncoding(row.encoding).vex &&
-    (isX87(row) || (FLOATING.test(row.mnemonic) && row.feature.startsWith('sse'))) &&
-    !TRANSCENDENTAL.has(row.semantics) &&
-    (SEMANTICS[row.semantics] || HELPERS[row.semantics]) &&
-    (!ONLY || row.mnemonic.startsWith(ONLY)),
-);
+const ROWS = INSTRUCTIONS.filter((row) => comparedMoreClosely(row) && !isTranscendental(row) && (!ONLY || row.mnemonic.startsWith(ONLY)));
 
 const hex = (bytes: Uint8Array, from: number, to: number): string => Buffer.from(bytes.subarray(from, to)).reverse().toString('hex');
 const STATUS_FLAGS = 0x8d5;

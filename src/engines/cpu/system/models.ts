@@ -117,7 +117,7 @@ const SOURCES: Readonly<Record<CpuModelName, ModelSource>> = {
     stepping: 3,
     brand: '',
     after: 'pentium',
-    features: 'pae apic sep mtrr pge mca cmov pat nopl fxsr rdpmc',
+    features: 'pae apic sep mtrr pge mca cmov fcmov pat nopl fxsr rdpmc',
   },
   'x86-64': {
     family: 15,
