@@ -1,6 +1,7 @@
 /** Counting and rearranging bits, moves with reversed bytes, additions with one carry flag: what came after the 80386's bit operations. */
 import { EFLAGS, SYS, SYSTEM } from '../layout';
 import { type Expr, i32, I32, i64, I64, select } from '../wasm/code';
+import { swapBytes } from './bytes';
 import type { Context, Semantics } from './context';
 import type { Word } from './words';
 
@@ -31,17 +32,9 @@ const read = (c: Context, index: number): Expr => {
   return c.let(place.word.type, place.read());
 };
 
-const swapped = (value: Expr): Expr =>
-  i32.or(i32.and(i32.rotl(value, n(8)), n(0x00ff00ff)), i32.and(i32.rotr(value, n(8)), n(0xff00ff00 | 0)));
-
 export const movbe: Semantics = (c) => {
-  const w = c.operand(0).word;
-  const value = read(c, 1);
-  if (w.size === 2) return c.operand(0).write(i32.shr_u(swapped(value), n(16)));
-  if (w.size === 4) return c.operand(0).write(c.let(I32, swapped(value)));
-  const low = c.let(I32, i32.wrap(value));
-  const high = c.let(I32, i32.wrap(i64.shr_u(value, i64.const(32))));
-  c.operand(0).write(c.let(I64, i64.or(i64.shl(i64.extend_u(swapped(low)), i64.const(32)), i64.extend_u(swapped(high)))));
+  const src = c.operand(1);
+  c.operand(0).write(swapBytes(c, src.word, src.read()));
 };
 
 /** ZF and CF by conditions, the others cleared. */

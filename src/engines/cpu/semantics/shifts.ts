@@ -1,5 +1,6 @@
 /** Shifts, rotates and double shifts (manual, SAL/SAR/SHL/SHR, RCL/RCR/ROL/ROR, SHLD, SHRD). */
 import { type Expr, i32, i64 } from '../wasm/code';
+import { swapBytes } from './bytes';
 import type { Context, Semantics } from './context';
 import { type Word, word } from './words';
 
@@ -191,13 +192,7 @@ export const bswap: Semantics = (c) => {
   const reg = c.operand(0);
   const w = reg.word;
   if (w.size === 2) return reg.write(i32.const(0));
-  const swap = (x: Expr): Expr =>
-    i32.or(i32.and(i32.rotl(x, i32.const(8)), i32.const(0x00ff00ff)), i32.and(i32.rotr(x, i32.const(8)), i32.const(0xff00ff00 | 0)));
-  if (w.size === 4) return reg.write(c.let(i32.type, swap(c.let(i32.type, reg.read()))));
-  const value = c.let(i64.type, reg.read());
-  const low = c.let(i32.type, i32.wrap(value));
-  const high = c.let(i32.type, i32.wrap(i64.shr_u(value, i64.const(32))));
-  reg.write(i64.or(i64.shl(i64.extend_u(swap(low)), i64.const(32)), i64.extend_u(swap(high))));
+  reg.write(swapBytes(c, w, reg.read()));
 };
 
 type Change = (w: Word, value: Expr, mask: Expr) => Expr;
