@@ -155,7 +155,8 @@ async function runToEnd(engine: Engine, settings: Settings, serial: SerialLine, 
     trace?.update();
     if (stop.reason === 'idle') await serial.inputOr(engine.untilTimer / 1e6);
     else if (stop.reason !== 'slice' || engine.instructionCount >= settings.maxInstructions) return stop;
-    else if (serial.live) await new Promise((resume) => setImmediate(resume));
+    // What happened to the output, and what was typed, is told between slices alone.
+    else await new Promise((resume) => setImmediate(resume));
     if (stop.reason === 'idle' && !serial.arrived() && !engine.skipIdle()) return { ...stop, reason: 'halted' };
   }
 }
