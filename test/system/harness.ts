@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import { assemble } from '../../src/assembler/assemble';
-import { EmulatorEngine } from '../../src/engines/emulator/engine';
+import { EmulatorEngine, type MachineOptions } from '../../src/engines/emulator/engine';
 import { missing } from '../support/programs';
 
 const GUESTS = fileURLToPath(new URL('./guests/', import.meta.url));
@@ -17,9 +17,38 @@ const TIMEOUT = 30_000;
 
 export type Oracle = 'qemu' | 'bochs';
 
+/** The computer that a guest is meant for, on each side. */
+export interface Machine {
+  readonly qemu: readonly string[];
+  /** A processor model of Bochs', and how many. */
+  readonly bochs: { readonly model: string; readonly count: number };
+  readonly ours: Pick<MachineOptions, 'cpu' | 'cpus'>;
+}
+
+/** For 16- and 32-bit guests. */
+export const LEGACY: Machine = {
+  qemu: ['qemu-system-i386', '-M', 'isapc', '-cpu', 'pentium3,-apic'],
+  bochs: { model: 'p3_katmai', count: 1 },
+  ours: {},
+};
+
+/** For 64-bit guests. */
+export const LONG: Machine = {
+  qemu: ['qemu-system-x86_64', '-M', 'pc', '-cpu', 'max'],
+  bochs: { model: 'tigerlake', count: 1 },
+  ours: {},
+};
+
+/** Two processors. */
+export const PAIR: Machine = {
+  qemu: [...LONG.qemu, '-smp', '2'],
+  bochs: { ...LONG.bochs, count: 2 },
+  ours: { cpus: 2 },
+};
+
 /** Why an oracle cannot run here, or undefined. */
 export const oracleMissing: Readonly<Record<Oracle, string | undefined>> = {
-  qemu: missing({ 'qemu-system-i386': 'qemu-system-x86' }),
+  qemu: missing({ 'qemu-system-i386': 'qemu-system-x86', 'qemu-system-x86_64': 'qemu-system-x86' }),
   bochs: missing({ bochs: 'bochs', '/usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_rfb_gui.so': 'bochs' }),
 };
 
@@ -50,8 +79,8 @@ export function makeRom(guest: Uint8Array): Uint8Array {
 }
 
 /** @returns what the guest said on COM1 @throws Error where it does not come to an end */
-export function runOurs(rom: Uint8Array, limit = 100e6): string {
-  const engine = new EmulatorEngine({ memory: MEMORY_MIB << 20, bios: rom });
+export function runOurs(rom: Uint8Array, machine: Machine = LEGACY, limit = 100e6): string {
+  const engine = new EmulatorEngine({ memory: MEMORY_MIB << 20, bios: rom, ...machine.ours });
   let serial = '';
   engine.onOutput = (channel, byte) => {
     if (channel === 'serial0') serial += String.fromCharCode(byte);
@@ -66,19 +95,19 @@ export function runOurs(rom: Uint8Array, limit = 100e6): string {
 }
 
 /** @returns what the guest said on COM1, up to where it ended or hung */
-export async function runOracle(oracle: Oracle, rom: Uint8Array): Promise<string> {
+export async function runOracle(oracle: Oracle, rom: Uint8Array, machine: Machine = LEGACY): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), `ringside-${oracle}-`));
   const file = (name: string): string => join(folder, name);
   try {
     writeFileSync(file('rom.img'), rom);
     writeFileSync(file('serial.txt'), '');
-    writeFileSync(file('bochsrc'), bochsConfiguration(folder));
+    writeFileSync(file('bochsrc'), bochsConfiguration(folder, machine));
     // Debian's Bochs has its debugger built in, which waits for this before the first instruction.
     writeFileSync(file('commands'), 'c\n');
     const [program, ...args] =
       oracle === 'qemu'
         ? [
-            ['qemu-system-i386', '-M', 'isapc', '-cpu', 'pentium3,-apic', '-m', String(MEMORY_MIB), '-bios', file('rom.img')],
+            [...machine.qemu, '-m', String(MEMORY_MIB), '-bios', file('rom.img')],
             ['-nodefaults', '-display', 'none', '-no-reboot', '-monitor', 'none', '-serial', `file:${file('serial.txt')}`],
             ['-device', 'isa-debug-exit,iobase=0xf4'],
           ].flat()
@@ -91,13 +120,13 @@ export async function runOracle(oracle: Oracle, rom: Uint8Array): Promise<string
 }
 
 /** The remote framebuffer needs no terminal, and with no timeout it waits for nobody. */
-const bochsConfiguration = (folder: string): string =>
+const bochsConfiguration = (folder: string, { bochs: { model, count } }: Machine): string =>
   [
     'config_interface: textconfig',
     'display_library: rfb, options="timeout=0"',
     `megs: ${MEMORY_MIB}`,
     `romimage: file=${join(folder, 'rom.img')}`,
-    'cpu: model=p3_katmai, count=1, ips=4000000, reset_on_triple_fault=0, ignore_bad_msrs=0',
+    `cpu: model=${model}, count=${count}, ips=4000000, reset_on_triple_fault=0, ignore_bad_msrs=0`,
     'clock: sync=none, time0=1',
     `com1: enabled=1, mode=file, dev=${join(folder, 'serial.txt')}`,
     'sound: waveoutdrv=dummy, waveindrv=dummy, midioutdrv=dummy',
@@ -147,10 +176,11 @@ export async function compareGuest(
   rom: Uint8Array,
   oracle: Oracle,
   known: { readonly faults: readonly Fault[]; readonly manual?: readonly string[] },
+  machine: Machine = LEGACY,
 ): Promise<void> {
-  const ours = byExperiment(runOurs(rom));
+  const ours = byExperiment(runOurs(rom, machine));
   for (const line of known.manual ?? []) expect(ours.get(nameOf(line))).toBe(line);
-  const theirs = byExperiment(await runOracle(oracle, rom));
+  const theirs = byExperiment(await runOracle(oracle, rom, machine));
   const excused = known.faults.filter((fault) => fault.oracle === oracle).flatMap(({ experiments }) => experiments);
   const seen = oracle === 'qemu' ? withoutResume : (line: string | undefined) => line;
   const differing = [...ours.keys()].filter((name) => seen(ours.get(name)) !== seen(theirs.get(name)));

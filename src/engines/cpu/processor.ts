@@ -59,6 +59,9 @@ export class Processor extends Execution {
   private waiting: 'no' | 'for interrupt' | 'for signal' = 'no';
   /** Exceptions and interrupts delivered from outside an instruction. */
   private delivered = 0;
+  /** Deliveries in a row with no instruction between them, and the count at the last. */
+  private barren = 0;
+  private deliveredAt = -1;
   /** For the statistics. */
   singles = 0;
   runs = 0;
@@ -388,6 +391,7 @@ export class Processor extends Execution {
   private raiseEvent(event: Event): void {
     let current = event;
     this.delivered++;
+    this.noteDelivery();
     for (;;) {
       this.checkpoint();
       try {
@@ -409,6 +413,17 @@ export class Processor extends Execution {
         current = this.exceptionEvent(double ? new GuestFault(Vector.df, 0, error.reason) : error);
       }
     }
+  }
+
+  /**
+   * Deliveries with no instruction between them, as where fetching the handler itself faults, would never end and stop the
+   * clock: from the fifth on each counts as one.
+   */
+  private noteDelivery(): void {
+    const { progress } = this;
+    if (progress.completed !== this.deliveredAt) this.barren = 0;
+    else if (++this.barren > 4) progress.completed++;
+    this.deliveredAt = progress.completed;
   }
 
   private probed(): void {
