@@ -11,6 +11,7 @@ import type { AccessSize } from '../machine/physical-memory';
 import type { RawTransition } from '../transitions';
 import type { Hooks, MachineParts, Seat } from './hooks';
 import type { BlockCache } from './interpreter/blocks';
+import { Access } from './interpreter/code-width';
 import type { Host } from './interpreter/handlers';
 import { Exit, RECORD } from './interpreter/records';
 import { Activity, BUDGET, SEGMENTS, SEGMENT_SIZE, SNAPSHOT, STATE_END, SYS } from './layout';
@@ -108,30 +109,28 @@ export abstract class Execution implements Cpu, Host {
   // --- called by handlers
 
   memory(record: number, segment: number, offset: number, sizeAndAccess: number): number {
+    return this.serve(record, sizeAndAccess, (size, write) =>
+      checkAccess(this.state, ((segment - SEGMENTS) / SEGMENT_SIZE) as Seg, offset >>> 0, size, write),
+    );
+  }
+
+  memory64(record: number, segment: number, low: number, high: number, sizeAndAccess: number): number {
+    return this.serve(record, sizeAndAccess, (size) => {
+      const linear = join(low, high) as LinearAddress;
+      if (!isCanonical(linear) || !isCanonical(linear + size - 1)) throw nonCanonical((segment - SEGMENTS) / SEGMENT_SIZE, low, high);
+      return linear;
+    });
+  }
+
+  /** @param check what segmentation says of the access: its linear address, or a fault */
+  private serve(record: number, sizeAndAccess: number, check: (size: number, write: boolean) => LinearAddress): number {
     this.serving = record;
     const size = sizeAndAccess & 0xff;
     const access = sizeAndAccess >> 8;
     try {
-      const linear = checkAccess(this.state, ((segment - SEGMENTS) / SEGMENT_SIZE) as Seg, offset >>> 0, size, access !== 0);
+      const linear = check(size, access !== Access.read);
       this.checkAlignment(linear, size);
       return this.mmu.access(linear, size, access);
-    } catch (error) {
-      if (!(error instanceof GuestFault)) throw error;
-      this.fault = error;
-      return 0;
-    } finally {
-      this.serving = 0;
-    }
-  }
-
-  memory64(record: number, segment: number, low: number, high: number, sizeAndAccess: number): number {
-    this.serving = record;
-    const size = sizeAndAccess & 0xff;
-    try {
-      const linear = join(low, high) as LinearAddress;
-      if (!isCanonical(linear) || !isCanonical(linear + size - 1)) throw nonCanonical((segment - SEGMENTS) / SEGMENT_SIZE, low, high);
-      this.checkAlignment(linear, size);
-      return this.mmu.access(linear, size, sizeAndAccess >> 8);
     } catch (error) {
       if (!(error instanceof GuestFault)) throw error;
       this.fault = error;

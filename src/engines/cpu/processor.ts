@@ -57,6 +57,8 @@ export class Processor extends Execution {
   private readonly signals: Signals = { nmi: false, init: false, startup: -1 };
   /** The last run ended with `waiting`; an interrupt would wake it. */
   private waiting: 'no' | 'for interrupt' | 'for signal' = 'no';
+  /** The last instruction is a repeated one with iterations to go. */
+  private repeating = false;
   /** Exceptions and interrupts delivered from outside an instruction. */
   private delivered = 0;
   /** Deliveries in a row with no instruction between them, and the count at the last. */
@@ -203,12 +205,12 @@ export class Processor extends Execution {
       if ((state.sys(SYS.nmi) & 3) === 1) {
         state.setSys(SYS.nmi, 2);
         state.setSys(SYS.activity, 0);
-        this.raiseEvent({ vector: Vector.nmi, source: 'external', returnTo: state.ip, name: 'NMI', kind: 'interrupt', at: state.ip });
+        this.raiseEvent({ ...this.arrival(Vector.nmi), name: 'NMI' });
       } else if (this.interruptWaits && state.sys(SYS.activity) !== Activity.shutdown) {
         state.setSys(SYS.activity, 0);
         const vector = interrupts.acknowledge();
         const name = `interrupt 0x${vector.toString(16).padStart(2, '0')}`;
-        this.raiseEvent({ vector, source: 'external', returnTo: state.ip, name, kind: 'interrupt', at: state.ip });
+        this.raiseEvent({ ...this.arrival(vector), name });
       }
     }
     return state.sys(SYS.activity) === 0 && !this.stopping;
@@ -303,6 +305,7 @@ export class Processor extends Execution {
     const record = i32[CURRENT >> 2];
     const unfinished =
       exit === Exit.fault || exit === Exit.exception || exit === Exit.stale || exit === Exit.probe || exit === Exit.partial;
+    this.repeating = exit === Exit.partial;
     let refund = 0;
     if (unfinished) {
       refund = i32[(record + RECORD.rest) >> 2] - (exit === Exit.partial ? 1 : 0);
@@ -366,6 +369,12 @@ export class Processor extends Execution {
   /** The exception that waits to be delivered while the debugger looks. */
   get heldException(): GuestFault | undefined {
     return this.held;
+  }
+
+  /** What comes from outside; between the iterations of a repeated instruction it pushes RF as 1 (manual, "Resume Flag"). */
+  private arrival(vector: number): Omit<Event, 'name'> {
+    const { ip } = this.state;
+    return { vector, source: 'external', returnTo: ip, resume: this.repeating, kind: 'interrupt', at: ip };
   }
 
   private raise(fault: GuestFault): void {
