@@ -24,6 +24,8 @@ const targets = [
   { ...node, entryPoints: ['src/cli/main.ts'], outfile: 'dist/cli.js', banner: { js: '#!/usr/bin/env node' } },
   { ...page, entryPoints: ['src/webview/rings.ts'], outfile: 'dist/webview/rings.js' },
   { ...page, entryPoints: ['src/webview/trap-log.ts'], outfile: 'dist/webview/trap-log.js' },
+  { ...page, entryPoints: ['src/webview/page-tables.ts'], outfile: 'dist/webview/page-tables.js' },
+  { ...page, entryPoints: ['src/webview/descriptors.ts'], outfile: 'dist/webview/descriptors.js' },
   { ...page, entryPoints: ['src/webview/screen.ts'], outfile: 'dist/webview/screen.js' },
 ].filter(({ entryPoints: [entry] }) => existsSync(entry));
 

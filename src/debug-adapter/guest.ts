@@ -51,6 +51,8 @@ export class Guest {
   /** By source path, and `function`, `instruction`, `data`, `breakOn`. */
   readonly breakpoints = new Map<string, BreakpointSet>();
   readonly resolveParts: ResolveParts;
+  /** Grows whenever what was read of the guest may be no longer true. */
+  generation = 0;
   /** Why it stands; undefined while it runs. */
   lastStop: StopReport | undefined;
 
@@ -93,6 +95,7 @@ export class Guest {
   /** The guest moves: what was shown of this stop is no longer true. */
   moved(): void {
     this.lastStop = undefined;
+    this.generation++;
     this.frames.clear();
     this.containers.clear();
     this.stacks.forget();
@@ -100,6 +103,7 @@ export class Guest {
 
   /** Something was changed by hand: the stop stands, the stack may be another. */
   changed(): void {
+    this.generation++;
     this.stacks.forget();
   }
 }

@@ -132,10 +132,11 @@ export class Session {
     this.progress.ended();
     guest.moved();
     guest.lastStop = report;
-    const { vcpu, reason, description, text, hitBreakpointIds } = report;
-    if (guest.attributes.noDebug && reason !== 'pause') {
-      this.log(text ?? description ?? reason, 'console');
-      this.end(reason === 'halted' ? 0 : 1);
+    const { vcpu, text, hitBreakpointIds } = report;
+    const { reason, description } = this.shownReason(guest, report);
+    if (guest.attributes.noDebug && report.reason !== 'pause') {
+      this.log(text ?? report.description ?? report.reason, 'console');
+      this.end(report.reason === 'halted' ? 0 : 1);
       return;
     }
     this.dispatcher.event('stopped', {
@@ -148,6 +149,16 @@ export class Session {
       hitBreakpointIds,
     });
     this.reporter.stopped();
+  }
+
+  /**
+   * VS Code looks at a frame without source, and opens its disassembly, only where the reason is that an instruction was met;
+   * what it shows to people is the description.
+   */
+  private shownReason({ engine, program }: Guest, { vcpu, reason, description }: StopReport): Pick<StopReport, 'reason' | 'description'> {
+    const plain =
+      this.client?.clientID !== 'vscode' || reason === 'exception' || program.positionAt(engine.cpus[vcpu].address) !== undefined;
+    return plain ? { reason, description } : { reason: 'instruction breakpoint', description: description ?? `Paused on ${reason}` };
   }
 
   private onExited(code: number, text: string | undefined): void {

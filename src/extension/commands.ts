@@ -10,6 +10,7 @@ export function registerCommands(watcher: SessionWatcher, panels: PanelHost, ter
     'ringside.debugFile': debugFile,
     'ringside.exportTrapLog': () => exportTrapLog(watcher),
     'ringside.showSerial': () => terminals.reveal(),
+    'ringside.walkPages': (argument) => walkPages(argument, panels),
     'ringside.showTransition': (sequence) => (typeof sequence === 'number' ? panels.showTransition(sequence) : undefined),
   };
   return Object.entries(commands).map(([name, action]) => vscode.commands.registerCommand(name, action));
@@ -22,6 +23,16 @@ async function debugFile(argument: unknown): Promise<void> {
     return;
   }
   await vscode.debug.startDebugging(vscode.workspace.getWorkspaceFolder(uri), configurationFor(uri.fsPath));
+}
+
+/** From a panel's or the variables' context menu, or from the palette, which asks for the address. */
+async function walkPages(argument: unknown, panels: PanelHost): Promise<void> {
+  const given = argument as { readonly ringsideAddress?: string; readonly variable?: { readonly memoryReference?: string } } | undefined;
+  const address =
+    given?.ringsideAddress ??
+    given?.variable?.memoryReference ??
+    (await vscode.window.showInputBox({ prompt: 'Linear address, symbol, register or any expression', placeHolder: '0xffffffff81000000' }));
+  if (address) await panels.walkPages(address);
 }
 
 /** Writes the whole log, a JSON object a line. */

@@ -5,7 +5,7 @@ import type { Destination } from '../shared/webview-messages';
 
 export async function openDestination(
   session: vscode.DebugSession | undefined,
-  destination: Exclude<Destination, { kind: 'transition' }>,
+  destination: Exclude<Destination, { kind: 'transition' | 'walk' }>,
 ): Promise<void> {
   switch (destination.kind) {
     case 'source': {

@@ -1,5 +1,6 @@
 /** The extension's side of the panels: hands messages through between their pages and the watched session. */
 import * as vscode from 'vscode';
+import { formatLinear } from '../shared/addresses';
 import type { FromPage, PanelRequestName, ToPage } from '../shared/webview-messages';
 import { openDestination } from './destinations';
 import type { SessionWatcher } from './session-watcher';
@@ -12,12 +13,18 @@ const ALLOWED: ReadonlySet<PanelRequestName> = new Set<PanelRequestName>([
   'ringside/screen',
   'ringside/input',
   'ringside/devices',
+  'ringside/descriptors',
+  'ringside/pageWalk',
+  'ringside/pageMap',
 ]);
 
 export class PanelHost implements vscode.Disposable {
   private readonly watcher: SessionWatcher;
   private readonly extensionUri: vscode.Uri;
   private readonly pages = new Map<string, vscode.Webview>();
+  /** Views whose page has said that it listens. */
+  private readonly ready = new Set<string>();
+  private readonly waiting = new Map<string, ToPage>();
   private readonly disposables: vscode.Disposable[] = [];
 
   constructor(watcher: SessionWatcher, extensionUri: vscode.Uri) {
@@ -46,10 +53,18 @@ export class PanelHost implements vscode.Disposable {
     const { webview } = view;
     const roots = ['dist/webview', 'media'].map((folder) => vscode.Uri.joinPath(this.extensionUri, folder));
     webview.options = { enableScripts: true, localResourceRoots: roots };
-    webview.onDidReceiveMessage((message: FromPage) => void this.receive(webview, message), undefined, this.disposables);
-    view.onDidDispose(() => this.pages.delete(id), undefined, this.disposables);
+    webview.onDidReceiveMessage((message: FromPage) => void this.receive(id, webview, message), undefined, this.disposables);
+    view.onDidDispose(() => this.forget(id), undefined, this.disposables);
+    // A page that is hidden is gone, and comes anew.
+    view.onDidChangeVisibility(() => this.ready.delete(id), undefined, this.disposables);
+    this.ready.delete(id);
     this.pages.set(id, webview);
     webview.html = this.html(webview, script, view.title ?? id);
+  }
+
+  private forget(id: string): void {
+    this.pages.delete(id);
+    this.ready.delete(id);
   }
 
   /** Nothing but our own script and style sheet may load; styles that a script sets are the page's own. */
@@ -75,16 +90,18 @@ export class PanelHost implements vscode.Disposable {
 </html>`;
   }
 
-  private async receive(webview: vscode.Webview, message: FromPage): Promise<void> {
+  private async receive(id: string, webview: vscode.Webview, message: FromPage): Promise<void> {
     switch (message.type) {
       case 'ready':
         await webview.postMessage(this.sessionMessage());
+        await this.deliver(id);
         return;
       case 'request':
         await webview.postMessage(await this.answer(message));
         return;
       case 'open':
         if (message.destination.kind === 'transition') await this.showTransition(message.destination.sequence);
+        else if (message.destination.kind === 'walk') await this.walkPages(formatLinear(message.destination.address));
         else await openDestination(this.watcher.session, message.destination);
         return;
       case 'copy':
@@ -112,8 +129,26 @@ export class PanelHost implements vscode.Disposable {
 
   /** Unfolds an entry in the trap log. */
   async showTransition(sequence: number): Promise<void> {
-    await vscode.commands.executeCommand('ringside.trapLog.focus');
-    await this.pages.get('ringside.trapLog')?.postMessage({ type: 'showTransition', sequence } satisfies ToPage);
+    await this.show('ringside.trapLog', { type: 'showTransition', sequence });
+  }
+
+  /** Walks the page tables for an address. @param address or an expression that gives one */
+  async walkPages(address: string): Promise<void> {
+    await this.show('ringside.pageTables', { type: 'walk', address });
+  }
+
+  /** Opens a view and tells its page something, as soon as there is one. */
+  private async show(id: string, message: ToPage): Promise<void> {
+    this.waiting.set(id, message);
+    await vscode.commands.executeCommand(`${id}.focus`);
+    if (this.ready.has(id)) await this.deliver(id);
+  }
+
+  private async deliver(id: string): Promise<void> {
+    this.ready.add(id);
+    const message = this.waiting.get(id);
+    this.waiting.delete(id);
+    if (message) await this.pages.get(id)?.postMessage(message);
   }
 
   dispose(): void {

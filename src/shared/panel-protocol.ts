@@ -129,17 +129,146 @@ export interface DescriptorView {
   readonly type: string;
   readonly dpl: Ring;
   readonly present: boolean;
-  /** The eight bytes, highest first. */
+  /** Its eight bytes (sixteen, of a gate or system descriptor in IA-32e mode), highest first, in words of four. */
   readonly raw: string;
   readonly memoryReference: string;
   /** Segments. */
   readonly base?: string;
   readonly limit?: string;
   readonly conforming?: boolean;
+  /** Bits that are set, by their names: `A`, `G`, `D/B`, `L`, `AVL`. */
+  readonly bits?: readonly string[];
   /** Segment registers that hold it now: `cs`, `ss`. */
   readonly heldBy: readonly string[];
   /** Gates. */
   readonly target?: { readonly selector: number; readonly ring: Ring; readonly at: PlaceInCode };
+  /** Number of the interrupt stack that a 64-bit gate switches to, from 1. */
+  readonly interruptStack?: number;
+  /** Words or doublewords that a call gate copies. */
+  readonly parameters?: number;
+}
+
+// --- Descriptor Tables
+
+/** One field of the task-state segment. */
+export interface TssField {
+  readonly name: string;
+  readonly value: string;
+  readonly meaning?: string;
+  /** Where it leads: code for an instruction pointer, memory for a stack pointer. */
+  readonly at?: PlaceInCode;
+  readonly memoryReference?: string;
+}
+
+export interface TssView {
+  readonly selector: number;
+  readonly type: string;
+  readonly base: string;
+  readonly limit: string;
+  readonly memoryReference: string;
+  readonly fields: readonly TssField[];
+}
+
+export interface DescriptorsBody {
+  readonly mode: ProcessorMode;
+  readonly tables: readonly (TableView & {
+    /** Those that are not empty. */
+    readonly descriptors: readonly DescriptorView[];
+    /** Of a real-mode interrupt vector table. */
+    readonly vectors?: readonly { readonly index: number; readonly at: PlaceInCode; readonly memoryReference: string }[];
+    /** Why there is nothing to see: the table's memory is not mapped. */
+    readonly problem?: string;
+  })[];
+  readonly tss?: TssView;
+}
+
+// --- Page Tables
+
+export interface PageFact {
+  readonly name: string;
+  readonly value: string;
+  readonly meaning: string;
+}
+
+export interface PageFieldView {
+  readonly name: string;
+  readonly value: string;
+  readonly meaning?: string;
+}
+
+export interface PageEntryView {
+  readonly level: string;
+  readonly index: number;
+  /** Physical; absent for what lies in the processor. */
+  readonly address?: string;
+  readonly memoryReference?: string;
+  readonly value: string;
+  readonly fields: readonly PageFieldView[];
+  /** Bytes that such an entry covers. */
+  readonly covers: number;
+}
+
+export interface PageVerdictView {
+  readonly kind: 'read' | 'write' | 'execute';
+  readonly user: boolean;
+  readonly allowed: boolean;
+  readonly reason?: string;
+  readonly errorCode?: string;
+}
+
+export interface PageWalkArguments {
+  readonly vcpu: number;
+  /** An address, or any expression that gives one: `0xffffffff81000000`, `rip`, `start_kernel`. */
+  readonly address: string;
+}
+
+export interface PageWalkBody {
+  readonly mode: string;
+  readonly facts: readonly PageFact[];
+  readonly at: PlaceInCode;
+  readonly entries: readonly PageEntryView[];
+  readonly physical?: { readonly address: string; readonly memoryReference: string; readonly pageSize: number };
+  readonly verdicts: readonly PageVerdictView[];
+}
+
+export interface PageMapArguments {
+  readonly vcpu: number;
+  /** Index of the first row. */
+  readonly start: number;
+  /** At most 1,000. */
+  readonly count: number;
+  /** Runs with the same rights are one region, whether or not their frames follow each other. */
+  readonly merged?: boolean;
+}
+
+export interface PageRegionView {
+  readonly start: number;
+  /** The last byte. */
+  readonly end: number;
+  readonly size: number;
+  readonly physical: number;
+  readonly contiguous: boolean;
+  readonly pageSize: number;
+  readonly writable: boolean;
+  readonly user: boolean;
+  readonly executable: boolean;
+  readonly global: boolean;
+  /** What was shown of the so many bytes before is here once more. */
+  readonly repeats?: number;
+  /** A symbol that stands at its start. */
+  readonly symbol?: string;
+}
+
+export interface PageMapBody {
+  readonly mode: string;
+  readonly facts: readonly PageFact[];
+  readonly start: number;
+  readonly total: number;
+  readonly rows: readonly PageRegionView[];
+  /** Pages by size in bytes. */
+  readonly pages: Readonly<Record<string, number>>;
+  /** There are more tables than were read. */
+  readonly cut: boolean;
 }
 
 // --- the Trap Log
@@ -264,6 +393,9 @@ export interface PanelRequests {
   'ringside/screen': { arguments: ScreenArguments; body: ScreenBody };
   'ringside/input': { arguments: InputArguments; body: void };
   'ringside/devices': { arguments: undefined; body: DevicesBody };
+  'ringside/descriptors': { arguments: { readonly vcpu: number }; body: DescriptorsBody };
+  'ringside/pageWalk': { arguments: PageWalkArguments; body: PageWalkBody };
+  'ringside/pageMap': { arguments: PageMapArguments; body: PageMapBody };
 }
 
 /** The events, by name. */

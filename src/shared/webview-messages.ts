@@ -11,14 +11,18 @@ export type ToPage =
   | { readonly type: 'event'; readonly event: PanelEventName; readonly body: PanelEvents[PanelEventName] }
   | { readonly type: 'response'; readonly id: number; readonly body?: unknown; readonly error?: string }
   /** The trap log is to show one entry. */
-  | { readonly type: 'showTransition'; readonly sequence: number };
+  | { readonly type: 'showTransition'; readonly sequence: number }
+  /** The page tables are to show the walk of an address. */
+  | { readonly type: 'walk'; readonly address: string };
 
 /** Where a click leads. */
 export type Destination =
   | { readonly kind: 'source'; readonly path: string; readonly line: number }
   | { readonly kind: 'disassembly'; readonly address: number }
   | { readonly kind: 'memory'; readonly memoryReference: string }
-  | { readonly kind: 'transition'; readonly sequence: number };
+  | { readonly kind: 'transition'; readonly sequence: number }
+  /** The page walk of a linear address. */
+  | { readonly kind: 'walk'; readonly address: number };
 
 /** From a page to the extension. */
 export type FromPage =

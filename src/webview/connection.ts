@@ -18,6 +18,7 @@ export interface Handlers {
   session(active: boolean): void;
   event<Name extends PanelEventName>(event: Name, body: PanelEvents[Name]): void;
   showTransition?(sequence: number): void;
+  walk?(address: string): void;
 }
 
 export class Connection {
@@ -39,6 +40,9 @@ export class Connection {
           break;
         case 'showTransition':
           handlers.showTransition?.(data.sequence);
+          break;
+        case 'walk':
+          handlers.walk?.(data.address);
           break;
         default:
       }

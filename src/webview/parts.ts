@@ -24,18 +24,33 @@ export function ringMark(place: Place): TemplateResult {
 
 /** An address that leads to its source, or to its instructions. */
 export function codeLink(connection: Connection, at: PlaceInCode): TemplateResult {
-  const follow = (event: Event): void => {
+  const follow = (event: MouseEvent): void => {
     event.stopPropagation();
-    if (at.path !== undefined && at.line !== undefined) connection.open({ kind: 'source', path: at.path, line: at.line });
+    if (event.altKey) connection.open({ kind: 'walk', address: at.address });
+    else if (at.path !== undefined && at.line !== undefined) connection.open({ kind: 'source', path: at.path, line: at.line });
     else connection.open({ kind: 'disassembly', address: at.address });
   };
   const file = at.path?.replace(/^.*[/\\]/, '');
   const title = file === undefined ? `Show the instructions at ${formatLinear(at.address)}` : `${file}:${at.line}`;
-  return html`<button class="link" title=${title} @click=${follow}>${formatLinear(at.address)}${at.symbol ? html` <span class="symbol">${at.symbol}</span>` : nothing}</button>`;
+  return html`<button class="link" title=${`${title}\n${WALK_HINT}`} data-vscode-context=${walkContext(formatLinear(at.address))} @click=${follow}>${formatLinear(at.address)}${at.symbol ? html` <span class="symbol">${at.symbol}</span>` : nothing}</button>`;
 }
 
+const WALK_HINT = 'Alt+click: walk the page tables';
+
+/** For the editor's context menu: see `webview/context` in the manifest. */
+const walkContext = (address: string): string =>
+  JSON.stringify({ webviewSection: 'address', ringsideAddress: address, preventDefaultContextMenuItems: true });
+
 export function memoryLink(connection: Connection, memoryReference: string, text: string): TemplateResult {
-  return html`<button class="link" title="Show the memory" @click=${() => connection.open({ kind: 'memory', memoryReference })}>${text}</button>`;
+  const linear = /^linear:(-?0x[0-9a-f]+)$/i.exec(memoryReference)?.[1];
+  const follow = (event: MouseEvent): void => {
+    event.stopPropagation();
+    if (event.altKey && linear !== undefined) connection.open({ kind: 'walk', address: Number(BigInt.asIntN(64, BigInt(linear))) });
+    else connection.open({ kind: 'memory', memoryReference });
+  };
+  return html`<button class="link" title=${linear === undefined ? 'Show the memory' : `Show the memory\n${WALK_HINT}`} data-vscode-context=${
+    linear === undefined ? nothing : walkContext(linear)
+  } @click=${follow}>${text}</button>`;
 }
 
 export function detailTable(connection: Connection, details: readonly TransitionDetail[]): TemplateResult | typeof nothing {
@@ -60,3 +75,24 @@ export function checkList(checks: readonly TransitionCheck[]): TemplateResult | 
 
 /** One sentence on what the panel will show. */
 export const emptyState = (text: string): TemplateResult => html`<p class="empty">${text}</p>`;
+
+/** Bytes in the unit that fits: `4 KiB`, `2 MiB`, `1 GiB`. */
+export function sizeText(bytes: number): string {
+  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let unit = 0;
+  let value = bytes;
+  while (value >= 1024 && value % 1024 === 0 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${value.toLocaleString('en')} ${units[unit]}`;
+}
+
+/** Which processor a panel shows. */
+export function cpuTabs(names: readonly string[], selected: number, choose: (index: number) => void): TemplateResult | typeof nothing {
+  if (names.length < 2) return nothing;
+  return html`<div role="tablist" class="chips">${names.map(
+    (name, index) =>
+      html`<button role="tab" class="chip" aria-selected=${index === selected} @click=${() => choose(index)}>${name}</button>`,
+  )}</div>`;
+}

@@ -2,7 +2,7 @@
 import { html, nothing, render, type TemplateResult } from 'lit';
 import type { DescriptorView, RingContents, StateEvent, TransitionView, VcpuState } from '../shared/panel-protocol';
 import { Connection } from './connection';
-import { checkList, codeLink, detailTable, emptyState, hex, memoryLink, placeText } from './parts';
+import { checkList, codeLink, cpuTabs, detailTable, emptyState, hex, memoryLink, placeText } from './parts';
 import { ringsPicture } from './rings-picture';
 
 const root = document.querySelector<HTMLElement>('#root') as HTMLElement;
@@ -45,7 +45,11 @@ function page(): TemplateResult {
   const cpu = state?.vcpus[selected] ?? state?.vcpus[0];
   if (!state || !cpu) return emptyState('The guest is starting.');
   return html`
-    ${state.vcpus.length > 1 ? cpuTabs(state.vcpus) : nothing}
+    ${cpuTabs(
+      state.vcpus.map(({ name }) => name),
+      selected,
+      choose,
+    )}
     <div class="rings ${state.running ? 'running' : ''}">
       <div class="picture">${ringsPicture(cpu, cpu.lastTransition)}</div>
       <div class="facts">
@@ -59,13 +63,6 @@ function page(): TemplateResult {
         }
       </div>
     </div>`;
-}
-
-function cpuTabs(vcpus: readonly VcpuState[]): TemplateResult {
-  return html`<div role="tablist" class="chips">${vcpus.map(
-    ({ index, name }) =>
-      html`<button role="tab" class="chip" aria-selected=${index === selected} @click=${() => choose(index)}>${name}</button>`,
-  )}</div>`;
 }
 
 function choose(index: number): void {

@@ -67,7 +67,13 @@ export class Client extends DebugClient {
   /** Initializes and launches; `configure` sets breakpoints before the guest starts. */
   async begin(args: Record<string, unknown>, configure?: () => Promise<unknown>): Promise<void> {
     const initialized = this.waitForEvent('initialized');
-    await this.initializeRequest();
+    await this.initializeRequest({
+      adapterID: 'ringside',
+      clientID: 'tests',
+      linesStartAt1: true,
+      columnsStartAt1: true,
+      pathFormat: 'path',
+    });
     await this.ask('launch', args);
     await initialized;
     await configure?.();

@@ -1,5 +1,8 @@
 /** What a user does at the screen. Each flow has a workbench of its own, with rings.asm open. */
 import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 const STEP = 30_000;
 
@@ -124,6 +127,76 @@ async function panels(label, { page, folder, shot }, theme, kind) {
   await shot(`${label}-trap-log`);
 }
 
+const KERNEL = fileURLToPath(new URL('../../.cache/kernels/amd64/', import.meta.url));
+
+/** Debian's kernel, stopped at a function by its name: its page tables and descriptor tables. */
+async function kernelPanels(label, { page, folder, shot }, theme, kind) {
+  const launch = {
+    version: '0.2.0',
+    configurations: [
+      {
+        type: 'ringside',
+        request: 'launch',
+        name: 'debian',
+        kernel: `${KERNEL}vmlinuz`,
+        initrd: `${KERNEL}initramfs.cpio`,
+        unpackKernel: true,
+        append: 'console=ttyS0 nokaslr nolapic noapic nosmp',
+        memory: '256M',
+        breakOn: ['sched_init'],
+      },
+    ],
+  };
+  mkdirSync(join(folder, '.vscode'));
+  writeFileSync(join(folder, '.vscode/launch.json'), JSON.stringify(launch));
+  await chooseTheme(page, theme, kind);
+  await eventually('the start of the kernel', async () => {
+    await page.keyboard.press('Control+p');
+    await page.locator('.quick-input-widget input').waitFor({ state: 'visible', timeout: STEP });
+    await page.keyboard.type('debug debian');
+    const row = page.locator('.quick-input-list .monaco-list-row').filter({ hasText: 'debian' }).first();
+    await row.waitFor({ state: 'visible', timeout: 5000 });
+    await row.click();
+    await page.locator('.debug-toolbar .codicon-debug-stop').first().waitFor({ timeout: STEP });
+    return true;
+  });
+  await page
+    .locator('.debug-call-stack')
+    .getByText('sched_init')
+    .first()
+    .waitFor({ timeout: 2 * STEP });
+  await shot(`${label}-kernel-stop`);
+  await command(page, 'Ringside: Focus on Page Tables View');
+  const tables = await panelFrame(page, /linear.*to.*size/s);
+  await tables.locator('.levels .level').first().waitFor({ timeout: STEP });
+  assert.equal(await tables.locator('.levels .level').count(), 3);
+  assert.match(await tables.locator('.lead').textContent(), /sched_init.*physical.*2 MiB/s);
+  await eventually('the map', async () => /_text/.test(await tables.locator('.regions').textContent()));
+  await tables.locator('#address').fill('0');
+  await tables.locator('#address').press('Enter');
+  await eventually('the reason of a fault', async () => /is not present/.test(await tables.locator('.reason').textContent()));
+  await shot(`${label}-page-tables-panel`);
+  await command(page, 'View: Toggle Maximized Panel');
+  await tables.locator('#address').fill('linux_banner');
+  await tables.locator('#address').press('Enter');
+  await eventually('the walk of a symbol', async () => /linux_banner/.test(await tables.locator('.lead').textContent()));
+  await tables.locator('.verdicts .failed').first().click();
+  await shot(`${label}-page-tables`);
+  await command(page, 'Ringside: Focus on Descriptor Tables View');
+  const descriptors = await panelFrame(page, /copy as JSON/);
+  await descriptors.getByRole('tab', { name: /IDT/ }).click();
+  await eventually('the handlers', async () => /asm_exc_page_fault/.test(await descriptors.locator('.grid').textContent()));
+  await shot(`${label}-idt`);
+  for (const [name, text] of [
+    ['GDT', /busy 64-bit TSS/],
+    ['TSS', /IST1/],
+  ]) {
+    await descriptors.getByRole('tab', { name }).click();
+    await eventually(`the ${name}`, async () => text.test(await descriptors.locator('.grid').textContent()));
+    await shot(`${label}-${name.toLowerCase()}`);
+  }
+}
+
 export const flows = [
   {
     name: 'F5 without a launch.json, a gutter breakpoint, steps from ring 3 to ring 0',
@@ -145,4 +218,11 @@ export const flows = [
   { name: 'the panels in the dark theme', run: (context) => panels('dark', context, 'Dark Modern', 'vs-dark') },
   { name: 'the panels in the light theme', run: (context) => panels('light', context, 'Light Modern', 'vs') },
   { name: 'the panels in high contrast', run: (context) => panels('high-contrast', context, 'Dark High Contrast', 'hc-black') },
+  ...(existsSync(KERNEL)
+    ? [
+        { name: 'a kernel in the dark theme', run: (context) => kernelPanels('dark', context, 'Dark Modern', 'vs-dark') },
+        { name: 'a kernel in the light theme', run: (context) => kernelPanels('light', context, 'Light Modern', 'vs') },
+        { name: 'a kernel in high contrast', run: (context) => kernelPanels('high-contrast', context, 'Dark High Contrast', 'hc-black') },
+      ]
+    : []),
 ];

@@ -1,6 +1,6 @@
 /**
  * The extension in a real VS Code workbench in headless Chromium: the suite in the extension host, then the flows of a
- * user at the screen. `node test/workbench/run.mjs [host|flows]`
+ * user at the screen. `node test/workbench/run.mjs [host|flows [part of a flow's name]]`
  */
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -82,10 +82,11 @@ function timeout(milliseconds, what) {
   );
 }
 
-async function userFlows(browser) {
+/** @param filter part of the names of those that are to be run */
+async function userFlows(browser, filter = '') {
   let passed = 0;
   let failed = 0;
-  for (const { name, run } of flows) {
+  for (const { name, run } of flows.filter((flow) => flow.name.includes(filter))) {
     const folder = workspace();
     const workbench = await startWorkbench({ smoke: true });
     const url = workbenchUrl(workbench, folder, [
@@ -113,7 +114,7 @@ async function userFlows(browser) {
   return { passed, failed };
 }
 
-async function main([only]) {
+async function main([only, filter]) {
   const why = obstacle();
   if (why) {
     say(`skipped: the tests in a real VS Code (${why})`);
@@ -126,7 +127,7 @@ async function main([only]) {
   const results = [];
   try {
     if (only !== 'flows') results.push(await hostSuite(browser));
-    if (only !== 'host') results.push(await userFlows(browser));
+    if (only !== 'host') results.push(await userFlows(browser, filter));
   } finally {
     await browser.close();
   }

@@ -5,8 +5,10 @@
  * A symbol's value is a linear address. In `[…]` an address without segment is an offset in the segment that the
  * processor would take (SS where the base is a stack register, else DS), unless a symbol is part of it: then it is linear.
  */
+import type { FloatNotation } from '../../engines/engine';
 import { formatReference } from '../memory/reference';
 import type { Environment } from './environment';
+import { parseFloatText } from './floats';
 import { type Assignment, type Expression, ExpressionError, type Size } from './syntax';
 import { ArithmeticError, asSigned, bytesToValue, combine, cut, type Location, plain, type Value, valueToBytes } from './values';
 
@@ -19,6 +21,11 @@ export function compile(expression: Expression, environment: Environment): Evalu
       const value = plain(expression.value);
       return () => value;
     }
+    case 'fraction':
+      throw new ExpressionError(
+        'a number with a fraction can be put into an element such as xmm0.f32.1 or into st0, not computed with',
+        expression.at,
+      );
     case 'name':
       return compileName(expression, environment);
     case 'memory':
@@ -107,7 +114,7 @@ function addressValue(target: Location, environment: Environment): Value {
 
 function registerValue(name: string, environment: Environment): Value {
   const register = environment.register(name);
-  return register ? { value: register.value, bits: register.bits } : plain(0n);
+  return register ? { value: register.value, bits: register.bits, float: register.float } : plain(0n);
 }
 
 function compileMemory({ size, address, at }: Expression & { kind: 'memory' }, environment: Environment): Evaluate {
@@ -204,8 +211,25 @@ export interface Assigned {
   readonly size: number;
 }
 
+const SPECIAL: ReadonlySet<string> = new Set(['inf', 'infinity', 'nan', 'snan']);
+
+/** The bits of a number written as people write numbers; undefined for hexadecimal ones, which are bits themselves, and for the rest. */
+function floatBits(value: Expression, float: FloatNotation): bigint | undefined {
+  const negative = value.kind === 'unary' && value.operator === '-';
+  const number = negative ? value.of : value;
+  let text: string | undefined;
+  if (number.kind === 'fraction') text = number.text.replaceAll('_', '');
+  else if (number.kind === 'number' && number.decimal) text = String(number.value);
+  else if (number.kind === 'name' && SPECIAL.has(number.name.toLowerCase())) text = number.name;
+  return text === undefined ? undefined : parseFloatText(`${negative ? '-' : ''}${text}`, float);
+}
+
 /** @throws ExpressionError for what cannot be assigned to, or a value that does not fit */
 export function assign({ target, operator, value, at }: Assignment, environment: Environment): Assigned {
+  const float = target.kind === 'name' && !operator ? environment.register(target.name.toLowerCase())?.float : undefined;
+  const bits = float && floatBits(value, float);
+  if (bits !== undefined)
+    return assign({ kind: 'assignment', target, operator, value: { kind: 'number', value: bits, at }, at }, environment);
   const evaluate = compile(operator ? { kind: 'binary', operator, left: target, right: value, at } : value, environment);
   if (target.kind === 'memory') {
     const locate = compileAddress(target.address, environment);

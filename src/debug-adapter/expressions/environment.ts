@@ -1,11 +1,11 @@
 /** What the names in an expression stand for, and where its memory is: the guest, as the expressions see it. */
-import type { AddressSpace } from '../../engines/engine';
+import type { AddressSpace, FloatNotation } from '../../engines/engine';
 
 export interface Environment {
   /** Code size at the next instruction: the size of `[…]` where nothing says another. */
   readonly bits: 16 | 32 | 64;
   /** A register, a part of one, a flag or a field (`cs.base`), lower case. */
-  register(name: string): { readonly value: bigint; readonly bits: number } | undefined;
+  register(name: string): { readonly value: bigint; readonly bits: number; readonly float?: FloatNotation } | undefined;
   /** @throws Error with one line that says why it cannot be changed */
   setRegister(name: string, value: bigint): void;
   /** `$error`, `$vector`, `$port` and what else the moment knows, without the `$`; undefined for a name that never exists. */

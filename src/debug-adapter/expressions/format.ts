@@ -1,4 +1,5 @@
 /** Values as text. */
+import { formatFloat } from './floats';
 import { asSigned, type Value } from './values';
 
 /** Hexadecimal with all digits of a width in bits. */
@@ -9,6 +10,7 @@ export function hexOf(value: bigint, bits: number): string {
 
 /** Hexadecimal with the value's width; plain numbers decimal, single bits as they are. */
 export function formatValue(value: Value, hex = false): string {
+  if (value.float && !hex) return formatFloat(value.value, value.float);
   if (value.signed && !hex) return String(asSigned(value));
   if (value.bits === 0) return hex ? signedHex(value.value) : String(value.value);
   if (value.bits < 4) return String(value.value);
@@ -23,6 +25,7 @@ function signedHex(value: bigint): string {
 export function explainValue(value: Value, name?: string): string {
   const text = formatValue(value);
   const other: string[] = [];
+  if (value.float) return `${text}  ${hexOf(value.value, value.bits)}`;
   if (value.bits === 0) {
     if (value.value > 9n || value.value < 0n) other.push(signedHex(value.value));
   } else if (value.bits >= 4) {

@@ -73,17 +73,17 @@ export class GuestEnvironment implements Environment {
     return this.cpu.bits;
   }
 
-  register(name: string): { readonly value: bigint; readonly bits: number } | undefined {
+  register(name: string): ReturnType<Environment['register']> {
     const { cpu } = this;
     const whole = cpu.register(name);
-    if (whole) return whole;
+    if (whole) return name.startsWith('st') ? { ...whole, float: cpu.registerNamed(name)?.float } : whole;
     const flag = Object.hasOwn(FLAG_BITS, name) ? FLAG_BITS[name] : undefined;
     if (flag) {
       const flags = cpu.register('eflags')?.value ?? 0n;
       return { value: (flags >> BigInt(flag[0])) & mask(flag[1]), bits: flag[1] };
     }
     const field = this.field(name);
-    return field && { value: field.value, bits: field.bits };
+    return field && { value: field.value, bits: field.bits, float: field.field.float };
   }
 
   /** `cs.base`, `cr0.pe`. */

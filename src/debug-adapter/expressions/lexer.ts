@@ -3,10 +3,12 @@ import { ExpressionError } from './syntax';
 
 export type Token =
   | { readonly kind: 'number'; readonly value: bigint; readonly text: string; readonly at: number }
-  | { readonly kind: 'name' | 'operator'; readonly text: string; readonly at: number }
+  | { readonly kind: 'name' | 'operator' | 'fraction'; readonly text: string; readonly at: number }
   | { readonly kind: 'end'; readonly text: ''; readonly at: number };
 
 const NAME = /[A-Za-z_.?@$][\w.$?@#~]*/y;
+/** A number with a fraction. */
+const FRACTION = /\d[\d_]*\.\d*(?:e[-+]?\d+)?(?![\w.])/iy;
 const NUMBER = /\d\w*/y;
 const CHARACTERS = /'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"/y;
 const OPERATORS = /<<=|>>=|\|\||&&|==|!=|<>|<=|>=|<<|>>|\+=|-=|\*=|\/=|%=|&=|\|=|\^=|[-+*/%&|^~!<>=()[\]:,]/y;
@@ -28,10 +30,11 @@ export function tokenize(text: string): Token[] {
     const found = match(CHARACTERS);
     return found ? { kind: 'number', value: packCharacters(found, at), text: found[0], at } : undefined;
   };
-  const plainAt = (kind: 'name' | 'operator', pattern: RegExp): Token | undefined => {
+  const plainAt = (kind: 'name' | 'operator' | 'fraction', pattern: RegExp): Token | undefined => {
     const found = match(pattern)?.[0];
     return found === undefined ? undefined : { kind, text: found, at };
   };
+  const fractionAt = () => plainAt('fraction', FRACTION);
   const nameAt = () => plainAt('name', NAME);
   const operatorAt = () => plainAt('operator', OPERATORS);
   while (at < text.length) {
@@ -40,7 +43,7 @@ export function tokenize(text: string): Token[] {
       at += spaces[0].length;
       continue;
     }
-    const token = numberAt() ?? nameAt() ?? charactersAt() ?? operatorAt();
+    const token = fractionAt() ?? numberAt() ?? nameAt() ?? charactersAt() ?? operatorAt();
     if (!token) throw new ExpressionError(`the character '${text[at]}' has no meaning here`, at);
     tokens.push(token);
     at += token.text.length;

@@ -125,7 +125,11 @@ class Parser {
     const { token } = this;
     if (token.kind === 'number') {
       this.advance();
-      return { kind: 'number', value: token.value, at: token.at };
+      return { kind: 'number', value: token.value, at: token.at, ...(/^\d+$/.test(token.text) && { decimal: true }) };
+    }
+    if (token.kind === 'fraction') {
+      this.advance();
+      return { kind: 'fraction', text: token.text, at: token.at };
     }
     if (token.kind === 'name') return this.named();
     if (this.is('[')) return this.memory(undefined, token.at);

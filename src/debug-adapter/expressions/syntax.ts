@@ -25,7 +25,9 @@ export type BinaryOperator =
   | '%';
 
 export type Expression =
-  | { readonly kind: 'number'; readonly value: bigint; readonly at: number }
+  | { readonly kind: 'number'; readonly value: bigint; readonly at: number /** Written in decimal. */; readonly decimal?: boolean }
+  /** `1.5`: to be put where numbers with a fraction live. */
+  | { readonly kind: 'fraction'; readonly text: string; readonly at: number }
   /** A register, flag, register's field (`cs.base`), symbol, constant or `$` variable. */
   | { readonly kind: 'name'; readonly name: string; readonly at: number }
   /** `[address]`, with or without a size before it. */

@@ -1,5 +1,5 @@
 /** Values of expressions and the arithmetic on them. */
-import type { AddressSpace } from '../../engines/engine';
+import type { AddressSpace, FloatNotation } from '../../engines/engine';
 import type { BinaryOperator } from './syntax';
 
 export interface Location {
@@ -16,6 +16,8 @@ export interface Value {
   readonly location?: Location;
   /** What it points to, for an address. */
   readonly target?: Location;
+  /** It is a number with a fraction, of which `value` is the bits. */
+  readonly float?: FloatNotation;
   /** It is to be read as signed. */
   readonly signed?: boolean;
 }

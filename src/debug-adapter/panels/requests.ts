@@ -1,5 +1,5 @@
 /** The panels' own requests: see `shared/panel-protocol.ts`. */
-import type { ExternalInput } from '../../engines/engine';
+import type { ExternalInput, VirtualCpu } from '../../engines/engine';
 import type { Encoded, InputArguments, ScreenBody } from '../../shared/panel-protocol';
 import type { Screen } from '../../shared/screen';
 import type { Guest } from '../guest';
@@ -9,6 +9,8 @@ import type { Handlers, RequestContext } from '../protocol/requests';
 import { describe } from '../protocol/shapes';
 import type { Session } from '../session';
 import { FilteredLog } from './filtered-log';
+import { descriptorsOf } from './descriptor-tables';
+import { PageMaps, walkOf } from './page-tables';
 import { extentOf } from './state-reporter';
 import { checkFilter, filterTest, rowOf, viewOf } from './transition-views';
 
@@ -19,6 +21,7 @@ const PIECE = 2000;
 
 export function panelRequests(session: Session): Handlers {
   const logs = new WeakMap<Guest, FilteredLog>();
+  const maps = new PageMaps();
   const logOf = (guest: Guest): FilteredLog => {
     let log = logs.get(guest);
     if (!log) {
@@ -79,12 +82,28 @@ export function panelRequests(session: Session): Handlers {
 
     'ringside/devices': () => ({ devices: session.guest.engine.devices().map(({ name, facts }) => ({ name, facts: [...facts] })) }),
 
+    'ringside/descriptors': ({ vcpu }) => descriptorsOf(session.guest, vcpuOf(session.guest, vcpu)),
+
+    'ringside/pageWalk': ({ vcpu, address }) => walkOf(session.guest, vcpuOf(session.guest, vcpu), address),
+
+    'ringside/pageMap': ({ vcpu, start, count, merged }) => {
+      if (count > MOST_ROWS) throw new UserError(`${count} rows are too many at once; at most ${MOST_ROWS}`);
+      return maps.page(session.guest, vcpuOf(session.guest, vcpu), start, count, merged === true);
+    },
+
     'ringside/input': (args) => {
       const { guest } = session;
       guest.engine.input(inputOf(args));
       guest.runner.wake();
     },
   };
+}
+
+/** @throws UserError for a processor that is not there */
+function vcpuOf({ engine }: Guest, index: number): VirtualCpu {
+  const cpu = engine.cpus[index];
+  if (!cpu) throw new UserError(`there is no vCPU ${describe(index)}; there are 0 to ${engine.cpus.length - 1}`);
+  return cpu;
 }
 
 function screenOf({ engine }: Guest, since: string | undefined): ScreenBody {

@@ -1,10 +1,12 @@
 /** What the Rings panel shows: in each ring its descriptors, gates, stack and code. */
 import type { VirtualCpu } from '../../engines/engine';
 import type { DescriptorView, RingCode, RingContents, RingStack, RingsView } from '../../shared/panel-protocol';
+import { formatLinear } from '../../shared/addresses';
 import type { Ring } from '../../shared/transition';
 import type { Guest } from '../guest';
 import { formatReference } from '../memory/reference';
-import { fieldOf, readNumber, stackTop, stackWidth } from '../state/cpu-facts';
+import { hexOf } from '../expressions/format';
+import { addressField, fieldOf, inLongMode, readNumber, signedAddress, stackTop, stackWidth } from '../state/cpu-facts';
 import { frameName } from '../state/stack-frames';
 import type { Frame } from '../state/stack';
 import { type DescriptorReader, readDescriptors, showTable, tableOf } from './descriptors';
@@ -15,7 +17,7 @@ const RINGS: readonly Ring[] = [0, 1, 2, 3];
 const MOST_GATES = 40;
 const WIDE_TSS = 8;
 
-const hex = (value: number, digits = 8): string => `0x${value.toString(16).padStart(digits, '0')}`;
+const hex = (value: number, digits: number): string => `0x${value.toString(16).padStart(digits, '0')}`;
 
 export function ringsOf(guest: Guest, cpu: VirtualCpu): RingsView {
   const { engine, program, environment } = guest;
@@ -76,7 +78,7 @@ function stackOf(ring: Ring, guest: Guest, cpu: VirtualCpu, frames: readonly Fra
   if (left?.kind === 'code' && left.stack !== undefined && ring > cpu.place.ring) {
     return {
       selector: '',
-      pointer: hex(left.stack),
+      pointer: formatLinear(left.stack),
       memoryReference: formatReference({ space: 'linear', address: left.stack }),
       source: 'saved',
     };
@@ -89,7 +91,7 @@ function currentStack(cpu: VirtualCpu): RingStack {
   const pointer = cpu.register(width === 2 ? 'sp' : width === 4 ? 'esp' : 'rsp')?.value ?? 0n;
   return {
     selector: hex(Number(cpu.register('ss')?.value ?? 0n), 4),
-    pointer: hex(Number(pointer), width * 2),
+    pointer: hexOf(pointer, width * 8),
     memoryReference: formatReference({ space: 'linear', address: stackTop(cpu) }),
     source: 'current',
   };
@@ -97,11 +99,12 @@ function currentStack(cpu: VirtualCpu): RingStack {
 
 /** SS:ESP of an inner ring in the task state segment (manual, "Task-State Segment"). */
 function taskStack(ring: Ring, { engine, environment }: Guest, cpu: VirtualCpu): RingStack | undefined {
-  const base = fieldOf(cpu, 'tr', 'base');
+  const base = addressField(cpu, 'tr', 'base');
   const type = fieldOf(cpu, 'tr', 'type');
   if (base === undefined || type === undefined || cpu.register('tr')?.value === 0n) return undefined;
+  if (inLongMode(cpu)) return longTaskStack(ring, engine, cpu, base);
   const wide = (Number(type) & WIDE_TSS) !== 0;
-  const at = Number(base) + (wide ? 4 + ring * 8 : 2 + ring * 4);
+  const at = base + (wide ? 4 + ring * 8 : 2 + ring * 4);
   const pointer = readNumber(engine, cpu.index, 'linear', at, wide ? 4 : 2);
   const selector = readNumber(engine, cpu.index, 'linear', at + (wide ? 4 : 2), 2);
   if (pointer === undefined || selector === undefined || (selector & ~3) === 0) return undefined;
@@ -119,8 +122,20 @@ function taskStack(ring: Ring, { engine, environment }: Guest, cpu: VirtualCpu):
   };
 }
 
+/** RSP of an inner ring in the 64-bit task state segment. */
+function longTaskStack(ring: Ring, engine: Guest['engine'], cpu: VirtualCpu, base: number): RingStack | undefined {
+  const pointer = readNumber(engine, cpu.index, 'linear', base + 4 + ring * 8, 8);
+  if (pointer === undefined || pointer === 0) return undefined;
+  return {
+    selector: '',
+    pointer: formatLinear(pointer),
+    memoryReference: formatReference({ space: 'linear', address: pointer }),
+    source: 'tss',
+  };
+}
+
 function taskOf(cpu: VirtualCpu): Pick<RingsView, 'task'> {
-  const register = cpu.registers().find(({ name }) => name === 'tr');
+  const register = cpu.registerNamed('tr');
   const field = (name: string) => register?.fields.find((each) => each.name === name);
   const base = field('base');
   if (!register || register.value === 0n || !base) return {};
@@ -128,8 +143,8 @@ function taskOf(cpu: VirtualCpu): Pick<RingsView, 'task'> {
     task: {
       selector: Number(register.value),
       type: field('type')?.meaning ?? '',
-      base: hex(Number(base.value)),
-      limit: hex(Number(field('limit')?.value ?? 0n)),
+      base: formatLinear(signedAddress(base.value)),
+      limit: hexOf(field('limit')?.value ?? 0n, 32),
     },
   };
 }

@@ -15,6 +15,9 @@ describe('what the panels are made of', () => {
       'ringside.showSerial',
       'ringside.rings.focus',
       'ringside.trapLog.focus',
+      'ringside.pageTables.focus',
+      'ringside.descriptors.focus',
+      'ringside.walkPages',
       'ringside.screen.focus',
     ]) {
       assert.ok(commands.includes(name), `no command ${name}`);

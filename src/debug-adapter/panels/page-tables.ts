@@ -1,0 +1,104 @@
+/** The Page Tables panel's data: the walk of an address, and what all tables map. */
+import type { PageMap, PageRegion, VirtualCpu } from '../../engines/engine';
+import type { PageMapBody, PageRegionView, PageWalkBody } from '../../shared/panel-protocol';
+import { compileAddress } from '../expressions/compile';
+import { hexOf } from '../expressions/format';
+import { parseExpression } from '../expressions/parser';
+import type { Guest } from '../guest';
+import { formatReference } from '../memory/reference';
+import { UserError } from '../protocol/errors';
+import { describe } from '../protocol/shapes';
+import { inLongMode, linear } from '../state/cpu-facts';
+import { placeInCode } from './places';
+
+/** @param text an expression that gives an address @throws UserError */
+export function walkOf(guest: Guest, cpu: VirtualCpu, text: string): PageWalkBody {
+  const address = addressOf(guest, cpu, text);
+  const { pageTables } = cpu;
+  const { entries, physical, pageSize, verdicts } = pageTables.walk(linear(address));
+  return {
+    mode: pageTables.mode,
+    facts: pageTables.facts(),
+    at: placeInCode(address, guest.program),
+    entries: entries.map(({ level, index, address: at, value, bits, fields, covers }) => ({
+      level,
+      index,
+      ...(at !== undefined && {
+        address: hexOf(BigInt(at), bits === 64 ? 40 : 32),
+        memoryReference: formatReference({ space: 'physical', address: at }),
+      }),
+      value: hexOf(value, bits),
+      fields: fields.map(({ name, value: part, low = 0, high = low, meaning }) => ({
+        name,
+        value: high === low ? String(part) : hexOf(part, high - low + 1),
+        meaning,
+      })),
+      covers,
+    })),
+    ...(physical !== undefined && {
+      physical: {
+        address: hexOf(BigInt(physical), physical < 2 ** 32 ? 32 : 40),
+        memoryReference: formatReference({ space: 'physical', address: physical }),
+        pageSize: pageSize ?? 0,
+      },
+    }),
+    verdicts: verdicts.map(({ errorCode, ...verdict }) => ({
+      ...verdict,
+      ...(errorCode !== undefined && { errorCode: hexOf(BigInt(errorCode), 16) }),
+    })),
+  };
+}
+
+function addressOf({ environment }: Guest, cpu: VirtualCpu, text: unknown): number {
+  if (typeof text !== 'string' || text.trim() === '') throw new UserError(`'address' must be an expression, not ${describe(text)}`);
+  environment.vcpu = cpu.index;
+  let space: string;
+  let address: number;
+  try {
+    const expression = parseExpression(text);
+    // A number or register alone is a linear address, without a segment.
+    const far = expression.kind === 'space' || expression.kind === 'far';
+    ({ space, address } = compileAddress(far ? expression : { kind: 'space', space: 'linear', of: expression, at: 0 }, environment)());
+  } catch (error) {
+    throw new UserError((error as Error).message);
+  }
+  if (space !== 'linear') throw new UserError('page tables are walked for linear addresses');
+  const long = inLongMode(cpu);
+  if (long ? address < -(2 ** 47) || address >= 2 ** 47 : address < 0 || address >= 2 ** 32) {
+    throw new UserError(long ? `${hexOf(BigInt(address), 64)} is not canonical` : `${hexOf(BigInt(address), 64)} does not fit 32 bits`);
+  }
+  return address;
+}
+
+/** Keeps what was read last: a panel asks for it page by page. */
+export class PageMaps {
+  private guest: Guest | undefined;
+  private key = '';
+  private map: PageMap = { regions: [], pages: {}, cut: false };
+
+  page(guest: Guest, cpu: VirtualCpu, start: number, count: number, merged: boolean): PageMapBody {
+    const { pageTables } = cpu;
+    const key = `${guest.generation}:${guest.engine.instructionCount}:${cpu.index}:${merged}`;
+    if (this.guest !== guest || this.key !== key) {
+      this.map = pageTables.map(merged);
+      this.guest = guest;
+      this.key = key;
+    }
+    const { regions, pages, cut } = this.map;
+    const first = Math.max(0, Math.min(start, regions.length));
+    return {
+      mode: pageTables.mode,
+      facts: pageTables.facts(),
+      start: first,
+      total: regions.length,
+      rows: regions.slice(first, first + Math.max(0, count)).map((region) => rowOf(region, guest)),
+      pages,
+      cut,
+    };
+  }
+}
+
+function rowOf(region: PageRegion, { program }: Guest): PageRegionView {
+  const found = program.symbolAt(region.start);
+  return { ...region, end: region.start + region.size - 1, ...(found?.offset === 0 && { symbol: found.symbol.name }) };
+}
