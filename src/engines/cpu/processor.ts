@@ -50,6 +50,8 @@ interface Signals {
 export class Processor extends Execution {
   private readonly handlers: Handlers;
   private readonly fetcher: Fetcher;
+  /** All processors of the machine: they share decoded blocks, so a block has the probes that any of them wants. */
+  peers: readonly Processor[] = [this];
   /** An exception that a hook held back, to be delivered when the run goes on. */
   private held: GuestFault | undefined;
   /** Address of an instruction whose probe has been looked at; -1 for none. */
@@ -252,9 +254,9 @@ export class Processor extends Execution {
     }
     const kind = this.parts.memory.kindOf(frame);
     if (kind !== FrameKind.ram && kind !== FrameKind.rom) return undefined;
-    const { hooks, debug } = this;
+    const { hooks } = this;
     const page = pageOf(linear);
-    const probed = debug.breaksOnPage(page) || (hooks !== undefined && (hooks.probesOpcodes || hooks.probedPage(page)));
+    const probed = this.peers.some(({ debug }) => debug.breaksOnPage(page)) || (hooks !== undefined && (hooks.probesOpcodes || hooks.probedPage(page)));
     const place = { frame, offset: linear & 0xfff, bits: state.codeBits, probed };
     const record = this.blocks.find(place) ?? this.blocks.build(place, this.probeFrom(linear));
     if (record !== undefined) {
@@ -273,7 +275,7 @@ export class Processor extends Execution {
   private probeFrom(start: LinearAddress) {
     return (distance: number, instruction: Instruction): boolean => {
       const address = this.state.advance(start, distance);
-      return this.debug.breaksAt(address) || (this.hooks?.wants(address, instruction) ?? false);
+      return this.peers.some(({ debug }) => debug.breaksAt(address)) || (this.hooks?.wants(address, instruction) ?? false);
     };
   }
 

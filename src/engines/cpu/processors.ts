@@ -66,6 +66,7 @@ export class Processors {
   private connect(): void {
     const { list, blocks } = this;
     const { memory, clock } = this.parts;
+    for (const processor of list) processor.peers = list;
     blocks.onCodeFrame = (frame) => list.forEach(({ mmu }) => mmu.protectFrame(frame));
     blocks.onFlush = () => list.forEach(({ mmu }) => mmu.flushJumps());
     memory.onCodeWrite = (frame, offset, length) => blocks.invalidate(frame, offset, length);
