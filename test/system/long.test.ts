@@ -16,8 +16,93 @@ interface Guest {
   readonly manual?: readonly string[];
 }
 
+const qemu = (reason: string, experiments: readonly string[]): Fault => ({ oracle: 'qemu', reason, experiments });
+const bochs = (reason: string, experiments: readonly string[]): Fault => ({ oracle: 'bochs', reason, experiments });
+
 const GUESTS: readonly Guest[] = [
   { name: 'long-modes', without: { qemu: 'it takes reserved bits and modes that do not go together, and does not come back' } },
+  {
+    name: 'long-interrupts',
+    faults: [
+      qemu('gives index * 16 in the error code for a gate, with EXT clear', [
+        'from compatibility mode',
+        'type 0',
+        'task gate',
+        '16-bit interrupt gate',
+        '16-bit trap gate',
+        'call gate',
+        'busy TSS',
+        'data',
+        'not present',
+        'wrong type and not present',
+        'DPL 0 from ring 3',
+        'DPL 0 and not present from ring 3',
+        'INT beyond the IDT',
+        'INT beyond the IDT from ring 3',
+        'INT at the last gate but a byte',
+        '#UD through no gate',
+        '#UD through a gate that is not present',
+        'INT3 in ring 3 needs DPL 3',
+        'INT 1 does',
+        'INT 13 has an error code',
+      ]),
+      qemu('leaves EXT clear where delivering an exception faults', [
+        '#UD through a null selector',
+        '#UD through 32-bit code',
+        '#UD through code that is not present',
+        '#UD through an interrupt stack that is not canonical',
+        '#UD with a TSS too short for IST 1',
+      ]),
+      qemu('finds an address that is not canonical only when it fetches there', [
+        'handler not canonical',
+        'handler not canonical, negative',
+        '#UD through a handler that is not canonical',
+        'IRETQ to an RIP that is not canonical',
+        'IRETQ to an RIP that is not canonical in ring 3',
+      ]),
+      qemu('gives #GP, not #SS, for stacks and RBP; an access that begins in canonical space belongs to it', [
+        'IST 3, canonical and not mapped',
+        '#SS onto a stack that is not canonical',
+        '#UD onto a stack that is not canonical',
+        '#SS with a canonical end',
+        '#SS of a PUSH below canonical addresses',
+        '#GP of data beyond canonical addresses',
+        '#SS of data by RBP',
+        '#GP of data by RBP with DS named',
+      ]),
+      qemu('makes SS null at an interrupt stack without a change of ring; the manual: SS changes with CPL alone', [
+        'handler not mapped',
+        'trap gate keeps IF',
+        'NT, AC and ID in the handler',
+      ]),
+      qemu('does not know INT1 on this processor', ['INT1 in ring 3 does not']),
+      qemu('takes a null SS for code that is not 64-bit', ['IRETQ onto SS 0 in 32-bit code']),
+      qemu('takes L and D both set', ['IRETQ to L and D']),
+      qemu('keeps all of RIP in compatibility mode', ['IRETQ with a high RIP in 32-bit code']),
+      qemu('drops an NMI that comes within the handler of one', ['NMIs, the second held until IRET']),
+      bochs('names SS in the error code; the manual, INT n: "#SS(EXT)" with an IDT of 64-bit gates', [
+        'IST 3, not canonical',
+        'IST 3, next to canonical',
+        'RSP0 at the end of the canonical half',
+        'RSP0 not canonical',
+        '#UD through an interrupt stack that is not canonical',
+      ]),
+      bochs('leaves RF set by the first fault; #DF is an abort, and RF is pushed as 1 for faults alone ("Debug Exceptions")', [
+        '#GP without a gate',
+        '#PF without a gate',
+        '#DE without a gate',
+        '#PF onto a stack that is not mapped',
+        '#SS onto a stack that is not canonical',
+      ]),
+      bochs('clears RF before INT n pushes it', ['IRETQ with RF']),
+      bochs('pops no stack where IRETD stays in its ring; the manual, IRET: 64-bit code always does', ['IRETD of 64-bit code']),
+      bochs('looks at SS before RIP', ['IRETQ on a stack that is not canonical']),
+    ],
+    manual: [
+      '#UD through an interrupt stack that is not canonical: vector=0c error=0001 rip=+0000 cs=0008 flags=010000 ss:rsp=0010:0000000000090000',
+      '#SS onto a stack that is not canonical: vector=08 error=0000 rip=+000a cs=0008 flags=000000 ss:rsp=0010:0000900000000000',
+    ],
+  },
 ];
 
 describe.each(GUESTS)('the guest $name', ({ name, machine = LONG, without = {}, faults = [], manual }) => {
@@ -28,12 +113,23 @@ describe.each(GUESTS)('the guest $name', ({ name, machine = LONG, without = {}, 
       await compareGuest(makeRom(assembleGuest(`${name}.asm`)), oracle, { faults, manual }, machine);
     });
   }
+
+  it('has an oracle for each line where one of them is at fault', () => {
+    const faulty = (oracle: Oracle): readonly string[] =>
+      without[oracle] ? [] : faults.filter((fault) => fault.oracle === oracle).flatMap(({ experiments }) => experiments);
+    const alone = (['qemu', 'bochs'] as const).flatMap((oracle) => {
+      const other: Oracle = oracle === 'qemu' ? 'bochs' : 'qemu';
+      return faulty(oracle).filter((experiment) => without[other] || faulty(other).includes(experiment));
+    });
+    const open = alone.filter((experiment) => !(manual ?? []).some((line) => line.startsWith(`${experiment}: `)));
+    expect(open, 'neither an oracle nor the manual is quoted for these').toEqual([]);
+  });
 });
 
 it('comes back from a guest whose every fault leads to the next', () => {
   const engine = new EmulatorEngine({ memory: 4 << 20, bios: makeRom(assembleGuest('endless.asm')) });
   let stop = engine.run({ instructions: 10_000 });
-  for (let i = 0; i < 10 && stop.reason === 'slice'; i++) stop = engine.run({ instructions: 10_000 });
+  for (let i = 0; i < 4 && stop.reason === 'slice'; i++) stop = engine.run({ instructions: 10_000 });
   expect(stop.reason).toBe('slice');
-  expect(engine.instructionCount).toBeGreaterThanOrEqual(100_000);
+  expect(engine.instructionCount).toBeGreaterThanOrEqual(50_000);
 });

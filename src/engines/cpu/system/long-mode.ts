@@ -24,7 +24,9 @@ function pointerInTss(cpu: Cpu, offset: number, ext: number): number {
   const tss = cpu.state.segment(Seg.tr);
   if (offset + 7 > tss.limit)
     throw new GuestFault(Vector.ts, selectorCode(tss.selector) + ext, 'the TSS is too short for the stack pointer');
-  return cpu.mmu.read(cpu.state.advance(tss.base as LinearAddress, offset), 8, false);
+  const pointer = cpu.mmu.read(cpu.state.advance(tss.base as LinearAddress, offset), 8, false);
+  if (!isCanonical(pointer)) throw new GuestFault(Vector.ss, ext, 'the stack pointer in the TSS is not canonical');
+  return pointer;
 }
 
 /** The stack of an inner ring. */

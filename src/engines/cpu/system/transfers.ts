@@ -80,15 +80,19 @@ function report(
   });
 }
 
+/** All 64 bits of an offset where it leads to 64-bit code, else the low 32 (manual, IRET: EIP is what is checked). */
+const offsetIn = ({ state }: Cpu, target: Descriptor, offset: number): number =>
+  state.longMode && !isLongCode(target) ? offset % 2 ** 32 >>> 0 : offset;
+
 function enterCode(cpu: Cpu, target: Descriptor, selector: number, offset: number, cpl: number): void {
   markAccessed(cpu, target);
   enter(cpu.state, cpl, registerFrom((selector & 0xfffc) | cpl, target));
-  cpu.state.ip = offset;
+  cpu.state.ip = offsetIn(cpu, target, offset);
 }
 
 /** #GP(0) for an offset beyond its segment's limit, or in 64-bit code not canonical. */
-function checkOffset({ state }: Cpu, target: Descriptor, offset: number, whose: string): void {
-  if (state.longMode && isLongCode(target) ? !isCanonical(offset) : offset < 0 || offset > target.limit) {
+function checkOffset(cpu: Cpu, target: Descriptor, offset: number, whose: string): void {
+  if (cpu.state.longMode && isLongCode(target) ? !isCanonical(offset) : offsetIn(cpu, target, offset) > target.limit) {
     throw gp(0, `${whose} lies beyond its segment's limit or is not canonical`);
   }
 }
