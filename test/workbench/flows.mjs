@@ -127,6 +127,15 @@ async function panels(label, { page, folder, shot }, theme, kind) {
   await shot(`${label}-trap-log`);
 }
 
+/** Makes room for the other views. */
+async function collapse(page, names) {
+  for (const name of names) {
+    const header = page.locator(`.panel .pane-header[aria-expanded=true]`).filter({ hasText: name }).first();
+    const box = await header.boundingBox();
+    if (box) await page.mouse.click(box.x + 30, box.y + 10);
+  }
+}
+
 const KERNEL = fileURLToPath(new URL('../../.cache/kernels/amd64/', import.meta.url));
 
 /** Debian's kernel, stopped at a function by its name: its page tables and descriptor tables. */
@@ -177,12 +186,14 @@ async function kernelPanels(label, { page, folder, shot }, theme, kind) {
   await eventually('the reason of a fault', async () => /is not present/.test(await tables.locator('.reason').textContent()));
   await shot(`${label}-page-tables-panel`);
   await command(page, 'View: Toggle Maximized Panel');
+  await collapse(page, ['Rings', 'Trap Log']);
   await tables.locator('#address').fill('linux_banner');
   await tables.locator('#address').press('Enter');
   await eventually('the walk of a symbol', async () => /linux_banner/.test(await tables.locator('.lead').textContent()));
   await tables.locator('.verdicts .failed').first().click();
   await shot(`${label}-page-tables`);
   await command(page, 'Ringside: Focus on Descriptor Tables View');
+  await collapse(page, ['Page Tables']);
   const descriptors = await panelFrame(page, /copy as JSON/);
   await descriptors.getByRole('tab', { name: /IDT/ }).click();
   await eventually('the handlers', async () => /asm_exc_page_fault/.test(await descriptors.locator('.grid').textContent()));

@@ -72,7 +72,7 @@ function parseNumber(text: string, at = 0): bigint {
     const digits = form.exec(plain)?.[1];
     if (digits === undefined) continue;
     const value = BigInt(prefix + digits);
-    if (value >> 64n) throw new ExpressionError(`the number ${text} does not fit 64 bits`, at);
+    if (value >> 128n) throw new ExpressionError(`the number ${text} does not fit 128 bits`, at);
     return value;
   }
   throw new ExpressionError(`'${text}' is no number`, at);

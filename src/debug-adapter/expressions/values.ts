@@ -80,8 +80,8 @@ export function combine(operator: BinaryOperator, left: Value, right: Value): Va
   const compare = COMPARISONS[operator];
   if (compare) return truth(compare(a, b));
   const result = (ARITHMETIC[operator] as Operation)(a, b);
-  // Plain numbers are kept to what 64 bits hold, so that they cannot grow without end.
-  return { value: bits === 0 ? BigInt.asIntN(65, result) : cut(result, bits), bits, ...(signed && { signed }) };
+  // Plain numbers are kept to what the widest registers hold, so that they cannot grow without end.
+  return { value: bits === 0 ? BigInt.asIntN(129, result) : cut(result, bits), bits, ...(signed && { signed }) };
 }
 
 function shift(operator: '<<' | '>>', left: Value, right: Value): Value {
@@ -89,7 +89,7 @@ function shift(operator: '<<' | '>>', left: Value, right: Value): Value {
   if (count < 0n || count > MAX_SHIFT) throw new ArithmeticError(`a shift by ${count}`);
   const value = left.signed ? asSigned(left) : left.value;
   const result = operator === '<<' ? value << count : value >> count;
-  return { ...plain(left.bits === 0 ? BigInt.asIntN(65, result) : cut(result, left.bits)), bits: left.bits, signed: left.signed };
+  return { ...plain(left.bits === 0 ? BigInt.asIntN(129, result) : cut(result, left.bits)), bits: left.bits, signed: left.signed };
 }
 
 export function bytesToValue(bytes: Uint8Array): bigint {

@@ -31,6 +31,8 @@ export interface Table {
 /** Bounds of a table now; undefined for one that is not loaded. */
 export function tableOf(cpu: VirtualCpu, name: Table['name']): Table | undefined {
   const register = cpu.registerNamed(name === 'LDT' ? 'ldtr' : `${name.toLowerCase()}r`);
+  // Whatever its hidden part holds from the reset, a null LDTR means that there is no LDT.
+  if (name === 'LDT' && register?.value === 0n) return undefined;
   const base = register?.fields.find((field) => field.name === 'base')?.value;
   const limit = register?.fields.find((field) => field.name === 'limit')?.value;
   if (base === undefined || limit === undefined) return undefined;

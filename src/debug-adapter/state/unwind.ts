@@ -68,8 +68,40 @@ export function findCaller(engine: Engine, program: Program, context: UnwindCont
     if (evidence === 'call') return caller;
     guess ??= caller;
   }
-  return (frame === undefined ? undefined : byFramePointer(engine, context, frame)) ?? guess;
+  const pointed = frame === undefined ? undefined : byFramePointer(engine, context, frame);
+  // Before a function has made its frame, the pointer is that of its caller, and leads past it.
+  if (pointed && guess && guess.stack < pointed.stack && !hasFrame(engine, program, context)) return guess;
+  return pointed ?? guess;
 }
+
+/** Instructions of a prologue that are looked through. */
+const PROLOGUE = 8;
+
+/** Whether a function has set the frame pointer where it stands. Where its beginning is not known it is taken to have. */
+function hasFrame(engine: Engine, program: Program, { vcpu, bits, address }: UnwindContext): boolean {
+  const found = program.symbolAt(address);
+  if (!found) return true;
+  const bytes = engine.readMemory(vcpu, 'linear', found.symbol.address, Math.min(found.offset, PROLOGUE * 15));
+  for (let at = 0, count = 0; at < bytes.length && count < PROLOGUE; count++) {
+    const instruction = decode(bytes, at, bits);
+    if (isFailure(instruction)) return false;
+    if (setsFrame(instruction)) return true;
+    at += instruction.length;
+  }
+  return false;
+}
+
+const STACK_POINTER = 4;
+const FRAME_POINTER = 5;
+
+/** `mov rbp, rsp`, `enter`. */
+function setsFrame({ row, operands: [to, from] }: Instruction): boolean {
+  if (row.semantics === 'enter') return true;
+  return row.semantics === 'mov' && isGeneral(to, FRAME_POINTER) && isGeneral(from, STACK_POINTER);
+}
+
+const isGeneral = (operand: Instruction['operands'][number] | undefined, index: number): boolean =>
+  operand?.kind === 'register' && operand.index === index && operand.size > 1;
 
 /** The CALL that ends at an address, if one does. */
 function callBefore(engine: Engine, vcpu: number, address: number, bits: Bits): Instruction | undefined {

@@ -59,7 +59,11 @@ export function segmentFields(register: SegmentRegister, protectedMode: boolean,
     { name: 'type', value: BigInt(attributes & 15), meaning: describeType(attributes, long) },
     { name: 'DPL', value: BigInt((attributes >> Attr.dplShift) & 3), meaning: 'descriptor privilege level' },
     { name: 'P', value: BigInt((attributes >> 7) & 1), meaning: 'present' },
-    { name: 'D/B', value: BigInt((attributes >> 14) & 1), meaning: attributes & Attr.big ? '32-bit' : '16-bit' },
+    {
+      name: 'D/B',
+      value: BigInt((attributes >> 14) & 1),
+      meaning: attributes & Attr.big ? '32-bit' : long && attributes & Attr.long ? 'as L demands' : '16-bit',
+    },
     ...(long
       ? [{ name: 'L', value: BigInt((attributes >> 13) & 1), meaning: attributes & Attr.long ? '64-bit code' : 'no 64-bit code' }]
       : []),
