@@ -21,11 +21,13 @@ function hash(bytes: Uint8Array): string {
   return (value >>> 0).toString(16);
 }
 
-/** All registers with their hidden parts, and a hash of the first `memory` bytes. */
+/** All processors' registers with their hidden parts, and a hash of the first `memory` bytes. */
 export function digest(engine: EmulatorEngine, memory: number): string {
-  const fields = engine.cpus[0]
-    .registers()
-    .map(({ name, value, fields: parts }) => `${name}=${value.toString(16)}/${parts.map((part) => part.value.toString(16)).join('.')}`);
+  const fields = engine.cpus.flatMap((cpu) =>
+    cpu
+      .registers()
+      .map(({ name, value, fields: parts }) => `${name}=${value.toString(16)}/${parts.map((part) => part.value.toString(16)).join('.')}`),
+  );
   const bytes = engine.readMemory(0, 'physical', 0, memory);
   return [...fields, `count=${engine.instructionCount}`, `memory=${hash(bytes.slice())}`].join('\n');
 }
