@@ -34,7 +34,7 @@ export const LEGACY: Machine = {
 
 /** For 64-bit guests. */
 export const LONG: Machine = {
-  qemu: ['qemu-system-x86_64', '-M', 'pc', '-cpu', 'max'],
+  qemu: ['qemu-system-x86_64', '-M', 'pc', '-cpu', 'max,vendor=GenuineIntel'],
   bochs: { model: 'tigerlake', count: 1 },
   ours: {},
 };

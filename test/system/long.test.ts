@@ -103,6 +103,24 @@ const GUESTS: readonly Guest[] = [
       '#SS onto a stack that is not canonical: vector=08 error=0000 rip=+000a cs=0008 flags=000000 ss:rsp=0010:0000900000000000',
     ],
   },
+  {
+    name: 'long-rings',
+    without: { qemu: 'it takes a null TR and tables at addresses that are not canonical, and does not come back' },
+    faults: [
+      bochs('takes the reserved half of IA32_FMASK', ['SFMASK high half']),
+      bochs('looks at the end of the operand first; the manual leaves the order open', [
+        'LFS of an address beyond canonical ones',
+        'LGDT over the end of canonical addresses',
+      ]),
+      bochs('names SS in the error code; the manual, CALL: "#SS(0)"', ['gate onto a stack that is not canonical']),
+    ],
+    manual: [
+      'SFMASK high half: vector=0d error=0000 rip=+0016 cs=0008 flags=010000 ss:rsp=0010:0000000000090000',
+      'LFS of an address beyond canonical ones: vector=0e error=0000 rip=+000a cs=0008 flags=010000 cr2=00007ffffffffff8 ss:rsp=0010:0000000000090000',
+      'LGDT over the end of canonical addresses: vector=0e error=0000 rip=+000a cs=0008 flags=010000 cr2=00007ffffffffffc ss:rsp=0010:0000000000090000',
+      'gate onto a stack that is not canonical: vector=0c error=0000 rip=+002a cs=002b flags=010000 ss:rsp=0023:0000000000084000',
+    ],
+  },
 ];
 
 describe.each(GUESTS)('the guest $name', ({ name, machine = LONG, without = {}, faults = [], manual }) => {
