@@ -250,7 +250,7 @@ function mapView(body: PageMapBody): TemplateResult {
       <span class="count" role="status">${total.toLocaleString('en')} regions: ${counts.join(', ')}${cut ? '; there are more tables than were read' : ''}</span>
     </div>
     <div class="regions rows" role="table" aria-label="mapped regions" tabindex="0" @scroll=${scrolled}>
-      <div class="head row" role="row"><span>linear</span><span>to</span><span>size</span><span>physical</span><span>page</span><span>rights</span><span></span></div>
+      <div class="head row" role="row"><span>linear</span><span>to</span><span>size</span><span>rights</span><span>page</span><span>physical</span><span></span></div>
       <div class="inner"><div class="window">${rows.map((row, i) => regionRow(row, first + i))}</div></div>
     </div>`;
 }
@@ -271,7 +271,7 @@ function regionRow(region: PageRegionView, index: number): TemplateResult {
       ? html`<span class="note" title="The same tables as in front of it, used again">as the ${sizeText(repeats)} before</span>`
       : html`${formatLinear(physical)}${contiguous ? nothing : html`<span class="note" title="Its frames do not follow each other"> …</span>`}`;
   return html`<div class="row ${writable && executable ? 'writable-code' : ''}" role="row" id="region-${index}">
-    <span role="cell"><button class="link" title="Walk the page tables" @click=${pick}>${formatLinear(from)}</button></span><span role="cell">${formatLinear(end)}</span><span role="cell" class="number">${sizeText(size)}</span><span role="cell">${where}</span><span role="cell" class="number">${repeats === undefined ? sizeText(pageSize) : nothing}</span><span role="cell" title=${RIGHTS_TITLE}>${rightsText(region)}</span><span role="cell" class="symbol">${symbol ?? nothing}</span>
+    <span role="cell"><button class="link" title="Walk the page tables" @click=${pick}>${formatLinear(from)}</button></span><span role="cell">${formatLinear(end)}</span><span role="cell" class="number">${sizeText(size)}</span><span role="cell" title=${RIGHTS_TITLE}>${rightsText(region)}</span><span role="cell" class="number">${repeats === undefined ? sizeText(pageSize) : nothing}</span><span role="cell">${where}</span><span role="cell" class="symbol">${symbol ?? nothing}</span>
   </div>`;
 }
 
