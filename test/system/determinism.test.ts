@@ -6,7 +6,7 @@ import type { LinearAddress } from '../../src/shared/addresses';
 import { assembleGuest, makeRom } from './harness';
 import { digest } from './support';
 
-const MEMORY = 4 << 20;
+const MEMORY = 8 << 20;
 const LIMIT = 60e6;
 
 type Way = (engine: EmulatorEngine) => (request: RunRequest) => EngineStop;
@@ -50,8 +50,8 @@ const WAYS: Readonly<Record<string, Way>> = {
   },
 };
 
-function run(rom: Uint8Array, way: Way): { serial: string; state: string } {
-  const engine = new EmulatorEngine({ memory: MEMORY, bios: rom });
+function run(rom: Uint8Array, way: Way, cpus = 1): { serial: string; state: string } {
+  const engine = new EmulatorEngine({ memory: MEMORY, bios: rom, cpus });
   let serial = '';
   engine.onOutput = (channel, byte) => {
     if (channel === 'serial0') serial += String.fromCharCode(byte);
@@ -64,12 +64,21 @@ function run(rom: Uint8Array, way: Way): { serial: string; state: string } {
   }
 }
 
-describe.each(['segments', 'interrupts', 'virtual'])('the guest %s', (name) => {
+const GUESTS = [
+  { name: 'segments' },
+  { name: 'interrupts' },
+  { name: 'virtual' },
+  { name: 'long-interrupts' },
+  { name: 'long-pair', cpus: 2 },
+  { name: 'long-x2apic', cpus: 2 },
+];
+
+describe.each(GUESTS)('the guest $name', ({ name, cpus }) => {
   const rom = makeRom(assembleGuest(`${name}.asm`));
-  const expected = run(rom, free);
+  const expected = run(rom, free, cpus);
 
   it.each(Object.keys(WAYS))('ends the same %s', (way) => {
-    const { serial, state } = run(rom, WAYS[way]);
+    const { serial, state } = run(rom, WAYS[way], cpus);
     expect(serial).toBe(expected.serial);
     expect(state).toBe(expected.state);
   });

@@ -418,7 +418,7 @@ main:
     iretd
     conclude
     experiment "IRETQ on a stack that is not canonical"
-    mov rsp, 0x800000000000 - 16
+    mov rsp, 0x800000000000
     iretq
     conclude
     ring3_experiment "IRETQ inward"

@@ -26,7 +26,7 @@ export function resetState(state: CpuState, signature: number): void {
   state.setSys(SYS.dr6, 0xffff0ff0);
   state.setSys(SYS.dr7, 0x400);
   state.setSys(SYS.gdtrLimit, 0xffff);
-  state.setSys(SYS.idtrLimit, 0x3ff);
+  state.setSys(SYS.idtrLimit, 0xffff);
   state.setSysHalves(SYS.pat, PAT_HALF, PAT_HALF);
   state.setSys(SYS.xcr0, 1);
   state.host.u32[MISC_ENABLE >> 2] = FAST_STRINGS;
