@@ -115,6 +115,27 @@ const GUESTS: readonly Guest[] = [
       'gate onto a stack that is not canonical: vector=0c error=0000 rip=+002a cs=002b flags=010000 ss:rsp=0023:0000000000084000',
     ],
   },
+  {
+    name: 'long-paging',
+    faults: [
+      qemu('leaves P of the error code clear for reserved bits; the manual: they are checked in entries that are present', [
+        'NX without NXE is reserved, read',
+        'NX without NXE is reserved, fetch',
+        'NX without NXE is reserved, ring 3',
+        '2 MiB with bit 13',
+        '2 MiB with bit 20',
+        '1 GiB with bit 29',
+        ...['bit 40 of a PTE', 'bit 51 of a PTE', 'bit 40 of a PDE', 'bit 50 of a PDPTE', 'bit 51 of a PML4E', 'bit 7 of a PML4E'].flatMap(
+          (name) => [`${name}, read`, `${name}, ring 3 writes`],
+        ),
+      ]),
+      qemu('looks at the first byte of FXSAVE first; the silicon looks at the last one', ['over the end, FXSAVE']),
+      bochs('the same', ['over the end, FXSAVE']),
+    ],
+    manual: [
+      'over the end, FXSAVE: vector=0e error=0002 rip=+000a cs=0008 flags=010000 cr2=00000080000040ff ss:rsp=0010:0000000000090000',
+    ],
+  },
   { name: 'long-pair', machine: PAIR },
   {
     name: 'long-x2apic',
