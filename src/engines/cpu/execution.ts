@@ -19,7 +19,7 @@ import { CpuState, Flag, isCanonical, join, Reg, Seg } from './state';
 import type { Cpu } from './system/cpu';
 import type { CpuidFacts } from './system/cpuid';
 import { DebugRegisters } from './system/debug';
-import { GuestFault, Vector } from './system/fault';
+import { GuestFault } from './system/fault';
 import { HELPERS } from './system/helpers';
 import { deliver, type Event } from './system/interrupts';
 import { Mmu } from './system/mmu';
@@ -117,7 +117,11 @@ export abstract class Execution implements Cpu, Host {
   memory64(record: number, segment: number, low: number, high: number, sizeAndAccess: number): number {
     return this.serve(record, sizeAndAccess, (size) => {
       const linear = join(low, high) as LinearAddress;
-      if (!isCanonical(linear) || !isCanonical(linear + size - 1)) throw nonCanonical((segment - SEGMENTS) / SEGMENT_SIZE, low, high);
+      const flaw = (): GuestFault => nonCanonical((segment - SEGMENTS) / SEGMENT_SIZE, low, high);
+      if (!isCanonical(linear)) throw flaw();
+      // Processors look at the alignment before they look at the end.
+      this.mmu.checkAlignment(linear, size);
+      if (!isCanonical(linear + size - 1)) throw flaw();
       return linear;
     });
   }
@@ -129,7 +133,7 @@ export abstract class Execution implements Cpu, Host {
     const access = sizeAndAccess >> 8;
     try {
       const linear = check(size, access !== Access.read);
-      this.checkAlignment(linear, size);
+      this.mmu.checkAlignment(linear, size);
       return this.mmu.access(linear, size, access);
     } catch (error) {
       if (!(error instanceof GuestFault)) throw error;
@@ -138,11 +142,6 @@ export abstract class Execution implements Cpu, Host {
     } finally {
       this.serving = 0;
     }
-  }
-
-  private checkAlignment(linear: number, size: number): void {
-    if ((linear & (size - 1)) === 0 || !this.state.alignmentChecked) return;
-    throw new GuestFault(Vector.ac, 0, `an access of ${size} bytes at 0x${linear.toString(16)} is not aligned`);
   }
 
   commit(record: number): void {

@@ -25,7 +25,8 @@ import { PHYSICAL_ADDRESS_BITS } from './system/paging';
 import { initState, resetState, startState } from './system/reset';
 
 const MAX_SLICE = 0x3fffffff;
-const INT_SEMANTICS = new Set(['int', 'int1', 'int3', 'into']);
+/** After which TF, as it was before, makes no trap: SYSCALL and SYSRET look at the new one themselves. */
+const INT_SEMANTICS = new Set(['int', 'int1', 'int3', 'into', 'syscall', 'sysret']);
 const DR6_BS = 0x4000;
 
 /** Of the exceptions that staged semantics raise themselves. */
@@ -524,7 +525,9 @@ export class Processor extends Execution {
     }
     const { semantics } = instruction.row;
     if (resume && exit !== Exit.partial && semantics !== 'iret') state.setFlag(Flag.rf, false);
-    if (trap && !INT_SEMANTICS.has(semantics)) state.setSys(SYS.pendingDebug, state.sys(SYS.pendingDebug) | DR6_BS);
+    // INTO that does nothing is an instruction like any other.
+    const interrupted = INT_SEMANTICS.has(semantics) && (semantics !== 'into' || (state.eflags & Flag.of) !== 0);
+    if (trap && !interrupted) state.setSys(SYS.pendingDebug, state.sys(SYS.pendingDebug) | DR6_BS);
     this.leave(exit);
   }
 

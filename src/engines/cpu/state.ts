@@ -129,6 +129,11 @@ const UNUSABLE = 0x10000;
 
 /** A signed number from the halves of 64 bits: exact for every canonical address, and never canonical where it is not exact. */
 export const join = (low: number, high: number): number => (high | 0) * 2 ** 32 + (low >>> 0);
+/** The same, but with the low 32 bits exact whatever the high ones are; those above 2^52 are not kept. */
+export const joinLow = (low: number, high: number): number => {
+  const signed = high | 0;
+  return join(low, Math.abs(signed) < 2 ** 20 ? signed : Math.sign(signed) * 2 ** 20);
+};
 export const highHalf = (value: number): number => Math.floor(value / 2 ** 32);
 /** Bits 48 to 63 all equal bit 47 (manual, "Canonical Addressing"). */
 export const isCanonical = (address: number): boolean => address >= -(2 ** 47) && address < 2 ** 47;

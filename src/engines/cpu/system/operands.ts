@@ -54,6 +54,13 @@ export function readOperandAt(cpu: Cpu, operand: Operand, skip: number, size: Ac
   return readSegment(cpu, segmentNumber(memory), offset, size);
 }
 
+/** Reads 8 bytes exactly: their halves. */
+export function readOperandHalves(cpu: Cpu, operand: Operand): readonly [low: number, high: number] {
+  const memory = memoryOf(operand);
+  const linear = checkAccess(cpu.state, segmentNumber(memory), effectiveAddress(cpu, memory), 8, false);
+  return cpu.mmu.readHalves(linear, cpu.state.cpl === 3);
+}
+
 export function writeOperandAt(cpu: Cpu, operand: Operand, skip: number, size: AccessSize | 8, value: number): void {
   const memory = memoryOf(operand);
   const offset = wrap(memory, effectiveAddress(cpu, memory) + skip);

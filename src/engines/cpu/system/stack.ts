@@ -76,11 +76,29 @@ export class StackCursor {
     return value;
   }
 
-  /** Pops a selector or flags: what lies above their 32 bits is ignored. */
+  /** Pops all bits of a stack pointer: their halves. */
+  popHalves(size: StackSize): readonly [low: number, high: number] {
+    if (size !== 8) return [this.pop(size), 0];
+    const halves = this.peekHalves(0);
+    this.move(size);
+    return halves;
+  }
+
+  /** Pops a selector or flags: what lies above their 32 bits is read and ignored. */
   popLow(size: StackSize): number {
-    const value = this.mmu.read(this.address(this.pointer, size), size === 2 ? 2 : 4, this.user);
+    const value = this.peekLow(size, 0);
     this.move(size);
     return value;
+  }
+
+  /** The same without moving, `skip` bytes above the top. */
+  peekLow(size: StackSize, skip: number): number {
+    return size === 8 ? this.peekHalves(skip)[0] : this.peek(size, skip);
+  }
+
+  /** Reads 8 bytes exactly, `skip` bytes above the top. */
+  peekHalves(skip: number): [low: number, high: number] {
+    return this.mmu.readHalves(this.address(this.pointer + skip, 8), this.user);
   }
 
   /** Reads `skip` bytes above the top. */

@@ -82,7 +82,7 @@ function report(
 
 /** All 64 bits of an offset where it leads to 64-bit code, else the low 32 (manual, IRET: EIP is what is checked). */
 const offsetIn = ({ state }: Cpu, target: Descriptor, offset: number): number =>
-  state.longMode && !isLongCode(target) ? offset % 2 ** 32 >>> 0 : offset;
+  state.longMode && !isLongCode(target) ? (offset % 2 ** 32) >>> 0 : offset;
 
 function enterCode(cpu: Cpu, target: Descriptor, selector: number, offset: number, cpl: number): void {
   markAccessed(cpu, target);
@@ -298,8 +298,10 @@ export function retFar(cpu: Cpu): void {
   const [operand] = cpu.instruction.operands;
   const release = operand?.kind === 'immediate' ? operand.value : 0;
   const stack = StackCursor.current(state, mmu);
+  // Processors read the selector first, which a fault shows.
+  const selector = stack.peek(2, size);
   const offset = stack.pop(size);
-  const selector = stack.popLow(size) & 0xffff;
+  stack.skip(size);
   if (isReal(cpu)) {
     jumpReal(cpu, selector, offset);
     stack.skip(release);
@@ -315,8 +317,9 @@ export function retFar(cpu: Cpu): void {
     report(cpu, { ...from, kind: 'mode-change' }, { target });
     return;
   }
-  const outerPointer = stack.pop(size);
-  const outerSelector = stack.popLow(size) & 0xffff;
+  const outerPointer = stack.popHalves(size);
+  const outerSelector = stack.peek(2, 0);
+  stack.skip(size);
   returnOutward(cpu, { target, selector, offset }, { selector: outerSelector, pointer: outerPointer, size, release });
   report(cpu, from, { target, stackSwitched: true });
 }
@@ -340,7 +343,8 @@ function returnTarget(cpu: Cpu, selector: number, offset: number): Descriptor {
 
 interface OuterStack {
   readonly selector: number;
-  readonly pointer: number;
+  /** Its low and high 32 bits. */
+  readonly pointer: readonly [low: number, high: number];
   readonly size: 2 | 4 | 8;
   readonly release: number;
 }
@@ -367,12 +371,14 @@ function outerStack(cpu: Cpu, selector: number, cpl: number, code: Descriptor): 
 function setOuterStack({ state }: Cpu, segment: SegmentRegister, outer: OuterStack): void {
   if (state.long) {
     state.setSegment(Seg.ss, segment);
-    state.setReg64(Reg.esp, outer.pointer + outer.release);
+    const low = outer.pointer[0] + outer.release;
+    state.setRegHalves(Reg.esp, low, outer.pointer[1] + (low >= 2 ** 32 ? 1 : 0));
     return;
   }
   const wide = (segment.attributes & Attr.big) !== 0;
   state.setSegment(Seg.ss, segment);
-  const pointer = wide ? outer.pointer + outer.release : (outer.pointer + outer.release) & 0xffff;
+  const moved = outer.pointer[0] + outer.release;
+  const pointer = wide ? moved : moved & 0xffff;
   // A 16-bit stack leaves the upper half of ESP as it was.
   state.setReg32(Reg.esp, wide ? pointer >>> 0 : ((state.reg32(Reg.esp) & 0xffff0000) | pointer) >>> 0);
 }
@@ -414,9 +420,11 @@ export function iret(cpu: Cpu): void {
 
   const from = origin(cpu, 'return', 'IRET');
   const stack = StackCursor.current(state, mmu);
+  // Processors read from the top down, which a fault shows.
+  const flags = stack.peekLow(size, size * 2);
+  const selector = stack.peek(2, size);
   const offset = stack.pop(size);
-  const selector = stack.popLow(size) & 0xffff;
-  const flags = stack.popLow(size);
+  stack.skip(size * 2);
   if (size === 4 && flags & Flag.vm && state.cpl === 0 && !state.longMode) {
     iretToVirtual(cpu, from, stack, selector, offset, flags);
     return;
@@ -431,8 +439,9 @@ export function iret(cpu: Cpu): void {
     report(cpu, from, { target, always: true });
     return;
   }
-  const pointer = stack.pop(size);
-  const outerSelector = stack.popLow(size) & 0xffff;
+  const pointer = stack.popHalves(size);
+  const outerSelector = stack.peek(2, 0);
+  stack.skip(size);
   outerStack(cpu, outerSelector, selector & 3, target);
   setReturnFlags(cpu, flags, size, oldCpl);
   returnOutward(cpu, { target, selector, offset }, { selector: outerSelector, pointer, size, release: 0 });

@@ -4,7 +4,16 @@ import type { Cpu } from './cpu';
 import { requireProtected, requireRing0 } from './control';
 import { type Descriptor, fetchDescriptor, isNull, SystemType } from './descriptors';
 import { GuestFault, gp, ud, Vector } from './fault';
-import { checkOperandWrite, linearLow, readOperand, readOperandAt, writeOperand, writeOperandAt } from './operands';
+import {
+  checkOperandWrite,
+  linearLow,
+  readOperand,
+  readOperandAt,
+  readOperandHalves,
+  writeOperand,
+  writeOperandAt,
+  writeRegisterHalves,
+} from './operands';
 import { loadSegment } from './segments';
 import { StackCursor } from './stack';
 
@@ -145,10 +154,16 @@ export function popa(cpu: Cpu): void {
   const { state } = cpu;
   const size = sizeOf(cpu);
   const stack = StackCursor.current(state, cpu.mmu);
-  const values = Array.from({ length: 8 }, () => stack.pop(size));
-  values.reverse().forEach((value, i) => {
-    if (i !== Reg.esp) state.setReg(i, size, value);
-  });
+  try {
+    for (let i: number = Reg.edi; i >= 0; i--) {
+      const value = stack.pop(size);
+      if (i !== Reg.esp) state.setReg(i, size, value);
+    }
+  } catch (error) {
+    // Processors keep what was popped before the fault; the stack pointer stays, so that all is popped anew.
+    cpu.checkpoint();
+    throw error;
+  }
   state.setRegAddress(Reg.esp, stack.pointer);
 }
 
@@ -164,7 +179,7 @@ export function enter(cpu: Cpu): void {
   const frame = stack.pointer;
   const outer = new StackCursor(mmu, state.long ? undefined : state.segment(Seg.ss), state.regAddress(Reg.ebp), state.cpl === 3);
   for (let i = 1; i < level; i++) {
-    if (size === 8) stack.pushHalves(outer.peek(4, -8 * i), outer.peek(4, 4 - 8 * i));
+    if (size === 8) stack.pushHalves(...outer.peekHalves(-8 * i));
     else stack.push(size, outer.peek(size, -size * i));
   }
   if (level > 0) stack.push(size, frame);
@@ -181,8 +196,10 @@ export function bound(cpu: Cpu): void {
   const signed = (value: number): number => (size === 2 ? (value << 16) >> 16 : value | 0);
   const value = signed(readOperand(cpu, index));
   const low = signed(readOperandAt(cpu, bounds, 0, size));
+  if (value < low) throw new GuestFault(Vector.br, 0, `index ${value} lies below ${low}`);
+  // The upper bound is not even read before.
   const high = signed(readOperandAt(cpu, bounds, size, size));
-  if (value < low || value > high) throw new GuestFault(Vector.br, 0, `index ${value} lies outside ${low} to ${high}`);
+  if (value > high) throw new GuestFault(Vector.br, 0, `index ${value} lies above ${high}`);
 }
 
 // --- segment registers
@@ -212,7 +229,7 @@ export function pushSegment(cpu: Cpu): void {
   if (size === 4) {
     stack.skip(-4);
     stack.poke(2, state.selector(segmentOf(cpu, 0)));
-  } else stack.push(2, state.selector(segmentOf(cpu, 0)));
+  } else stack.push(size, state.selector(segmentOf(cpu, 0)));
   state.setRegAddress(Reg.esp, stack.pointer);
 }
 
@@ -232,10 +249,11 @@ const POINTER_SEGMENTS: Readonly<Record<string, Seg>> = { les: Seg.es, lds: Seg.
 export function loadFarPointer(cpu: Cpu): void {
   const [dst, src] = cpu.instruction.operands;
   const size = sizeOf(cpu);
-  const offset = readOperandAt(cpu, src, 0, size);
+  const offset = size === 8 ? readOperandHalves(cpu, src) : ([readOperandAt(cpu, src, 0, size), 0] as const);
   const selector = readOperandAt(cpu, src, size, 2);
   loadSegment(cpu, POINTER_SEGMENTS[cpu.instruction.row.mnemonic], selector);
-  writeOperand(cpu, dst, offset);
+  if (size === 8) writeRegisterHalves(cpu, dst, ...offset);
+  else writeOperand(cpu, dst, offset[0]);
 }
 
 // --- probes of descriptors
