@@ -4,7 +4,8 @@ import { HELPERS } from '../../src/engines/cpu/system/helpers';
 import { CPU_MODELS, cpuModel } from '../../src/engines/cpu/system/models';
 import { INSTRUCTIONS } from '../../src/isa/table';
 import type { InstructionRow } from '../../src/isa/types';
-import { CaseSource, type Width } from '../silicon/cases';
+import { rowsTried } from '../silicon/cases';
+import type { Width } from '../silicon/wire';
 import { comparedMoreClosely } from '../float/rows';
 
 const WIDTHS: readonly Width[] = [32, 64];
@@ -20,8 +21,7 @@ function since(feature: string): string {
 }
 
 function compared(): ReadonlySet<InstructionRow> {
-  const everything = { hasFeature: () => true, wants: () => true };
-  const rows = WIDTHS.flatMap((width) => new CaseSource(width, 1, everything).rows);
+  const rows = WIDTHS.flatMap((width) => rowsTried(width, { shares: () => true }));
   return new Set([...rows.filter((row) => kindOf(row) !== 'none'), ...INSTRUCTIONS.filter(comparedMoreClosely)]);
 }
 

@@ -1,81 +1,121 @@
-/** Random user-mode instructions with register, flag and vector contents that make them do something. */
-import { decode, isFailure } from '../../src/isa/decoder';
-import { MAP_BYTES, parseEncoding } from '../../src/isa/encoding';
+/** Random user-mode instructions: encoded from the table's rows, or any bytes at all. */
+import { type Decode, isFailure } from '../../src/isa/decoder';
+import { type EncodingPattern, MAP_BYTES, parseEncoding } from '../../src/isa/encoding';
 import { INSTRUCTIONS } from '../../src/isa/table';
 import type { Instruction, InstructionRow } from '../../src/isa/types';
-import { randomSource } from '../isa/random';
-import { randomVectorState } from './vector-state';
-
-export const DATA = 0x01000000;
-export const DATA_SIZE = 0x2000;
-export const CODE = 0x01100000;
-export const CODE_SIZE = 0x1000;
-export const START = 0x800;
-
-export type Width = 32 | 64;
+import { randomBytes, randomSource } from '../isa/random';
+import { Contents } from './contents';
+import { HINTS, HOST_ONLY, LEFT_OUT } from './left-out';
+import { usesVectors, writeVectorState } from './vector-state';
+import { CODE_SIZE, DATA, FX_SIZE, OWN_SEGMENTS, selectorOf, START, TEST, type Width } from './wire';
 
 export interface Case {
   readonly width: Width;
-  /** Sixteen of 64 bits, or eight of 32. */
-  readonly registers: readonly bigint[];
-  readonly eflags: number;
-  /** x87 and SSE state as FXSAVE stores it. */
-  readonly fx: Uint8Array;
+  /** Where its struct test lies in the batch's input. */
+  readonly at: number;
   readonly code: Uint8Array;
-  readonly instruction: Instruction;
+  /** Undefined where ours raises #UD or #GP for the bytes. */
+  readonly instruction: Instruction | undefined;
+  /** Our side runs it out of a decoded block, not alone. */
+  readonly blocks: boolean;
+  /** Our side begins with empty TLBs. */
+  readonly fresh: boolean;
 }
-
-/** Semantics that show the host (its GDT, its clock, its identity) or hand control to its kernel. */
-const OF_THE_HOST = new Set(
-  (
-    'int int1 int3 into iret callFar jmpFar retFar sysenter sysexit syscall sysret ' +
-    'movToSegment popSegment loadFarPointer movFromSegment pushSegment lar lsl verr verw arpl ' +
-    'sgdt sidt sldt str smsw cpuid rdtsc rdtscp rdpid popf rdrand rdseed xgetbv ' +
-    'rdfsbase rdgsbase wrfsbase wrgsbase rdpmc monitor mwait vmfunc ' +
-    // Areas with more components than ours, or with pointers that processors of today no longer keep.
-    'xsave xsaveopt xsavec xrstor fxsave fxrstor fnstenv fldenv fnsave frstor ' +
-    // Compared in test/float, where the last bit may differ.
-    'f2xm1 fyl2x fyl2xp1 fptan fpatan fsin fcos fsincos'
-  ).split(' '),
-);
-/** Host processors reserve this space for instructions that ours does not have. */
-const HINTS = /^hint_nop|^nop$|^prefetch/;
 
 const STATUS = [0x1, 0x4, 0x10, 0x40, 0x80, 0x400, 0x800];
-const INTERESTING = [
-  0, 1, 2, 7, 8, 0x0f, 0x10, 0x1f, 0x20, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff, 0xfffffffe,
-];
-const INTERESTING_WIDE = ['8000000000000000', '7fffffffffffffff', '00007fffffffffff', '0000800000000000', 'ffff7fffffffffff'].map((text) =>
-  BigInt(`0x${text}`),
-);
+const [TRAP, ALIGNMENT] = [0x100, 0x40000];
+const LONGEST = 15;
+/** One case in so many is made of random bytes. */
+const ANY_BYTES = 6;
+
+const UNTRIED = new Set(LEFT_OUT.flatMap(({ semantics }) => semantics.split(' ')));
+export const semanticsOf = ({ semantics }: InstructionRow): string => semantics.replace(/64$/, '');
 
 export interface CaseFilter {
-  /** Sets that the host's processor has. */
-  hasFeature(feature: string): boolean;
+  /** Sets that the processors of both sides have. */
+  readonly shares: (feature: string) => boolean;
   /** Rows to be tried alone. */
-  wants(row: InstructionRow): boolean;
+  readonly wants?: (row: InstructionRow) => boolean;
 }
 
-export class CaseSource {
-  readonly rows: readonly InstructionRow[];
-  private readonly width: Width;
-  private readonly random: () => number;
+interface RowPattern {
+  readonly row: InstructionRow;
+  readonly pattern: EncodingPattern;
+}
 
-  constructor(width: Width, seed: number, filter: CaseFilter) {
-    this.width = width;
-    this.random = randomSource(seed);
-    this.rows = INSTRUCTIONS.filter(
-      (row) =>
-        row.modes.includes(width) &&
-        !OF_THE_HOST.has(row.semantics.replace(/64$/, '')) &&
-        !HINTS.test(row.mnemonic) &&
-        filter.hasFeature(row.feature) &&
-        filter.wants(row),
-    );
+/** Cases of a batch, as the harness reads them. */
+export class Input {
+  readonly bytes: Uint8Array;
+  private readonly view: DataView;
+  end = 0;
+
+  /** @param cases at most so many */
+  constructor(cases: number) {
+    this.bytes = new Uint8Array(cases * (TEST.size + FX_SIZE));
+    this.view = new DataView(this.bytes.buffer);
   }
 
+  /** Registers of the next case, as 32 words. */
+  get registers(): Uint32Array {
+    return new Uint32Array(this.bytes.buffer, this.end, 32);
+  }
+
+  /** Adds a case whose registers are written. @returns where it lies */
+  add(code: Uint8Array, start: number, flags: number, bases: readonly number[], vectors: ((fx: Uint8Array) => void) | undefined): number {
+    const at = this.end;
+    const { view, bytes } = this;
+    view.setUint32(at + TEST.flags, flags, true);
+    view.setUint32(at + TEST.flags + 4, 0, true);
+    [TEST.fsBase, TEST.gsBase].forEach((field, i) => {
+      view.setUint32(at + field, bases[i], true);
+      view.setUint32(at + field + 4, Math.floor(bases[i] / 2 ** 32), true);
+    });
+    view.setUint16(at + TEST.start, start, true);
+    bytes[at + TEST.length] = code.length;
+    bytes[at + TEST.vectors] = vectors ? 1 : 0;
+    bytes.fill(0, at + TEST.vectors + 1, at + TEST.size);
+    bytes.set(code, at + TEST.code);
+    this.end = at + TEST.size;
+    if (vectors) {
+      bytes.fill(0, this.end, this.end + FX_SIZE);
+      vectors(bytes.subarray(this.end, this.end + FX_SIZE));
+      this.end += FX_SIZE;
+    }
+    return at;
+  }
+}
+
+/** Whether a row's instructions are tried at all. */
+const tries = (row: InstructionRow, shares: CaseFilter['shares']): boolean => shares(row.feature) && !UNTRIED.has(semanticsOf(row));
+
+/** Rows of which cases are encoded in a mode. */
+export const rowsTried = (width: Width, { shares, wants }: CaseFilter): InstructionRow[] =>
+  INSTRUCTIONS.filter((row) => row.modes.includes(width) && tries(row, shares) && !HINTS.test(row.mnemonic) && (wants?.(row) ?? true));
+
+export class CaseSource {
+  private readonly patterns: readonly RowPattern[];
+  private readonly width: Width;
+  private readonly random: () => number;
+  private readonly decode: Decode;
+  private readonly contents: Contents;
+  private readonly scratch = new Uint8Array(48);
+  private readonly shares: CaseFilter['shares'];
+  /** Rows were chosen: no other bytes. */
+  private readonly rowsAlone: boolean;
+
+  constructor(width: Width, seed: number, decode: Decode, filter: CaseFilter) {
+    this.width = width;
+    this.random = randomSource(seed);
+    this.decode = decode;
+    this.contents = new Contents(width, this.random);
+    this.shares = filter.shares;
+    this.rowsAlone = filter.wants !== undefined;
+    this.patterns = rowsTried(width, filter).map((row) => ({ row, pattern: parseEncoding(row.encoding) }));
+  }
+
+  /** Contents of the data region. */
   data(): Uint8Array {
-    return Uint8Array.from({ length: DATA_SIZE }, () => this.random() & 0xff);
+    return this.contents.data();
   }
 
   private chance(oneIn: number): boolean {
@@ -86,119 +126,121 @@ export class CaseSource {
     return list[this.random() % list.length];
   }
 
-  private value(): bigint {
-    const wide = this.width === 64;
-    switch (this.random() % 6) {
-      case 0:
-        return BigInt(this.pick(INTERESTING));
-      case 1:
-        return (wide ? BigInt(this.random()) << 32n : 0n) | BigInt(this.random());
-      case 2:
-        return BigInt(this.random() & 0x1f);
-      case 3:
-        return wide
-          ? this.chance(2)
-            ? this.pick(INTERESTING_WIDE)
-            : BigInt.asUintN(64, -BigInt(this.random() & 0xff))
-          : BigInt(this.random());
-      default:
-        return BigInt(DATA + (this.random() % DATA_SIZE));
-    }
-  }
-
-  next(): Case {
+  /** Makes a case behind the others of a batch. */
+  next(input: Input): Case {
     for (;;) {
-      const row = this.pick(this.rows);
-      const bytes = this.encode(row);
-      const instruction = decode(bytes, 0, this.width);
-      if (isFailure(instruction) || instruction.row !== row || !this.allowed(instruction)) continue;
-      const registers = Array.from({ length: this.width === 64 ? 16 : 8 }, () => this.value());
-      registers[4] = this.chance(8) ? this.value() : BigInt(DATA + 0x800 + ((this.random() % 0x1000) & (this.chance(4) ? -1 : -8)));
-      if (row.repeat !== 'none') registers[1] = BigInt(this.chance(16) ? this.random() % 3000 : this.random() % 40);
-      // Divisions mostly overflow on random operands.
-      if (/^i?div$/.test(row.semantics) && !this.chance(3))
-        registers[2] = this.chance(2) ? 0n : this.width === 64 ? 2n ** 64n - 1n : 2n ** 32n - 1n;
-      if (instruction.operands.some((operand) => operand.kind === 'memory' && operand.size >= 16) && !this.chance(3)) align(registers);
-      const eflags = STATUS.reduce((flags, bit) => flags | (this.chance(2) ? bit : 0), 0x202);
-      const fx = randomVectorState(this.random, row);
-      return { width: this.width, registers, eflags, fx, code: bytes.slice(0, instruction.length), instruction };
+      const any = !this.rowsAlone && this.chance(ANY_BYTES);
+      // Near the end of the page instructions reach into the next, which is not there.
+      const start = !any && this.chance(32) ? CODE_SIZE - 1 - (this.random() & 15) : START;
+      const made = any ? this.anyBytes() : this.fromRow(start);
+      if (!made) continue;
+      const { code, instruction } = made;
+      this.contents.registers(input.registers, instruction);
+      let flags = STATUS.reduce((all, bit) => all | (this.chance(2) ? bit : 0), 0x202);
+      if (this.chance(32)) flags |= TRAP;
+      if (this.chance(16)) flags |= ALIGNMENT;
+      const vectors = instruction && usesVectors(instruction.row) ? (fx: Uint8Array) => writeVectorState(fx, this.random) : undefined;
+      const inside = code.slice(0, CODE_SIZE - start);
+      const at = input.add(inside, start, flags, this.bases(), vectors);
+      return { width: this.width, at, code: inside, instruction, blocks: this.chance(3), fresh: this.chance(8) };
     }
   }
 
-  private encode(row: InstructionRow): Uint8Array {
-    const pattern = parseEncoding(row.encoding);
-    const bytes: number[] = [];
+  /** Bases of FS and GS, or selectors of 32-bit programs. */
+  private bases(): number[] {
+    const [low, high] = OWN_SEGMENTS.filter(({ table }) => table === 'gdt').slice(1);
+    if (this.width === 32) return [this.chance(8) ? 0 : selectorOf(low), this.chance(8) ? selectorOf(low) : selectorOf(high)];
+    return [0, 1].map(() => this.pick([DATA, DATA + 0x1000, 0, 0x7fffffffe000]));
+  }
+
+  private fromRow(start: number): { code: Uint8Array; instruction: Instruction } | undefined {
+    const { row, pattern } = this.pick(this.patterns);
+    const { scratch } = this;
+    const end = this.encode(row, pattern);
+    this.contents.tail(scratch, end, start);
+    const instruction = this.decode(scratch, 0, this.width);
+    if (isFailure(instruction) || instruction.row !== row || !this.allowed(instruction, start)) return undefined;
+    return { code: scratch.slice(0, instruction.length), instruction };
+  }
+
+  private anyBytes(): { code: Uint8Array; instruction: Instruction | undefined } | undefined {
+    const bytes = new Uint8Array(LONGEST + 1).fill(0xcc);
+    bytes.set(randomBytes(this.random));
+    const instruction = this.decode(bytes, 0, this.width);
+    if (!isFailure(instruction)) {
+      if (!tries(instruction.row, this.shares) || HINTS.test(instruction.row.mnemonic) || !this.allowed(instruction, START))
+        return undefined;
+      return { code: bytes.slice(0, instruction.length), instruction };
+    }
+    // Whatever the host takes for an instruction, no system call may stand behind it.
+    const text = Buffer.from(bytes).toString('hex');
+    if (/0f05|0f34|cd80/.test(text) || hostHas(bytes, this.width)) return undefined;
+    return { code: bytes.slice(0, instruction.length), instruction: undefined };
+  }
+
+  /** @returns where operands begin in `scratch` */
+  private encode(row: InstructionRow, pattern: EncodingPattern): number {
+    const { scratch } = this;
+    let end = 0;
+    const put = (byte: number): void => {
+      scratch[end++] = byte;
+    };
     const long = this.width === 64;
     const [plain, other] = long ? ([64, 32] as const) : ([32, 16] as const);
-    if (pattern.addressSizes.includes(other) && !pattern.addressSizes.includes(plain)) bytes.push(0x67);
-    else if (this.chance(24)) bytes.push(0x67);
+    if (pattern.addressSizes.includes(other) && !pattern.addressSizes.includes(plain)) put(0x67);
+    else if (this.chance(12)) put(0x67);
     if (pattern.mandatory === undefined || pattern.mandatory === 'F3' || pattern.mandatory === 'F2') {
       const forced16 = pattern.operandSizes.length > 0 && pattern.operandSizes.every((size) => size === 2);
-      if (forced16 || (pattern.operandSizes.length === 0 && this.chance(3))) bytes.push(0x66);
+      if (forced16 || (pattern.operandSizes.length === 0 && this.chance(3))) put(0x66);
     }
-    if (row.lockable && this.chance(8)) bytes.push(0xf0);
-    if (row.repeat !== 'none' && this.chance(2)) bytes.push(this.pick([0xf2, 0xf3]));
-    if (this.chance(24)) bytes.push(this.pick([0x26, 0x2e, 0x36, 0x3e]));
-    if (pattern.vex) bytes.push(...this.vexPrefix(pattern));
+    if (row.lockable && this.chance(8)) put(0xf0);
+    if (row.repeat !== 'none' && this.chance(2)) put(this.pick([0xf2, 0xf3]));
+    if (this.chance(12)) put(this.pick([0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65]));
+    if (pattern.vex) this.vexPrefix(pattern, put);
     else {
       const mandatory = { F3: 0xf3, F2: 0xf2, 66: 0x66 }[pattern.mandatory as string];
-      if (mandatory !== undefined) bytes.push(mandatory);
+      if (mandatory !== undefined) put(mandatory);
       if (long) {
         const wide = pattern.operandSizes.length === 1 && pattern.operandSizes[0] === 8;
-        if (wide || this.chance(2)) bytes.push(0x40 | (wide ? 8 : 0) | (this.random() & 15));
+        if (wide || this.chance(2)) put(0x40 | (wide ? 8 : 0) | (this.random() & 15));
       }
-      bytes.push(...MAP_BYTES[pattern.map]);
+      for (const byte of MAP_BYTES[pattern.map]) put(byte);
     }
-    bytes.push(pattern.opcode + (pattern.plusRegister ? this.random() & 7 : 0));
+    put(pattern.opcode + (pattern.plusRegister ? this.random() & 7 : 0));
     if (pattern.modrm !== 'none') {
       const digit = pattern.modrm === 'digit' ? pattern.digit : this.random() & 7;
       const mod = pattern.registerOnly ? 3 : this.random() & 3;
-      bytes.push(pattern.modrm === 'fixed' ? pattern.modrmByte : (mod << 6) | (digit << 3) | (this.random() & 7));
+      put(pattern.modrm === 'fixed' ? pattern.modrmByte : (mod << 6) | (digit << 3) | (this.random() & 7));
     }
-    // SIB, displacement and immediate: small numbers keep addresses within reach.
-    const tail = this.chance(3) ? Array.from({ length: 12 }, () => this.random() & 0xff) : this.smallTail();
-    return Uint8Array.from([...bytes, ...tail, ...new Array<number>(16).fill(0)]).subarray(0, 31);
+    return end;
   }
 
-  private vexPrefix({ vex, map, mandatory }: ReturnType<typeof parseEncoding>): number[] {
+  private vexPrefix({ vex, map, mandatory }: EncodingPattern, put: (byte: number) => void): void {
     const prefix = ['NP', '66', 'F3', 'F2'].indexOf(mandatory ?? 'NP');
     const extensions = this.width === 64 ? (this.random() & 7) << 5 : 0xe0;
     const wide = vex?.wide ?? this.chance(2);
     const register = this.width === 64 ? this.random() & 15 : 8 | (this.random() & 7);
-    return [0xc4, extensions | map, (wide ? 0x80 : 0) | (register << 3) | ((vex?.length ?? 0) << 2) | prefix];
+    put(0xc4);
+    put(extensions | map);
+    put((wide ? 0x80 : 0) | (register << 3) | ((vex?.length ?? 0) << 2) | prefix);
   }
 
-  private smallTail(): number[] {
-    const displacement = this.chance(2) ? this.random() % 0x100 : DATA + (this.random() % DATA_SIZE);
-    const sib = this.chance(2) ? [this.random() & 0xff] : [];
-    return [
-      ...sib,
-      displacement & 0xff,
-      (displacement >> 8) & 0xff,
-      (displacement >> 16) & 0xff,
-      displacement >>> 24,
-      ...Array.from({ length: 4 }, () => this.random() & 0xff),
-    ];
-  }
-
-  /** Leaves out what would run more than itself, or change what runs behind it. */
-  private allowed(instruction: Instruction): boolean {
-    const own = instruction.operands.some(
-      (operand) => operand.kind === 'memory' && operand.ripRelative && Math.abs(operand.displacement) < CODE_SIZE,
-    );
-    if (own) return false;
-    const relative = instruction.operands.find((operand) => operand.kind === 'relative');
-    if (relative?.kind === 'relative') {
-      const target = START + instruction.length + relative.displacement;
-      if (instruction.operandSize !== 2 && target >= START - 16 && target < START + instruction.length) return false;
-    }
-    return true;
+  /** Leaves out what would run more than itself, or call the host's kernel. */
+  private allowed(instruction: Instruction, start: number): boolean {
+    const [first] = instruction.operands;
+    if (instruction.row.semantics === 'int' && first.kind === 'immediate' && (first.value & 0xff) === 0x80) return false;
+    if (first?.kind !== 'relative') return true;
+    const target = start + instruction.length + first.displacement;
+    return instruction.operandSize === 2 || target < start - 16 || target >= start + instruction.length;
   }
 }
 
-/** Most vectors in memory have to lie at multiples of their size. */
-function align(registers: bigint[]): void {
-  registers.forEach((value, i) => {
-    registers[i] = value & ~15n;
-  });
+const PREFIXES = new Set([0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3]);
+
+/** The bytes may be an instruction that the host has beyond ours. */
+function hostHas(bytes: Uint8Array, width: Width): boolean {
+  let at = 0;
+  while (at < LONGEST && (PREFIXES.has(bytes[at]) || (width === 64 && (bytes[at] & 0xf0) === 0x40))) at++;
+  const text = Buffer.from(bytes.subarray(at)).toString('hex');
+  return HOST_ONLY.some(({ encoding }) => encoding.test(text));
 }

@@ -1,11 +1,14 @@
-/** Our processor in the harness's place: a flat ring 3 program with the same two regions mapped. */
-import type { GuestPhysicalAddress } from '../../src/shared/addresses';
+/** Our processor in the harness's place: a ring 3 program under Linux's selectors with the same regions and segments. */
 import { buildHandlers } from '../../src/engines/cpu/interpreter/handlers';
 import {
+  IP,
   MXCSR,
+  REGISTERS,
   RESERVED,
   SYS,
   X87_CONTROL,
+  X87_DP,
+  X87_IP,
   X87_REGISTERS,
   X87_STATUS,
   X87_STRIDE,
@@ -15,49 +18,77 @@ import {
 } from '../../src/engines/cpu/layout';
 import type { Processor } from '../../src/engines/cpu/processor';
 import { Processors } from '../../src/engines/cpu/processors';
+import { parseDescriptor } from '../../src/engines/cpu/system/descriptors';
 import { Cr0, Cr4, Efer, Seg } from '../../src/engines/cpu/state';
-import { EXCEPTIONS } from '../../src/engines/cpu/system/fault';
+import { EXCEPTIONS, type GuestFault, Vector } from '../../src/engines/cpu/system/fault';
 import { cpuModel } from '../../src/engines/cpu/system/models';
 import { Clock } from '../../src/engines/machine/clock';
 import { HostMemory } from '../../src/engines/machine/host-memory';
 import { PhysicalMemory } from '../../src/engines/machine/physical-memory';
 import { PortBus } from '../../src/engines/machine/ports';
 import { TransitionLog } from '../../src/engines/transitions';
-import { type Case, CODE, CODE_SIZE, DATA, DATA_SIZE, START, type Width } from './cases';
+import type { GuestPhysicalAddress } from '../../src/shared/addresses';
+import type { Case } from './cases';
+import { Results } from './results';
+import {
+  CODE,
+  CODE_SIZE,
+  DATA,
+  DATA_SIZE,
+  descriptorOf,
+  FX,
+  FX_SIZE,
+  MAX_CHANGES,
+  OWN_SEGMENTS,
+  plainVectors,
+  RESULT,
+  selectorOf,
+  TEST,
+  USER_CODE_32,
+  USER_CODE_64,
+  USER_DATA,
+  type Width,
+} from './wire';
 
-export interface Outcome {
-  readonly registers: readonly bigint[];
-  readonly eflags: number;
-  readonly ip: bigint;
-  /** 3 for an instruction that completed: the INT3 behind it. */
-  readonly vector: number;
-  readonly error: number;
-  readonly cr2: bigint;
-  /** Changed bytes of the data region as `offset * 256 + value`, ascending. */
-  readonly changes: readonly number[];
-  /** x87 and SSE state as FXSAVE stores it. */
-  readonly fx: Uint8Array;
-}
+/** Physical pages: tables, the second half of the names for the system's page, and that itself. */
+const PAGES = { top: 0x1000, pointers: 0x2000, directory: 0x3000, table: 0x4000, systemPointers: 0x5000, systemDirectory: 0x6000 } as const;
+const SYSTEM_TABLE = 0x7000;
+const SYSTEM_PAGE = 0x8000;
+/** Where programs cannot reach, and Linux never says whether a page is there. */
+const SYSTEM = -(2 ** 39);
+/** In the system's page. No I/O bitmap in the TSS: ports are refused, as they are to a program on the host. */
+const [GDT, LDT, IDT, TSS] = [0x000, 0x100, 0x200, 0x800];
+const GDT_LIMIT = 0x7f;
+const IDT_LIMIT = 0x5f;
 
-/** Tables of the three paging modes that are used here; one page each. */
-const TOP = 0x1000;
-const MIDDLE = 0x2000;
-const DIRECTORY = 0x3000;
-const TABLE = 0x4000;
-const PRESENT_WRITABLE_USER = 7;
-const MOST_ITERATIONS = 5000;
-const MODEL = cpuModel('max');
+const [PRESENT, USER, WRITABLE] = [1, 5, 2];
+const NX = 0x80000000;
+/** Instructions, and iterations of a repeated one, after which a case counts as endless. */
+const MOST_STEPS = 20_000;
+const INT3 = 0xcc;
+const TABLE_BITS = 3;
+/** An error code's bit that says it names a gate of the IDT. */
+const OF_IDT = 2;
+
+/** Leaves the processor's loop in the place of an exception's delivery. */
+const STOPPED = new Error('stopped');
 
 export class Subject {
   private readonly width: Width;
   private readonly cpu: Processor;
   private readonly memory: PhysicalMemory;
   private readonly host = new HostMemory(RESERVED);
-  private readonly pristine: Uint8Array;
+  private readonly pristine: Buffer;
+  private readonly data: Buffer;
+  private readonly code: Uint8Array;
+  /** The state in which each case begins, but for its registers. */
+  private readonly initial: Uint8Array;
+  private readonly plain = plainVectors();
+  private fault: GuestFault | undefined;
 
   constructor(width: Width, data: Uint8Array) {
     this.width = width;
-    this.pristine = data;
+    this.pristine = Buffer.from(data);
     this.memory = new PhysicalMemory(this.host);
     this.memory.addRam(0, 32 << 20);
     const machine = {
@@ -67,7 +98,7 @@ export class Subject {
       clock: new Clock(),
       log: new TransitionLog(4096),
       handlers: buildHandlers(),
-      model: MODEL,
+      model: cpuModel('max'),
     };
     [this.cpu] = new Processors(machine, [{ interrupts: { pending: false, acknowledge: () => 0 } }]).list;
     this.cpu.hooks = {
@@ -75,123 +106,221 @@ export class Subject {
       probesOpcodes: false,
       wants: () => false,
       probe: () => false,
-      exception: () => true,
+      exception: (fault) => {
+        this.fault = fault;
+        throw STOPPED;
+      },
       port: () => false,
       access: () => false,
     };
-    this.mapRegions();
-    this.memory.writeBytes(DATA as GuestPhysicalAddress, data);
+    this.mapPages();
+    this.writeTables();
+    this.data = this.bytesAt(DATA, DATA_SIZE);
+    this.data.set(data);
+    this.code = this.bytesAt(CODE, CODE_SIZE);
+    this.code.fill(INT3);
+    this.enterUserMode();
+    this.initial = this.cpu.state.save();
+  }
+
+  private bytesAt(physical: number, length: number): Buffer {
+    return Buffer.from(this.host.memory.buffer, this.memory.hostOffset(physical / 4096), length);
   }
 
   /** Both regions lie in one gigabyte, and in one table's reach. */
-  private mapRegions(): void {
-    const put = (address: number, value: number): void => this.memory.write(address, 4, value);
-    const long = this.width === 64;
-    if (long) {
-      put(TOP, MIDDLE | PRESENT_WRITABLE_USER);
-      put(MIDDLE, DIRECTORY | PRESENT_WRITABLE_USER);
-    }
-    const entry = long ? 8 : 4;
-    const span = long ? 2 ** 21 : 2 ** 22;
-    for (const [base, size] of [
-      [DATA, DATA_SIZE],
-      [CODE, CODE_SIZE],
-    ]) {
-      put(DIRECTORY + Math.floor(base / span) * entry, TABLE | PRESENT_WRITABLE_USER);
-      for (let at = base; at < base + size; at += 4096) put(TABLE + ((at % span) / 4096) * entry, at | PRESENT_WRITABLE_USER);
-    }
+  private mapPages(): void {
+    const put = (table: number, index: number, low: number, high = 0): void => {
+      this.memory.write(table + index * 8, 4, low);
+      this.memory.write(table + index * 8 + 4, 4, high);
+    };
+    put(PAGES.top, 0, PAGES.pointers | USER | WRITABLE);
+    put(PAGES.pointers, 0, PAGES.directory | USER | WRITABLE);
+    put(PAGES.directory, DATA >> 21, PAGES.table | USER | WRITABLE);
+    for (let at = DATA; at < DATA + DATA_SIZE; at += 4096) put(PAGES.table, (at >> 12) & 511, at | USER | WRITABLE, NX);
+    put(PAGES.table, (CODE >> 12) & 511, CODE | USER);
+    put(PAGES.top, 511, PAGES.systemPointers | PRESENT | WRITABLE);
+    put(PAGES.systemPointers, 0, PAGES.systemDirectory | PRESENT | WRITABLE);
+    put(PAGES.systemDirectory, 0, SYSTEM_TABLE | PRESENT | WRITABLE);
+    put(SYSTEM_TABLE, 0, SYSTEM_PAGE | PRESENT | WRITABLE);
+  }
+
+  private writeTables(): void {
+    const put = (table: number, index: number, [low, high]: readonly number[]): void => {
+      this.memory.write(SYSTEM_PAGE + table + index * 8, 4, low);
+      this.memory.write(SYSTEM_PAGE + table + index * 8 + 4, 4, high);
+    };
+    put(GDT, USER_CODE_32 >> TABLE_BITS, [0xffff, 0x00cffb00]);
+    put(GDT, USER_DATA >> TABLE_BITS, [0xffff, 0x00cff300]);
+    put(GDT, USER_CODE_64 >> TABLE_BITS, [0xffff, 0x00affb00]);
+    for (const segment of OWN_SEGMENTS) put(segment.table === 'gdt' ? GDT : LDT, segment.entry, descriptorOf(segment));
+    // Gates that exist and are not present: #NP says which was taken. Programs may take 3 and 4.
+    for (const vector of [Vector.db, Vector.bp, Vector.of]) put(IDT, vector * 2, [0, (vector === Vector.db ? 0x0e : 0x6e) << 8]);
   }
 
   private enterUserMode(): void {
     const { state } = this.cpu;
     const long = this.width === 64;
-    state.setSys(SYS.cr3, long ? TOP : DIRECTORY);
-    state.setSys(SYS.cr4, Cr4.osfxsr | Cr4.osxmmexcpt | Cr4.osxsave | (long ? Cr4.pae : 0));
-    if (long) state.setSys(SYS.efer, Efer.lme | Efer.lma | Efer.sce);
-    state.setSys(SYS.cr0, (Cr0.pe | Cr0.pg | Cr0.wp | Cr0.et | Cr0.ne | Cr0.mp) >>> 0);
+    state.setSys(SYS.cr3, PAGES.top);
+    const fsgsbase = Cr4.fsgsbase;
+    state.setSys(SYS.cr4, Cr4.osfxsr | Cr4.osxmmexcpt | Cr4.osxsave | Cr4.pae | Cr4.umip | Cr4.smep | Cr4.smap | fsgsbase);
+    state.setSys(SYS.efer, Efer.lme | Efer.lma | Efer.sce | Efer.nxe);
+    state.setSys(SYS.cr0, (Cr0.pe | Cr0.pg | Cr0.wp | Cr0.et | Cr0.ne | Cr0.mp | Cr0.am) >>> 0);
+    state.setSys(SYS.xcr0, 3);
+    state.setSys64(SYS.gdtrBase, SYSTEM + GDT);
+    state.setSys(SYS.gdtrLimit, GDT_LIMIT);
+    state.setSys64(SYS.idtrBase, SYSTEM + IDT);
+    state.setSys(SYS.idtrLimit, IDT_LIMIT);
     state.setCpl(3);
     const flat = { base: 0, limit: 0xffffffff, unusable: false };
-    state.setSegment(Seg.cs, { ...flat, selector: long ? 0x33 : 0x23, attributes: long ? 0xa0fb : 0xc0fb });
-    for (const segment of [Seg.ss, Seg.ds, Seg.es]) state.setSegment(segment, { ...flat, selector: 0x2b, attributes: 0xc0f3 });
-    // No I/O bitmap: ports are refused, as they are to a program on the host.
-    state.setSegment(Seg.tr, { selector: 0x40, base: 0, limit: 0x2b, attributes: 0x83, unusable: false });
+    const none = { selector: 0, base: 0, limit: 0, attributes: 0, unusable: true };
+    state.setSegment(Seg.cs, { ...flat, selector: long ? USER_CODE_64 : USER_CODE_32, attributes: long ? 0xa0fb : 0xc0fb });
+    state.setSegment(Seg.ss, { ...flat, selector: USER_DATA, attributes: 0xc0f3 });
+    for (const segment of [Seg.ds, Seg.es]) state.setSegment(segment, long ? none : state.segment(Seg.ss));
+    for (const segment of [Seg.fs, Seg.gs]) state.setSegment(segment, none);
+    const own = OWN_SEGMENTS.filter(({ table }) => table === 'ldt');
+    state.setSegment(Seg.ldtr, { selector: 0x50, base: SYSTEM + LDT, limit: own.length * 8 - 1, attributes: 0x82, unusable: false });
+    state.setSegment(Seg.tr, { selector: 0x40, base: SYSTEM + TSS, limit: 0x67, attributes: 0x8b, unusable: false });
+    this.memory.write(SYSTEM_PAGE + TSS + 0x66, 2, 0x68);
     state.refresh();
   }
 
-  run(test: Case): Outcome {
-    const { cpu, memory } = this;
-    cpu.reset();
+  /**
+   * Runs a case.
+   * @param input where its struct test lies
+   * @returns the place of its result in `results`; undefined if it did not come to an end
+   */
+  run(test: Case, input: Uint8Array, results: Results): number | undefined {
+    const { cpu, host } = this;
     const { state } = cpu;
-    this.enterUserMode();
-    test.registers.forEach((value, i) => state.setRegHalves(i, Number(value & 0xffffffffn), Number(value >> 32n)));
-    state.eflags = test.eflags;
-    state.ip = CODE + START;
-    this.loadVectors(test.fx);
+    const words = new DataView(input.buffer, input.byteOffset);
+    const word = (at: number): number => words.getUint32(test.at + at, true);
+    state.load(this.initial);
+    for (let i = 0; i < (this.width === 64 ? 32 : 16); i++) host.u32[(REGISTERS >> 2) + i] = word(TEST.registers + i * 4);
+    state.eflags = word(TEST.flags);
+    if (this.width === 64) {
+      state.setSegBaseHalves(Seg.fs, word(TEST.fsBase), word(TEST.fsBase + 4));
+      state.setSegBaseHalves(Seg.gs, word(TEST.gsBase), word(TEST.gsBase + 4));
+    } else {
+      this.loadSegment(Seg.fs, word(TEST.fsBase));
+      this.loadSegment(Seg.gs, word(TEST.gsBase));
+    }
+    const start = words.getUint16(test.at + TEST.start, true);
+    host.u32[IP >> 2] = CODE + start;
+    host.u32[(IP >> 2) + 1] = 0;
+    const before = input[test.at + TEST.vectors] ? input.subarray(test.at + TEST.size, test.at + TEST.size + FX_SIZE) : this.plain;
+    this.loadVectors(before);
     state.refresh();
-    const code = new Uint8Array(CODE_SIZE).fill(0xcc);
-    code.set(test.code, START);
-    memory.writeBytes(CODE as GuestPhysicalAddress, code);
-    cpu.mmu.flush();
+    const { code } = test;
+    this.memory.writeBytes((CODE + start) as GuestPhysicalAddress, code);
+    if (test.fresh) cpu.mmu.flush();
+    cpu.mmu.retry = false;
 
-    let steps = 0;
-    do cpu.step();
-    while (state.ip === CODE + START && !cpu.heldException && test.instruction.prefixes.repeat !== 'none' && ++steps < MOST_ITERATIONS);
-    const held = cpu.heldException;
-    const inCode = state.ip >= CODE && state.ip < CODE + CODE_SIZE;
-    const changes = this.changes();
-    const canonical = state.ip >= -(2 ** 47) && state.ip < 2 ** 47;
-    const unsigned = (value: number): bigint => BigInt.asUintN(this.width, BigInt(value));
-    return {
-      registers: test.registers.map((_, i) => (BigInt(state.regHigh(i)) << 32n) | BigInt(state.reg32(i))),
-      eflags: state.eflags,
-      // A completed instruction runs into the INT3 behind it, or into a page that cannot be executed.
-      ip: unsigned(held || !inCode ? state.ip : state.ip + 1),
-      vector: held ? held.vector : inCode ? 3 : canonical ? 14 : 13,
-      error: held && EXCEPTIONS[held.vector]?.errorCode ? held.errorCode : 0,
-      cr2: unsigned(state.sys64(SYS.cr2)),
-      changes,
-      fx: this.vectors(),
+    const ended = this.runToException(test.blocks);
+    this.memory.writeBytes((CODE + start) as GuestPhysicalAddress, new Uint8Array(code.length).fill(INT3));
+    const at = ended ? this.report(results, before) : undefined;
+    if (!this.data.equals(this.pristine)) this.data.set(this.pristine);
+    return at;
+  }
+
+  private loadSegment(segment: Seg, selector: number): void {
+    const own = OWN_SEGMENTS.find((each) => selectorOf(each) === selector);
+    if (!own) return;
+    const { base, limit, attributes } = parseDescriptor(0, ...descriptorOf(own));
+    this.cpu.state.setSegment(segment, { selector, base, limit, attributes, unusable: false });
+  }
+
+  /** @param blocks through decoded blocks, not one instruction at a time */
+  private runToException(blocks: boolean): boolean {
+    const { cpu } = this;
+    this.fault = undefined;
+    try {
+      if (blocks) cpu.run(MOST_STEPS);
+      else for (let i = 0; i < MOST_STEPS; i++) cpu.step();
+    } catch (error) {
+      if (error !== STOPPED) throw error;
+    }
+    return this.fault !== undefined;
+  }
+
+  private report(results: Results, before: Uint8Array): number {
+    const { cpu, host } = this;
+    const { state } = cpu;
+    const fault = this.fault as GuestFault;
+    const at = results.take();
+    const { u32, u16 } = results;
+    const put = (field: number, low: number, high: number): void => {
+      u32[(at + field) >> 2] = low;
+      u32[(at + field + 4) >> 2] = high;
     };
+    for (let i = 0; i < 32; i++) u32[((at + RESULT.registers) >> 2) + i] = i < this.width / 2 ? host.u32[(REGISTERS >> 2) + i] : 0;
+    put(RESULT.flags, state.eflags, 0);
+    const software = fault.vector === Vector.np && (fault.errorCode & OF_IDT) !== 0;
+    const ip = software ? cpu.after : state.ip;
+    put(RESULT.ip, ip, this.width === 64 ? Math.floor(ip / 2 ** 32) : 0);
+    put(RESULT.vector, software ? fault.errorCode >> TABLE_BITS : fault.vector, 0);
+    put(RESULT.error, !software && EXCEPTIONS[fault.vector]?.errorCode ? fault.errorCode : 0, 0);
+    put(RESULT.cr2, state.sys(SYS.cr2), this.width === 64 ? state.sysHigh(SYS.cr2) : 0);
+    for (const [field, segment] of [
+      [RESULT.fsBase, Seg.fs],
+      [RESULT.gsBase, Seg.gs],
+    ] as const) {
+      const base = this.width === 64 ? state.segBase(segment) : 0;
+      put(field, base, Math.floor(base / 2 ** 32));
+    }
+    for (let i = 0; i < 6; i++) u16[((at + RESULT.segments) >> 1) + i] = state.selector(i as Seg);
+    const changed = results.putVectors(before, (fx) => this.vectors(fx));
+    u16[(at + RESULT.vectors) >> 1] = changed ? 1 : 0;
+    u16[(at + RESULT.changes) >> 1] = this.data.equals(this.pristine) ? 0 : this.changes(results);
+    results.finish();
+    return at;
+  }
+
+  private changes(results: Results): number {
+    const { data, pristine } = this;
+    let count = 0;
+    for (let i = 0; i < DATA_SIZE && count < MAX_CHANGES; i++) {
+      if (data[i] === pristine[i]) continue;
+      results.putChange(i, data[i]);
+      count++;
+    }
+    return count;
   }
 
   /** Registers are numbered from the top of the stack in an FXSAVE image, and physically in the state. */
   private loadVectors(fx: Uint8Array): void {
     const { u8, u32 } = this.host;
-    const view = new DataView(fx.buffer);
-    u32[X87_CONTROL >> 2] = view.getUint16(0, true);
-    u32[X87_STATUS >> 2] = view.getUint16(2, true);
-    u32[X87_TAGS >> 2] = fx[4];
-    u32[MXCSR >> 2] = view.getUint32(24, true);
-    const top = (view.getUint16(2, true) >> 11) & 7;
-    for (let i = 0; i < 8; i++) {
-      u8.set(fx.subarray(32 + i * 16, 42 + i * 16), X87_REGISTERS + ((top + i) & 7) * X87_STRIDE);
-    }
-    for (let i = 0; i < 16; i++) u8.set(fx.subarray(160 + i * 16, 176 + i * 16), XMM + i * XMM_STRIDE);
-  }
-
-  private vectors(): Uint8Array {
-    const { u8, u32 } = this.host;
-    const fx = new Uint8Array(512);
-    const view = new DataView(fx.buffer);
-    const status = u32[X87_STATUS >> 2];
-    view.setUint16(0, u32[X87_CONTROL >> 2], true);
-    view.setUint16(2, status, true);
-    fx[4] = u32[X87_TAGS >> 2];
-    view.setUint32(24, u32[MXCSR >> 2], true);
+    const status = fx[FX.status] | (fx[FX.status + 1] << 8);
+    u32[X87_CONTROL >> 2] = fx[FX.control] | (fx[FX.control + 1] << 8);
+    u32[X87_STATUS >> 2] = status;
+    u32[X87_TAGS >> 2] = fx[FX.tags];
+    u32[MXCSR >> 2] = fx[FX.mxcsr] | (fx[FX.mxcsr + 1] << 8);
     const top = (status >> 11) & 7;
     for (let i = 0; i < 8; i++) {
-      const at = X87_REGISTERS + ((top + i) & 7) * X87_STRIDE;
-      fx.set(u8.subarray(at, at + 10), 32 + i * 16);
+      const to = X87_REGISTERS + ((top + i) & 7) * X87_STRIDE;
+      for (let j = 0; j < 10; j++) u8[to + j] = fx[FX.registers + i * 16 + j];
     }
-    for (let i = 0; i < 16; i++) fx.set(u8.subarray(XMM + i * XMM_STRIDE, XMM + i * XMM_STRIDE + 16), 160 + i * 16);
-    return fx;
+    for (let i = 0; i < 16; i++) for (let j = 0; j < 16; j++) u8[XMM + i * XMM_STRIDE + j] = fx[FX.xmm + i * 16 + j];
   }
 
-  private changes(): number[] {
-    const now = this.memory.readBytes(DATA as GuestPhysicalAddress, DATA_SIZE);
-    const list: number[] = [];
-    for (let i = 0; i < DATA_SIZE; i++) if (now[i] !== this.pristine[i]) list.push(i * 256 + now[i]);
-    if (list.length > 0) this.memory.writeBytes(DATA as GuestPhysicalAddress, this.pristine);
-    return list;
+  private vectors(fx: Uint8Array): void {
+    const { u8, u32 } = this.host;
+    const status = u32[X87_STATUS >> 2];
+    const put16 = (at: number, value: number): void => {
+      fx[at] = value;
+      fx[at + 1] = value >>> 8;
+    };
+    fx.fill(0);
+    put16(FX.control, u32[X87_CONTROL >> 2]);
+    put16(FX.status, status);
+    fx[FX.tags] = u32[X87_TAGS >> 2];
+    fx.set(u8.subarray(X87_IP, X87_IP + 8), FX.ip);
+    fx.set(u8.subarray(X87_DP, X87_DP + 8), FX.dp);
+    put16(FX.mxcsr, u32[MXCSR >> 2]);
+    const top = (status >> 11) & 7;
+    for (let i = 0; i < 8; i++) {
+      const from = X87_REGISTERS + ((top + i) & 7) * X87_STRIDE;
+      for (let j = 0; j < 10; j++) fx[FX.registers + i * 16 + j] = u8[from + j];
+    }
+    for (let i = 0; i < 16; i++) for (let j = 0; j < 16; j++) fx[FX.xmm + i * 16 + j] = u8[XMM + i * XMM_STRIDE + j];
   }
 }

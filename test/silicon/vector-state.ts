@@ -1,8 +1,6 @@
 /** Random x87 and SSE state, full of the numbers at which floating point turns. */
 import type { InstructionRow } from '../../src/isa/types';
-
-const FX_SIZE = 512;
-const FX = { control: 0, status: 2, tags: 4, mxcsr: 24, registers: 32, xmm: 160 } as const;
+import { FX } from './wire';
 
 type Random = () => number;
 
@@ -103,13 +101,13 @@ function randomControl(random: Random): [control: number, status: number] {
   return [control, flags | (random() & 0x4700) | ((random() & 7) << 11)];
 }
 
-/** @param row the instruction that will see it: most have no use for it and get the same plain one */
-export function randomVectorState(random: Random, row: InstructionRow): Uint8Array {
-  const fx = new Uint8Array(FX_SIZE);
-  const view = new DataView(fx.buffer);
-  view.setUint16(FX.control, 0x37f, true);
-  view.setUint32(FX.mxcsr, ALL_MASKED, true);
-  if (!row.operands.some((code) => /^[PQNVWUMES]|ST/.test(code)) && row.feature !== 'fpu') return fx;
+/** Most instructions have no use for it, and get the same plain state. */
+export const usesVectors = ({ feature }: InstructionRow): boolean => WITH_VECTORS.test(feature);
+const WITH_VECTORS = /^(fpu|fcmov|mmx|fxsr|s?sse.*|aes|pclmulqdq|sha|xsave.*)$/;
+
+/** Fills in random contents. @param fx 512 zeros, for an image as FXSAVE stores it */
+export function writeVectorState(fx: Uint8Array, random: Random): void {
+  const view = new DataView(fx.buffer, fx.byteOffset, fx.length);
   const [control, status] = randomControl(random);
   view.setUint16(FX.control, control, true);
   view.setUint16(FX.status, status, true);
@@ -123,5 +121,4 @@ export function randomVectorState(random: Random, row: InstructionRow): Uint8Arr
   for (let i = 0; i < 16; i++) lane[random() % lane.length](view, FX.xmm + i * 16, random);
   // Equal operands now and then.
   if (random() % 8 === 0) fx.copyWithin(FX.xmm, FX.xmm + 16, FX.xmm + 32);
-  return fx;
 }
