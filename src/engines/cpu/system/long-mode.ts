@@ -139,6 +139,7 @@ export function syscall(cpu: Cpu, report: () => void): void {
   state.setSegment(Seg.ss, flat((state.sysHigh(SYS.star) & 0xffff) + 8, DATA, 0));
   enter(state, 0, flat(selector, CODE_64, 0));
   state.ip = state.sys64(SYS.lstar);
+  stepNow(state);
   report();
 }
 
@@ -156,7 +157,15 @@ export function sysret(cpu: Cpu, report: () => void): void {
   state.setSegment(Seg.ss, flat((base + 8) | 3, DATA, 3));
   enter(state, 3, wide ? flat((base + 16) | 3, CODE_64, 3) : flat(base | 3, CODE_32, 3));
   state.ip = target;
+  stepNow(state);
   report();
+}
+
+const DR6_BS = 0x4000;
+
+/** The new TF decides whether a single-step trap follows SYSCALL and SYSRET: at their target, before its first instruction. */
+function stepNow(state: CpuState): void {
+  if (state.flag(Flag.tf)) state.setSys(SYS.pendingDebug, (state.sys(SYS.pendingDebug) | DR6_BS) >>> 0);
 }
 
 export function swapgs({ state }: Cpu): void {
