@@ -1,5 +1,5 @@
 /** Numbers with a fraction, against JavaScript's own for single and double precision, and against what goes back for 80 bits. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { formatFloat, parseFloatText } from '../../src/debug-adapter/expressions/floats';
 

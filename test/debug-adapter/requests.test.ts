@@ -563,7 +563,7 @@ describe('the panels', () => {
         ['IDT', '32-bit interrupt gate', 'system_call', 0],
       ]),
     );
-    expect(rings.tables.map(({ name }: { name: string }) => name)).toEqual(['GDT', 'LDT', 'IDT']);
+    expect(rings.tables.map(({ name }: { name: string }) => name)).toEqual(['GDT', 'IDT']);
   });
 
   it('see the stack that the task state segment holds for an inner ring', async () => {

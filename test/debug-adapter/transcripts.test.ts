@@ -228,6 +228,9 @@ describe('sessions', () => {
         'ebx = 1',
         'rbx',
         '1.5 + 1',
+        'constructor',
+        'xmm0.constructor',
+        'toString = 1',
       ]) {
         await transcript.evaluate(expression, 'repl');
       }

@@ -1,5 +1,5 @@
 /** Page tables as they are shown, held against what the processor makes of them. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Processor } from '../../src/engines/cpu/processor';
 import { GuestFault } from '../../src/engines/cpu/system/fault';

@@ -96,7 +96,8 @@ class Parser {
   private colon(left: Expression): Expression {
     const { at } = this.advance();
     const right = this.binary(0);
-    const space = left.kind === 'name' ? SPACES[left.name.toLowerCase()] : undefined;
+    const name = left.kind === 'name' ? left.name.toLowerCase() : '';
+    const space = Object.hasOwn(SPACES, name) ? SPACES[name] : undefined;
     return space ? { kind: 'space', space, of: right, at: left.at } : { kind: 'far', segment: left, offset: right, at };
   }
 
@@ -144,7 +145,7 @@ class Parser {
 
   private named(): Expression {
     const { text, at } = this.advance();
-    const size = SIZES[text.toLowerCase()];
+    const size = Object.hasOwn(SIZES, text.toLowerCase()) ? SIZES[text.toLowerCase()] : undefined;
     if (size !== undefined) return this.sized(size, at);
     if (!this.is('(')) return { kind: 'name', name: text, at };
     this.advance();

@@ -13,13 +13,12 @@ import { PageTableView } from './page-tables';
 import { partNamed, type RegisterSpec, SEGMENTS, specNamed, specsOf } from './register-set';
 
 /** Low parts of the instruction pointer and the flags; `keeps` the rest when it is written. */
-const LOW_PARTS: Readonly<Record<string, { readonly of: readonly string[]; readonly bits: number; readonly keeps: boolean } | undefined>> =
-  {
-    ip: { of: ['eip', 'rip'], bits: 16, keeps: false },
-    eip: { of: ['rip'], bits: 32, keeps: false },
-    flags: { of: ['eflags', 'rflags'], bits: 16, keeps: true },
-    eflags: { of: ['rflags'], bits: 32, keeps: false },
-  };
+const LOW_PARTS: ReadonlyMap<string, { readonly of: readonly string[]; readonly bits: number; readonly keeps: boolean }> = new Map([
+  ['ip', { of: ['eip', 'rip'], bits: 16, keeps: false }],
+  ['eip', { of: ['rip'], bits: 32, keeps: false }],
+  ['flags', { of: ['eflags', 'rflags'], bits: 16, keeps: true }],
+  ['eflags', { of: ['rflags'], bits: 32, keeps: false }],
+]);
 
 export class CpuView implements VirtualCpu {
   readonly index: number;
@@ -113,7 +112,7 @@ export class CpuView implements VirtualCpu {
     if (spec) return { value: spec.read(cpu), bits: spec.bits };
     const part = partNamed(cpu, name);
     if (part) return { value: BigInt(cpu.state.reg(part.register, part.size, part.high)), bits: part.size * 8 };
-    const low = LOW_PARTS[name];
+    const low = LOW_PARTS.get(name);
     const whole = low && low.of.map((each) => specNamed(cpu, each)).find((each) => each !== undefined);
     return whole && { value: BigInt.asUintN(low.bits, whole.read(cpu)), bits: low.bits };
   }
@@ -142,7 +141,7 @@ export class CpuView implements VirtualCpu {
     const { cpu } = this;
     const spec = specNamed(cpu, name);
     const part = partNamed(cpu, name);
-    const low = LOW_PARTS[name];
+    const low = LOW_PARTS.get(name);
     if (spec) {
       if (!spec.write) throw new Error(`${name} cannot be changed here`);
       spec.write(cpu, value);
