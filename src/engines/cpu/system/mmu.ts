@@ -22,13 +22,13 @@ import {
 } from '../layout';
 import { Cr0, Cr4, type CpuState, Efer, Flag, highHalf, joinLow } from '../state';
 import { GuestFault, Vector } from './fault';
+import { requireAligned } from './segments';
 import { describePageFault, FOUR_LEVEL_RESERVED as RESERVED_HIGH, PageFault, Pte, PTE_NX, type Walk, walk } from './paging';
 
 const pageOf = (linear: number): number => Math.floor(linear / FRAME_SIZE);
 const pageBase = (linear: number): number => linear - (linear & (FRAME_SIZE - 1));
 const entryOf = (linear: number): number => (pageOf(linear) & (TLB_ENTRIES - 1)) >>> 0;
 const IMPOSSIBLE = 0xffffffff;
-const LONGEST_ALIGNED = 10;
 
 /** A write that waits in SCRATCH: up to two pieces. */
 interface Pending {
@@ -279,16 +279,9 @@ export class Mmu {
     return frame;
   }
 
-  /**
-   * Manual, "Alignment Check Exception (#AC)": numbers of 10 bytes lie at multiples of 8; of vectors processors ask nothing
-   * beyond what their instructions ask of themselves, nor of areas.
-   * @throws GuestFault #AC
-   */
+  /** @throws GuestFault #AC; see `requireAligned` */
   checkAlignment(linear: LinearAddress, size: number): void {
-    if (!this.state.alignmentChecked || size > LONGEST_ALIGNED) return;
-    const alignment = size === LONGEST_ALIGNED ? 8 : size;
-    if ((linear & (alignment - 1)) === 0) return;
-    throw new GuestFault(Vector.ac, 0, `an access of ${size} bytes at 0x${linear.toString(16)} is not aligned`);
+    requireAligned(this.state, linear, size);
   }
 
   // --- handlers' slow path

@@ -3,7 +3,9 @@ import type { MemoryOperand, Operand, RegisterOperand } from '../../../isa/types
 import { SEGMENT_NAMES } from '../../../isa/types';
 import type { AccessSize } from '../../machine/physical-memory';
 import { Seg } from '../state';
+import type { LinearAddress } from '../../../shared/addresses';
 import type { Cpu } from './cpu';
+import { GuestFault, gp, Vector } from './fault';
 import { checkAccess } from './segments';
 
 /** Effective address of a memory operand: unsigned, with 64-bit addressing signed (see `join`). */
@@ -123,6 +125,29 @@ export function registerHalves({ state }: Cpu, operand: Operand): readonly [low:
 export function writeRegisterHalves({ state }: Cpu, operand: Operand, low: number, high: number): void {
   if (operand.kind !== 'register' || operand.class !== 'gpr') throw new Error(`a ${operand.kind} operand is no general register`);
   state.setRegHalves(operand.index, low, operand.size === 8 ? high : 0);
+}
+
+/**
+ * Where an area of FXSAVE or XSAVE lies, with the checks on its address in the order in which processors make them.
+ * @param alignment bytes, 16 or 64
+ * @returns linear addresses of its first and its last byte
+ */
+export function areaEnds(
+  cpu: Cpu,
+  operand: Operand,
+  length: number,
+  alignment: number,
+  write: boolean,
+): readonly [first: LinearAddress, last: LinearAddress] {
+  const { state, instruction } = cpu;
+  const memory = memoryOf(operand);
+  const [segment, offset] = [segmentNumber(memory), effectiveAddress(cpu, memory)];
+  checkAccess(state, segment, offset, 1, false);
+  const low = linearLow(cpu, memory);
+  const name = instruction.row.mnemonic.toUpperCase();
+  if (low & 3 && state.alignmentChecked) throw new GuestFault(Vector.ac, 0, `${name} at an address that is no multiple of 4`);
+  if (low & (alignment - 1)) throw gp(0, `${name} at an address that is no multiple of ${alignment}`);
+  return [checkAccess(state, segment, offset, length, write), state.linear(segment, wrap(memory, offset + length - 1))];
 }
 
 /** Reads an area in memory as a whole. */

@@ -18,7 +18,7 @@ import { Cr0, Cr4 } from '../state';
 import type { Cpu } from './cpu';
 import { GuestFault, gp, ud, Vector } from './fault';
 import type { Helper } from './helpers';
-import { checkOperandWrite, effectiveAddress, readOperandAt, segmentNumber, writeOperandAt } from './operands';
+import { areaEnds, checkOperandWrite, effectiveAddress, readOperandAt, segmentNumber, writeOperandAt } from './operands';
 import { checkAccess } from './segments';
 import { MXCSR_MASK, X87State } from './x87-state';
 
@@ -88,26 +88,47 @@ export function wait(cpu: Cpu): void {
 
 // --- areas in memory
 
-function readArea(cpu: Cpu, size: number): DataView {
+/** Looks at both ends of an area first, as the silicon does. @param unit bytes, to which it has to be aligned with #AC on */
+function touchArea(cpu: Cpu, size: number, unit: 2 | 4, write: boolean): void {
+  const { state, mmu } = cpu;
+  const [operand] = cpu.instruction.operands;
+  if (operand.kind !== 'memory') throw new Error('an area lies in memory');
+  const first = checkAccess(state, segmentNumber(operand), effectiveAddress(cpu, operand), unit, write);
+  const user = state.cpl === 3;
+  if (write) mmu.checkWrite(first, unit, user);
+  else mmu.read(first, unit, user);
+  const last = state.advance(first, size - 1);
+  if (write) mmu.checkWrite(last, 1, user);
+  else mmu.read(last, 1, user);
+}
+
+/** @param unit bytes in which it is read, 2 or 4 */
+function readArea(cpu: Cpu, size: number, unit: 2 | 4): DataView {
   const area = new DataView(new ArrayBuffer(size));
   const [operand] = cpu.instruction.operands;
   let at = 0;
-  for (; at + 4 <= size; at += 4) area.setUint32(at, readOperandAt(cpu, operand, at, 4), true);
+  for (; at + unit <= size; at += unit) {
+    const value = readOperandAt(cpu, operand, at, unit);
+    if (unit === 2) area.setUint16(at, value, true);
+    else area.setUint32(at, value, true);
+  }
   if (at < size) area.setUint16(at, readOperandAt(cpu, operand, at, 2), true);
   return area;
 }
 
 /** Writes `area` up to `size` once all of it can be. */
-function writeArea(cpu: Cpu, area: DataView, size: number): void {
+function writeArea(cpu: Cpu, area: DataView, size: number, unit: 2 | 4): void {
   const [operand] = cpu.instruction.operands;
   checkOperandWrite(cpu, operand, size);
   let at = 0;
-  for (; at + 4 <= size; at += 4) writeOperandAt(cpu, operand, at, 4, area.getUint32(at, true));
+  for (; at + unit <= size; at += unit)
+    writeOperandAt(cpu, operand, at, unit, unit === 2 ? area.getUint16(at, true) : area.getUint32(at, true));
   if (at < size) writeOperandAt(cpu, operand, at, 2, area.getUint16(at, true));
 }
 
 /** The environment's form follows the operand size, which in 64-bit code is at least 32 bits. */
 const formOf = ({ instruction }: Cpu): number => instruction.operandSize;
+const unitOf = (cpu: Cpu): 2 | 4 => (formOf(cpu) === 2 ? 2 : 4);
 const REGISTERS_SIZE = 80;
 
 export function fnstenv(cpu: Cpu): void {
@@ -116,7 +137,8 @@ export function fnstenv(cpu: Cpu): void {
   const size = X87State.environmentSize(formOf(cpu));
   const area = new DataView(new ArrayBuffer(size));
   unit.saveEnvironment(area, formOf(cpu));
-  writeArea(cpu, area, size);
+  touchArea(cpu, size, unitOf(cpu), true);
+  writeArea(cpu, area, size, unitOf(cpu));
   // All exceptions are masked afterwards.
   unit.control |= Status.exceptions;
   unit.updateSummary();
@@ -125,7 +147,9 @@ export function fnstenv(cpu: Cpu): void {
 export function fldenv(cpu: Cpu): void {
   const unit = new X87State(cpu);
   unit.enter(true);
-  unit.loadEnvironment(readArea(cpu, X87State.environmentSize(formOf(cpu))), formOf(cpu));
+  const size = X87State.environmentSize(formOf(cpu));
+  touchArea(cpu, size, unitOf(cpu), false);
+  unit.loadEnvironment(readArea(cpu, size, unitOf(cpu)), formOf(cpu));
 }
 
 export function fnsave(cpu: Cpu): void {
@@ -135,7 +159,8 @@ export function fnsave(cpu: Cpu): void {
   const area = new DataView(new ArrayBuffer(environment + REGISTERS_SIZE));
   unit.saveEnvironment(area, formOf(cpu));
   unit.saveRegisters(area, environment, 10);
-  writeArea(cpu, area, environment + REGISTERS_SIZE);
+  touchArea(cpu, environment + REGISTERS_SIZE, unitOf(cpu), true);
+  writeArea(cpu, area, environment + REGISTERS_SIZE, unitOf(cpu));
   unit.initialize();
 }
 
@@ -143,7 +168,8 @@ export function frstor(cpu: Cpu): void {
   const unit = new X87State(cpu);
   unit.enter(true);
   const environment = X87State.environmentSize(formOf(cpu));
-  const area = readArea(cpu, environment + REGISTERS_SIZE);
+  touchArea(cpu, environment + REGISTERS_SIZE, unitOf(cpu), false);
+  const area = readArea(cpu, environment + REGISTERS_SIZE, unitOf(cpu));
   unit.loadEnvironment(area, formOf(cpu));
   unit.loadRegisters(area, environment, 10);
 }
@@ -163,9 +189,7 @@ function enterLegacy(cpu: Cpu, write: boolean): X87State {
   if (cr0 & Cr0.ts) throw new GuestFault(Vector.nm, 0, `${name} with CR0.TS set`);
   const [operand] = cpu.instruction.operands;
   if (operand.kind !== 'memory') throw ud(`${name} needs memory`);
-  const address = checkAccess(cpu.state, segmentNumber(operand), effectiveAddress(cpu, operand), LEGACY_AREA, write);
-  if (address % 16 !== 0) throw gp(0, `${name} at 0x${address.toString(16)}, which is no multiple of 16`);
-  const last = cpu.state.advance(address, LEGACY_AREA - 1);
+  const [address, last] = areaEnds(cpu, operand, LEGACY_AREA, 16, write);
   const user = cpu.state.cpl === 3;
   if (write) cpu.mmu.checkWrite(last, 1, user);
   else cpu.mmu.read(last, 1, user);
@@ -178,17 +202,17 @@ const savesSse = ({ state }: Cpu): boolean => (state.cr4 & Cr4.osfxsr) !== 0;
 
 function saveLegacy(cpu: Cpu, wide: boolean): void {
   const unit = enterLegacy(cpu, true);
-  const area = readArea(cpu, LEGACY_USED);
+  const area = readArea(cpu, LEGACY_USED, 4);
   unit.saveLegacyX87(area, wide);
   area.setUint32(MXCSR_AT, unit.mxcsr, true);
   area.setUint32(MXCSR_AT + 4, MXCSR_MASK, true);
   if (savesSse(cpu)) unit.saveXmm(area, cpu.state.codeBits);
-  writeArea(cpu, area, LEGACY_USED);
+  writeArea(cpu, area, LEGACY_USED, 4);
 }
 
 function restoreLegacy(cpu: Cpu, wide: boolean): void {
   const unit = enterLegacy(cpu, false);
-  const area = readArea(cpu, LEGACY_USED);
+  const area = readArea(cpu, LEGACY_USED, 4);
   const mxcsr = area.getUint32(MXCSR_AT, true);
   if (mxcsr & ~MXCSR_MASK) throw gp(0, 'bits of MXCSR that do not exist are set');
   unit.loadLegacyX87(area, wide);

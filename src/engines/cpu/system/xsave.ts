@@ -5,8 +5,7 @@ import { requireRing0 } from './control';
 import type { Cpu } from './cpu';
 import { GuestFault, gp, ud, Vector } from './fault';
 import type { Helper } from './helpers';
-import { effectiveAddress, linearLow, readOperandBytes, segmentNumber, writeOperandBytes } from './operands';
-import { checkAccess } from './segments';
+import { areaEnds, readOperandBytes, writeOperandBytes } from './operands';
 import { MXCSR_MASK, X87State } from './x87-state';
 
 /** Bits of XCR0, XSTATE_BV and the requested-feature bitmap. */
@@ -31,14 +30,10 @@ function enter(cpu: Cpu, write: boolean): { unit: X87State; requested: number } 
   if (state.cr0 & Cr0.ts) throw new GuestFault(Vector.nm, 0, `${name} with CR0.TS set`);
   const [operand] = instruction.operands;
   if (operand.kind !== 'memory') throw ud(`${name} needs memory`);
-  if (state.alignmentChecked && linearLow(cpu, operand) & 3) {
-    throw new GuestFault(Vector.ac, 0, `${name} at an address that is no multiple of 4`);
-  }
-  const linear = checkAccess(state, segmentNumber(operand), effectiveAddress(cpu, operand), AREA, write);
-  if (linear & 63) throw gp(0, `${name} needs an address that is a multiple of 64`);
+  const [linear, last] = areaEnds(cpu, operand, AREA, 64, write);
   const user = state.cpl === 3;
   // What processors touch first, a fault shows.
-  if (write) cpu.mmu.checkWrite(cpu.mmu.advance(linear, AREA - 1), 1, user);
+  if (write) cpu.mmu.checkWrite(last, 1, user);
   else cpu.mmu.read(cpu.mmu.advance(linear, COMPACTION_AT), 4, user);
   if (write) cpu.mmu.checkWrite(linear, AREA, user);
   return { unit: new X87State(cpu), requested: state.sys(SYS.xcr0) & state.reg32(Reg.eax) };

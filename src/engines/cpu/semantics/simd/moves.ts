@@ -62,9 +62,13 @@ const maskedStore: Semantics = vector((v, c) => {
   const value = v.read(1);
   const wanted = v.let(i8x16.shr_s(v.read(2), n(7)));
   v.finish();
-  for (let half = c.sizeOf(0) / 8 - 1; half >= 0; half--) {
+  const halves = c.sizeOf(0) === 16 ? [1, 0] : [0];
+  const placeOf = (half: number) => c.memory(0).at(c.facts.addressSize === 8 ? i64.const(8 * half) : n(8 * half), 8);
+  // Nothing is stored before all of it can be.
+  if (halves.length > 1) for (const half of halves) c.let(I64, placeOf(half).update());
+  for (const half of halves) {
     const mask = c.let(I64, i64x2.extract(wanted, half));
-    const place = c.memory(0).at(c.facts.addressSize === 8 ? i64.const(8 * half) : n(8 * half), 8);
+    const place = placeOf(half);
     const old = place.update();
     place.write(i64.or(i64.and(i64x2.extract(value, half), mask), i64.and(old, i64.xor(mask, i64.const(-1)))));
   }
