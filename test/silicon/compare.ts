@@ -37,7 +37,7 @@ export function reachesHarness({ u32 }: Side, at: number, width: Width): boolean
     const low = u32[(at + field) >> 2];
     const high = u32[((at + field) >> 2) + 1];
     if (width === 32) return (low >= 0x08000000 && low < 0x10000000) || (low >= 0xe0000000 && low < 0xffffe000);
-    if (high === 0) return (low >= 0x400000 && low < DATA) || (low >= 0x01800000 && low < 0x80000000);
+    if (high === 0) return low >= 0x400000 && low < DATA - 0x1000;
     return (high >= 0x7000 && (high < 0x7fff || (high === 0x7fff && low < 0xfffff000))) || (high === 0xffffffff && low >>> 12 === 0xff600);
   };
   return own(RESULT.cr2) || own(RESULT.ip);
@@ -141,7 +141,7 @@ export class Comparison {
       const [x, y] = [this.changes(ours, a), this.changes(silicon, b)];
       if (x !== y) found.push(`memory ours ${x.slice(0, 200)} silicon ${y.slice(0, 200)}`);
     }
-    if (closed('vectors')) this.compareVectors(test, a, b, found);
+    if (closed('vectors')) this.compareVectors(test, a, b, found, closed('pointers') ? 8 : 6);
     return found.join('; ');
   }
 
@@ -163,7 +163,8 @@ export class Comparison {
     return this.input[at + TEST.vectors] ? this.input.subarray(at + TEST.size, at + TEST.size + FX_SIZE) : plainVectors();
   }
 
-  private compareVectors(test: Case, a: number, b: number, found: string[]): void {
+  /** @param pointerBytes of FIP and FDP */
+  private compareVectors(test: Case, a: number, b: number, found: string[], pointerBytes: number): void {
     const before = this.before(test);
     const [x, y] = [
       [this.ours, a],
@@ -173,7 +174,8 @@ export class Comparison {
       const from = (at as number) + RESULT.size;
       return this.parts(side as Side, at as number).vectors ? u8.subarray(from, from + FX_SIZE) : before;
     });
-    for (const [name, at, length] of VECTOR_PARTS) {
+    for (const [name, at, all] of VECTOR_PARTS) {
+      const length = name === 'FIP' || name === 'FDP' ? pointerBytes : all;
       if (test.width === 32 && at >= FX.xmm + 128) break;
       const [mine, other, was] = [x, y, before].map((fx) => image(fx.subarray(at, at + length)));
       if (mine !== other) found.push(`${name} was ${was} ours ${mine} silicon ${other}`);

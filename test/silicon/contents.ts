@@ -8,13 +8,19 @@ const INTERESTING = [
 ];
 const INTERESTING_HIGH = [0x80000000, 0x7fffffff, 0x00007fff, 0x00008000, 0xffff7fff, 0xffff8000, 0xffffffff, 1];
 
+const KERNEL_SELECTORS = [0x08, 0x10, 0x13, 0x18, 0x40, 0x43, 0x50];
+const BEYOND_TABLES = [0x5f, 0x68, 0x80, 0x83, 0x1004, 0xfff8, 0xffff];
+const USER_SELECTORS = [USER_CODE_32, USER_DATA, USER_CODE_64];
+const withLowRpl = (selector: number): number => selector - 3;
 /** Null ones, the host's own, those of `OWN_SEGMENTS`, its kernel's, and some beyond the tables. */
-export const SELECTORS = [
-  ...[0, 1, 2, 3, USER_CODE_32, USER_DATA, USER_CODE_64, USER_CODE_32 - 3, USER_DATA - 1, USER_CODE_64 - 2],
-  ...OWN_SEGMENTS.map(selectorOf),
-  ...OWN_SEGMENTS.map((segment) => selectorOf(segment) - 3),
-  ...[0x08, 0x10, 0x13, 0x18, 0x40, 0x43, 0x50, 0x68, 0x80, 0x83, 0x1004, 0xfff8, 0xffff, 0x5f],
-];
+export const SELECTORS: readonly number[] = [0, 1, 2, 3].concat(
+  USER_SELECTORS,
+  USER_SELECTORS.map(withLowRpl),
+  OWN_SEGMENTS.map(selectorOf),
+  OWN_SEGMENTS.map((segment) => withLowRpl(selectorOf(segment))),
+  KERNEL_SELECTORS,
+  BEYOND_TABLES,
+);
 /** The host keeps the number of the processor in this descriptor's limit. */
 const OF_THE_PROCESSOR = 0x78;
 
@@ -75,7 +81,7 @@ export class Contents {
       view.setUint32(at + 520, this.chance(8) ? random() & 3 : 3, true);
       view.setUint32(at + 524, 0x80000000, true);
     }
-    if (this.chance(4)) view.setUint8(at + 512 + this.pick([7, 8, 15, 16, 24, 63]), 1 << (random() % 8));
+    if (this.chance(4)) view.setUint8(at + 512 + this.pick([7, 15, 16, 24, 63]), 1 << (random() % 8));
   }
 
   /** Random bytes of an instruction's tail: a SIB byte perhaps, displacement, immediate. */

@@ -2,7 +2,7 @@
  * Runs single instructions on the real processor and reports what they did; built for 32 and for 64 bits.
  *
  * With the argument "facts" it prints, as raw 32-bit words, EAX to EDX of CPUID leaves 1, 7, 0xD/1 and 0x80000001, and whether
- * programs may use RDFSBASE and its kin. Else it has the names of two files. The input: the number of segment descriptors, these as
+ * programs may use RDFSBASE and its kin. Else it has the names of two files. The input: the numbers of segment descriptors and of cases, the descriptors as
  * struct user_desc (of the GDT from entry 12 on, else of the LDT), the contents of the data region, then cases (struct test, then 512
  * bytes of x87 and SSE state if it says so). The output: for each case a result, the x87 and SSE state if it changed, and the bytes of
  * the data region that changed.
@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/personality.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
@@ -300,6 +301,9 @@ static int fail(const char *what) {
 }
 
 int main(int argc, char **argv) {
+  /* The heap would lie anywhere. */
+  const int kind = personality(0xffffffff);
+  if (!(kind & ADDR_NO_RANDOMIZE) && personality(kind | ADDR_NO_RANDOMIZE) >= 0) execv("/proc/self/exe", argv);
   if (argc == 2 && strcmp(argv[1], "facts") == 0) return print_facts();
   if (argc != 3) return 2;
   const int file = open(argv[1], O_RDONLY);
@@ -308,7 +312,7 @@ int main(int argc, char **argv) {
   input = mmap(NULL, status.st_size, PROT_READ, MAP_PRIVATE, file, 0);
   input_end = input + status.st_size;
   output_file = open(argv[2], O_RDWR | O_CREAT | O_TRUNC, 0600);
-  const size_t capacity = status.st_size / sizeof(struct test) * OUTPUT_OF_CASE;
+  const size_t capacity = (((const uint32_t *)input)[1] + 1) * (size_t)OUTPUT_OF_CASE;
   if (output_file < 0 || ftruncate(output_file, capacity) != 0) return fail(argv[2]);
   output = output_start = mmap(NULL, capacity, PROT_READ | PROT_WRITE, MAP_SHARED, output_file, 0);
   const int code_file = memfd_create("code", 0);

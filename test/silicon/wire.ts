@@ -116,10 +116,10 @@ export function descriptorOf({ base, limit, inPages, kind, open, wide, present =
 }
 
 /** What the harness reads before the cases: descriptors and data. */
-export function inputHead(data: Uint8Array): Uint8Array {
+export function inputHead(data: Uint8Array, cases: number): Uint8Array {
   const list = OWN_SEGMENTS.map(userDescriptor);
   const head = new Uint8Array(8 + list.length * 16 + DATA_SIZE);
-  head[0] = list.length;
+  new Uint32Array(head.buffer, 0, 2).set([list.length, cases]);
   list.forEach((descriptor, i) => head.set(new Uint8Array(descriptor.buffer), 8 + i * 16));
   head.set(data, 8 + list.length * 16);
   return head;
