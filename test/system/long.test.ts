@@ -132,9 +132,7 @@ const GUESTS: readonly Guest[] = [
       qemu('looks at the first byte of FXSAVE first; the silicon looks at the last one', ['over the end, FXSAVE']),
       bochs('the same', ['over the end, FXSAVE']),
     ],
-    manual: [
-      'over the end, FXSAVE: vector=0e error=0002 rip=+000a cs=0008 flags=010000 cr2=00000080000040ff ss:rsp=0010:0000000000090000',
-    ],
+    manual: ['over the end, FXSAVE: vector=0e error=0002 rip=+000a cs=0008 flags=010000 cr2=00000080000040ff ss:rsp=0010:0000000000090000'],
   },
   {
     name: 'long-state',
@@ -173,9 +171,7 @@ const GUESTS: readonly Guest[] = [
         'steps after SYSRET',
       ]),
     ],
-    manual: [
-      'TSC_AUX high half: vector=0d error=0000 rip=+0016 cs=0008 flags=010000 ss:rsp=0010:0000000000090000',
-    ],
+    manual: ['TSC_AUX high half: vector=0d error=0000 rip=+0016 cs=0008 flags=010000 ss:rsp=0010:0000000000090000'],
   },
   { name: 'long-pair', machine: PAIR },
   {

@@ -257,7 +257,8 @@ export class Processor extends Execution {
     if (kind !== FrameKind.ram && kind !== FrameKind.rom) return undefined;
     const { hooks } = this;
     const page = pageOf(linear);
-    const probed = this.peers.some(({ debug }) => debug.breaksOnPage(page)) || (hooks !== undefined && (hooks.probesOpcodes || hooks.probedPage(page)));
+    const probed =
+      this.peers.some(({ debug }) => debug.breaksOnPage(page)) || (hooks !== undefined && (hooks.probesOpcodes || hooks.probedPage(page)));
     const place = { frame, offset: linear & 0xfff, bits: state.codeBits, probed };
     const record = this.blocks.find(place) ?? this.blocks.build(place, this.probeFrom(linear));
     if (record !== undefined) {
