@@ -121,8 +121,10 @@ export abstract class Execution implements Cpu, Host {
       if (!isCanonical(linear)) throw flaw();
       // Processors look at the alignment before they look at the end.
       this.mmu.checkAlignment(linear, size);
-      if (!isCanonical(linear + size - 1)) throw flaw();
-      return linear;
+      if (isCanonical(linear + size - 1)) return linear;
+      // Numbers of 10 bytes are read in two parts, of which the first may fault in its own way.
+      if (size === 10 && isCanonical(linear + 7)) this.mmu.read(linear, 8, this.state.cpl === 3);
+      throw flaw();
     });
   }
 

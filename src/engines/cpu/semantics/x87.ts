@@ -85,6 +85,9 @@ interface Stored {
   readonly flags: Expr;
 }
 
+/** Writes the parts of a value to memory; `raise` sets flags, once no access can fault any more. */
+type Put = (value: readonly Expr[], raise: () => void) => void;
+
 /**
  * Stores to memory. Unlike a result in a register, one that overflows or underflows unmasked is not delivered, and memory not touched.
  * @param types of the parts of a value
@@ -92,11 +95,10 @@ interface Stored {
  */
 function storeToMemory(
   fpu: Fpu,
-  bytes: number,
   types: readonly ValueType[],
   convert: (top: Extended) => Stored,
   indefinite: readonly Expr[],
-  put: (pointer: Expr, value: readonly Expr[]) => void,
+  put: Put,
   pops: boolean,
 ): void {
   const { c } = fpu;
@@ -113,30 +115,33 @@ function storeToMemory(
     refused,
     () => fpu.raise(flags.get),
     () => {
-      const pointer = c.pointer(0, 'write', bytes);
-      fpu.raise(flags.get);
       put(
-        pointer,
         parts.map((part) => part.get),
+        () => fpu.raise(flags.get),
       );
-      c.commit(pointer);
       if (pops) fpu.pop();
     },
   );
 }
 
-const putWord =
-  (c: Context, bytes: number) =>
-  (pointer: Expr, [value]: readonly Expr[]): void => {
-    const store = { 2: i32.store16, 4: i32.store, 8: i64.store }[bytes as 2 | 4 | 8];
-    store(c.code, pointer, value);
+/** Two stores, as processors make them: the first is not taken back when the second, on the next page, faults. */
+const putTen =
+  (c: Context): Put =>
+  ([low, high], raise) => {
+    const at = (distance: number): Expr => (c.facts.addressSize === 8 ? i64.const(distance) : n(distance));
+    c.memory(0).at(at(0), 8).write(low);
+    c.memory(0).at(at(8), 2).write(high);
+    raise();
   };
 
-const putTen =
-  (c: Context) =>
-  (pointer: Expr, [low, high]: readonly Expr[]): void => {
-    i64.store(c.code, pointer, low);
-    i32.store16(c.code, pointer, high, 8);
+const putWord =
+  (c: Context, bytes: number): Put =>
+  ([value], raise) => {
+    const store = { 2: i32.store16, 4: i32.store, 8: i64.store }[bytes as 2 | 4 | 8];
+    const pointer = c.pointer(0, 'write', bytes);
+    raise();
+    store(c.code, pointer, value);
+    c.commit(pointer);
   };
 
 const store = (pops: boolean): Semantics =>
@@ -161,7 +166,7 @@ const store = (pops: boolean): Semantics =>
     }
     const size = c.sizeOf(0);
     if (size === 10) {
-      storeToMemory(fpu, 10, [I64, I32], (top) => ({ value: top, flags: NONE }), INDEFINITE_NUMBER, putTen(c), pops);
+      storeToMemory(fpu, [I64, I32], (top) => ({ value: top, flags: NONE }), INDEFINITE_NUMBER, putTen(c), pops);
       return;
     }
     const single = size === 4;
@@ -170,7 +175,7 @@ const store = (pops: boolean): Semantics =>
       return { value: [value], flags };
     };
     const indefinite = single ? n(0xffc00000 | 0) : q(0xfff8n << 48n);
-    storeToMemory(fpu, size, [single ? I32 : I64], convert, [indefinite], putWord(c, size), pops);
+    storeToMemory(fpu, [single ? I32 : I64], convert, [indefinite], putWord(c, size), pops);
   });
 
 export const fst = store(false);
@@ -195,7 +200,7 @@ const storeInteger = (pops: boolean, truncates: boolean): Semantics =>
       const [value, flags] = c.library('f80_to_i64', ...top, rounding, n(bytes * 8));
       return { value: [narrow(value)], flags };
     };
-    storeToMemory(fpu, bytes, [bytes === 8 ? I64 : I32], convert, [narrow(q(-(1n << BigInt(bytes * 8 - 1))))], putWord(c, bytes), pops);
+    storeToMemory(fpu, [bytes === 8 ? I64 : I32], convert, [narrow(q(-(1n << BigInt(bytes * 8 - 1))))], putWord(c, bytes), pops);
   });
 
 export const fist = storeInteger(false, false);
@@ -207,7 +212,7 @@ export const fbstp = x87((fpu, c) => {
     const [low, high, flags] = c.library('f80_to_bcd', ...top, fpu.control);
     return { value: [low, high], flags };
   };
-  storeToMemory(fpu, 10, [I64, I32], convert, [q(0xc000000000000000n), n(0xffff)], putTen(c), true);
+  storeToMemory(fpu, [I64, I32], convert, [q(0xc000000000000000n), n(0xffff)], putTen(c), true);
 });
 
 // --- within the stack

@@ -396,7 +396,10 @@ function outerStackDescriptor({ state, mmu }: Cpu, selector: number, cpl: number
 }
 
 function dropIfInner({ state }: Cpu, segment: Seg, cpl: number): void {
-  const { attributes, unusable } = state.segment(segment);
+  const register = state.segment(segment);
+  const { attributes, unusable } = register;
+  // Of a null selector nothing remains either, as processors have it; FS and GS keep their bases.
+  if (unusable && state.longMode && register.selector !== 0) state.setSegment(segment, { ...register, selector: 0 });
   const conforming = (attributes & (Attr.code | Attr.expandConform)) === (Attr.code | Attr.expandConform);
   if (!unusable && !conforming && ((attributes >> Attr.dplShift) & 3) < cpl) state.setSegment(segment, nullSegment(0));
 }
