@@ -1,11 +1,13 @@
 /*
  * Runs single instructions on the real processor and reports what they did; built for 32 and for 64 bits.
  *
- * With the argument "facts" it prints, as raw 32-bit words, EAX to EDX of CPUID leaves 1, 7, 0xD/1 and 0x80000001, and whether
- * programs may use RDFSBASE and its kin. Else it has the names of two files. The input: the numbers of segment descriptors and of cases, the descriptors as
- * struct user_desc (of the GDT from entry 12 on, else of the LDT), the contents of the data region, then cases (struct test, then 512
- * bytes of x87 and SSE state if it says so). The output: for each case a result, the x87 and SSE state if it changed, and the bytes of
- * the data region that changed.
+ * With the argument "facts" it prints, as raw 32-bit words, EAX to EDX of CPUID leaves 1, 7, 0xD/1 and 0x80000001, and, as words of
+ * 0 or 1, whether programs may use RDFSBASE and its kin, and whether they may have segment descriptors.
+ *
+ * Else it has the names of two files. The input: the numbers of segment descriptors and of cases, the descriptors as struct user_desc
+ * (of the GDT from entry 12 on, else of the LDT), the contents of the data region, then cases (struct test, then 512 bytes of x87 and
+ * SSE state if it says so). The output: for each case a result, the x87 and SSE state if it changed, and the bytes of the data region
+ * that changed.
  *
  * Each case runs in user mode: its bytes stand alone in a region of INT3s, so that a signal always follows; the handler notes the
  * outcome, and by changing the saved context lets the return from the signal start the next case. In the handler DS, ES, FS, GS and
@@ -258,18 +260,6 @@ static void handle(int signal, siginfo_t *info, void *context) {
   next(context);
 }
 
-static int print_facts(void) {
-  const uint32_t leaves[][2] = {{1, 0}, {7, 0}, {0xd, 1}, {0x80000001, 0}};
-  for (unsigned i = 0; i < sizeof leaves / sizeof leaves[0]; i++) {
-    uint32_t words[4] = {0};
-    __get_cpuid_count(leaves[i][0], leaves[i][1], &words[0], &words[1], &words[2], &words[3]);
-    fwrite(words, sizeof words, 1, stdout);
-  }
-  const uint32_t bases = (uint32_t)getauxval(AT_HWCAP2) >> 1 & 1;
-  fwrite(&bases, sizeof bases, 1, stdout);
-  return 0;
-}
-
 /* By the call of 32-bit programs, which alone lets a program have entries of the GDT. @return 0 if done */
 static int set_descriptor(struct user_desc *descriptor) {
   if (descriptor->entry_number >= FIRST_TLS && descriptor->entry_number <= LAST_TLS) {
@@ -292,6 +282,22 @@ static int set_descriptors(const uint8_t *list, uint32_t count) {
     copy(&descriptor, list, sizeof descriptor);
     if (set_descriptor(&descriptor) != 0) return 1;
   }
+  return 0;
+}
+
+static int print_facts(void) {
+  const uint32_t leaves[][2] = {{1, 0}, {7, 0}, {0xd, 1}, {0x80000001, 0}};
+  for (unsigned i = 0; i < sizeof leaves / sizeof leaves[0]; i++) {
+    uint32_t words[4] = {0};
+    __get_cpuid_count(leaves[i][0], leaves[i][1], &words[0], &words[1], &words[2], &words[3]);
+    fwrite(words, sizeof words, 1, stdout);
+  }
+  const uint32_t bases = (uint32_t)getauxval(AT_HWCAP2) >> 1 & 1;
+  fwrite(&bases, sizeof bases, 1, stdout);
+  /* Entries that no other program part uses. */
+  static struct user_desc local = {.entry_number = 0, .seg_32bit = 1}, global = {.entry_number = LAST_TLS, .seg_32bit = 1};
+  const uint32_t descriptors = set_descriptor(&local) == 0 && set_descriptor(&global) == 0;
+  fwrite(&descriptors, sizeof descriptors, 1, stdout);
   return 0;
 }
 

@@ -30,7 +30,7 @@ export const HOST_ONLY: readonly HostOnly[] = [
   { encoding: /^0f01(c1|d9)/, reason: 'VMCALL and VMMCALL: the hypervisor under the host takes them' },
   { encoding: /^0f01(d5|d6)|^c[67]f8/, reason: 'TSX: XEND, XTEST, XABORT, XBEGIN' },
   { encoding: /^0f01e[89]/, reason: 'SERIALIZE, XSUSLDTRK, XRESLDTRK' },
-  { encoding: /^0f01d7/, reason: 'SGX: ENCLU' },
+  { encoding: /^0f01(c[c-f]|d7)/, reason: 'TDX and SGX: TDCALL, SEAMRET, SEAMOPS, SEAMCALL, ENCLS, ENCLU' },
   { encoding: /^0fae[26ae][0-7]/, reason: 'PTWRITE' },
   { encoding: /^0f38cf|^0f3ac[ef]/, reason: 'GFNI' },
   { encoding: /^0f38f[89]/, reason: 'MOVDIRI, MOVDIR64B' },

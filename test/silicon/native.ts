@@ -1,5 +1,5 @@
 /** The real processor: harness.c, built once a run, and what it says of the host. */
-import { execFile, execFileSync, spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -44,6 +44,9 @@ const HOST_BITS: Readonly<Record<string, readonly [leaf: number, register: numbe
   fsgsbase: [4, 0, 0],
 };
 
+/** In the harness's answer: whether descriptors can be set. */
+const DESCRIPTORS_AT = 68;
+
 export class Native {
   /** Why it cannot be asked here. */
   readonly missing: string | undefined;
@@ -59,8 +62,14 @@ export class Native {
     }
     const source = new URL('harness.c', import.meta.url).pathname;
     const built = spawnSync('gcc', [`-m${width}`, ...FLAGS.split(' '), '-o', this.program, source], { encoding: 'utf8' });
-    if (built.status !== 0) this.missing = `needs a C compiler for ${width}-bit programs: apt-get install gcc gcc-multilib`;
-    else this.facts = execFileSync(this.program, ['facts']);
+    if (built.status !== 0) {
+      this.missing = `needs a C compiler for ${width}-bit programs: apt-get install gcc gcc-multilib`;
+      return;
+    }
+    const asked = spawnSync(this.program, ['facts']);
+    if (asked.status !== 0) this.missing = `needs a kernel that runs ${width}-bit programs`;
+    else if (asked.stdout.readUInt32LE(DESCRIPTORS_AT) === 0) this.missing = 'needs a kernel that lets programs have segment descriptors';
+    else this.facts = asked.stdout;
   }
 
   /** Whether the processors of both sides have a set. */
