@@ -309,9 +309,10 @@ export function retFar(cpu: Cpu): void {
     return;
   }
   const from = origin(cpu, 'return', 'RETF');
-  const target = returnTarget(cpu, selector, offset);
+  const target = returnTarget(cpu, selector);
   stack.skip(release);
   if ((selector & 3) === state.cpl) {
+    checkOffset(cpu, target, offset, RETURN_OFFSET);
     enterCode(cpu, target, selector, offset, state.cpl);
     state.setRegAddress(Reg.esp, stack.pointer);
     report(cpu, { ...from, kind: 'mode-change' }, { target });
@@ -324,8 +325,10 @@ export function retFar(cpu: Cpu): void {
   report(cpu, from, { target, stackSwitched: true });
 }
 
-/** The checks on the code segment that RET and IRET go back to. */
-function returnTarget(cpu: Cpu, selector: number, offset: number): Descriptor {
+const RETURN_OFFSET = 'the return offset';
+
+/** The checks on the code segment that RET and IRET go back to; the offset's turn is after the outer stack's. */
+function returnTarget(cpu: Cpu, selector: number): Descriptor {
   const { state, mmu } = cpu;
   if (isNull(selector)) throw gp(0, 'a null selector to return to');
   const code = selectorCode(selector);
@@ -337,7 +340,6 @@ function returnTarget(cpu: Cpu, selector: number, offset: number): Descriptor {
   if (rpl < state.cpl) throw gp(code, `return RPL ${rpl} < CPL ${state.cpl}`);
   if (target.conforming ? target.dpl > rpl : target.dpl !== rpl) throw gp(code, `return code DPL ${target.dpl}, RPL ${rpl}`);
   if (!target.present) throw new GuestFault(Vector.np, code, 'the code segment to return to is not present');
-  checkOffset(cpu, target, offset, 'the return offset');
   return target;
 }
 
@@ -354,6 +356,7 @@ function returnOutward(cpu: Cpu, code: Target & { readonly target: Descriptor },
   const { state } = cpu;
   const cpl = code.selector & 3;
   const segment = outerStack(cpu, outer.selector, cpl, code.target);
+  checkOffset(cpu, code.target, code.offset, RETURN_OFFSET);
   enterCode(cpu, code.target, code.selector, code.offset, cpl);
   setOuterStack(cpu, segment, outer);
   for (const segment of [Seg.es, Seg.ds, Seg.fs, Seg.gs]) dropIfInner(cpu, segment, cpl);
@@ -432,10 +435,11 @@ export function iret(cpu: Cpu): void {
     iretToVirtual(cpu, from, stack, selector, offset, flags);
     return;
   }
-  const target = returnTarget(cpu, selector, offset);
+  const target = returnTarget(cpu, selector);
   const oldCpl = state.cpl;
   // 64-bit code always pops its stack, too.
   if ((selector & 3) === oldCpl && !state.long) {
+    checkOffset(cpu, target, offset, RETURN_OFFSET);
     setReturnFlags(cpu, flags, size, oldCpl);
     enterCode(cpu, target, selector, offset, oldCpl);
     state.setRegAddress(Reg.esp, stack.pointer);
