@@ -130,24 +130,25 @@ export function writeRegisterHalves({ state }: Cpu, operand: Operand, low: numbe
 /**
  * Where an area of FXSAVE or XSAVE lies, with the checks on its address in the order in which processors make them.
  * @param alignment bytes, 16 or 64
- * @returns linear addresses of its first and its last byte
+ * @returns its linear address, and that of a byte in it, which wraps around with the address size
  */
-export function areaEnds(
+export function areaAddress(
   cpu: Cpu,
   operand: Operand,
   length: number,
   alignment: number,
   write: boolean,
-): readonly [first: LinearAddress, last: LinearAddress] {
+): { readonly first: LinearAddress; readonly at: (distance: number) => LinearAddress } {
   const { state, instruction } = cpu;
   const memory = memoryOf(operand);
   const [segment, offset] = [segmentNumber(memory), effectiveAddress(cpu, memory)];
-  checkAccess(state, segment, offset, 1, false);
+  checkAccess(state, segment, offset, 4, false);
   const low = linearLow(cpu, memory);
   const name = instruction.row.mnemonic.toUpperCase();
   if (low & 3 && state.alignmentChecked) throw new GuestFault(Vector.ac, 0, `${name} at an address that is no multiple of 4`);
   if (low & (alignment - 1)) throw gp(0, `${name} at an address that is no multiple of ${alignment}`);
-  return [checkAccess(state, segment, offset, length, write), state.linear(segment, wrap(memory, offset + length - 1))];
+  const first = checkAccess(state, segment, offset, length, write);
+  return { first, at: (distance) => state.linear(segment, wrap(memory, offset + distance)) };
 }
 
 /** Reads an area in memory as a whole. */

@@ -156,11 +156,14 @@ export function callFar(cpu: Cpu): void {
   const descriptor = namedDescriptor(cpu, selector);
   if (descriptor.isSegment) {
     checkDirect(cpu, descriptor, selector);
-    stack.push(size, state.selector(Seg.cs));
-    stack.push(size, cpu.after);
+    // From 64-bit code to other the stack is already the other's, as the silicon has it: in SS, by ESP.
+    const leaves = state.long && !isLongCode(descriptor);
+    const used = leaves ? new StackCursor(mmu, state.segment(Seg.ss), state.reg32(Reg.esp), state.cpl === 3) : stack;
+    used.push(size, state.selector(Seg.cs));
+    used.push(size, cpu.after);
     checkOffset(cpu, descriptor, offset, 'the target');
     enterCode(cpu, descriptor, selector, offset, state.cpl);
-    state.setRegAddress(Reg.esp, stack.pointer);
+    state.setRegAddress(Reg.esp, used.pointer);
     report(cpu, { ...from, kind: 'mode-change' }, { target: descriptor });
     return;
   }

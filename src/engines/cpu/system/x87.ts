@@ -18,7 +18,7 @@ import { Cr0, Cr4 } from '../state';
 import type { Cpu } from './cpu';
 import { GuestFault, gp, ud, Vector } from './fault';
 import type { Helper } from './helpers';
-import { areaEnds, checkOperandWrite, effectiveAddress, readOperandAt, segmentNumber, writeOperandAt } from './operands';
+import { areaAddress, checkOperandWrite, effectiveAddress, readOperandAt, segmentNumber, writeOperandAt } from './operands';
 import { checkAccess } from './segments';
 import { MXCSR_MASK, X87State } from './x87-state';
 
@@ -189,11 +189,12 @@ function enterLegacy(cpu: Cpu, write: boolean): X87State {
   if (cr0 & Cr0.ts) throw new GuestFault(Vector.nm, 0, `${name} with CR0.TS set`);
   const [operand] = cpu.instruction.operands;
   if (operand.kind !== 'memory') throw ud(`${name} needs memory`);
-  const [address, last] = areaEnds(cpu, operand, LEGACY_AREA, 16, write);
+  const { first, at } = areaAddress(cpu, operand, LEGACY_AREA, 16, write);
+  const last = at(LEGACY_AREA - 1);
   const user = cpu.state.cpl === 3;
   if (write) cpu.mmu.checkWrite(last, 1, user);
   else cpu.mmu.read(last, 1, user);
-  if (write) cpu.mmu.checkWrite(address, 1, user);
+  if (write) cpu.mmu.checkWrite(first, 1, user);
   return new X87State(cpu);
 }
 

@@ -5,7 +5,7 @@ import { requireRing0 } from './control';
 import type { Cpu } from './cpu';
 import { GuestFault, gp, ud, Vector } from './fault';
 import type { Helper } from './helpers';
-import { areaEnds, readOperandBytes, writeOperandBytes } from './operands';
+import { areaAddress, readOperandBytes, writeOperandBytes } from './operands';
 import { MXCSR_MASK, X87State } from './x87-state';
 
 /** Bits of XCR0, XSTATE_BV and the requested-feature bitmap. */
@@ -30,12 +30,12 @@ function enter(cpu: Cpu, write: boolean): { unit: X87State; requested: number } 
   if (state.cr0 & Cr0.ts) throw new GuestFault(Vector.nm, 0, `${name} with CR0.TS set`);
   const [operand] = instruction.operands;
   if (operand.kind !== 'memory') throw ud(`${name} needs memory`);
-  const [linear, last] = areaEnds(cpu, operand, AREA, 64, write);
+  const { first, at } = areaAddress(cpu, operand, AREA, 64, write);
   const user = state.cpl === 3;
   // What processors touch first, a fault shows.
-  if (write) cpu.mmu.checkWrite(last, 1, user);
-  else cpu.mmu.read(cpu.mmu.advance(linear, COMPACTION_AT), 4, user);
-  if (write) cpu.mmu.checkWrite(linear, AREA, user);
+  if (write) cpu.mmu.checkWrite(at(AREA - 1), 1, user);
+  else cpu.mmu.read(at(COMPACTION_AT), 4, user);
+  if (write) cpu.mmu.checkWrite(first, AREA, user);
   return { unit: new X87State(cpu), requested: state.sys(SYS.xcr0) & state.reg32(Reg.eax) };
 }
 
