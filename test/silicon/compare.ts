@@ -3,12 +3,13 @@ import { format } from '../../src/isa/formatter';
 import type { FlagLetters } from '../../src/isa/types';
 import { type Case, semanticsOf } from './cases';
 import { type Aspect, OPEN, type Open } from './left-out';
-import { CODE, DATA, FX, FX_SIZE, plainVectors, RESULT, TEST, type Width } from './wire';
+import { CODE, DATA, FX, FX_SIZE, plainVectors, RESULT, TEST, USER_CODE_64, type Width } from './wire';
 
 const FLAG_BITS: Readonly<Record<string, number>> = { c: 0x1, p: 0x4, a: 0x10, z: 0x40, s: 0x80, o: 0x800 };
 /** All that a program may change, and IF. RF is in what a fault stores, not in the register. */
 const COMPARED_FLAGS = 0x244fd5;
 const maskOf = (letters: FlagLetters): number => [...letters].reduce((mask, letter) => mask | (FLAG_BITS[letter] ?? 0), 0);
+const STACK_POINTER = 4;
 const [PAGE_FAULT, REACHED_NEXT] = [14, 3];
 /** Words of a result by which most comparisons end: registers; then flags with their mask; then what follows them. */
 const [FLAGS, AFTER, WORDS] = [RESULT.flags / 4, RESULT.ip / 4, RESULT.size / 4];
@@ -119,9 +120,10 @@ export class Comparison {
       if (vector === 14n) compare('cr2', ...both(RESULT.cr2));
     }
     if (closed('registers')) {
-      const width = open.has('upper halves') ? 32 : 64;
+      const left = silicon.u16[((b + RESULT.segments) >> 1) + 1] !== USER_CODE_64;
       for (let i = 0; i < 16; i++) {
         const [mine, other] = both(RESULT.registers + i * 8);
+        const width = open.has('upper halves') || (left && i === STACK_POINTER) ? 32 : 64;
         compare(`register ${i}`, BigInt.asUintN(width, mine), BigInt.asUintN(width, other));
       }
       compare('FS base', ...both(RESULT.fsBase));

@@ -173,6 +173,8 @@ export class Contents {
     if (vectors && !this.chance(3)) for (let i = 0; i < count; i++) words[i * 2] &= ~15;
     if (USES_SELECTORS.has(semantics) && this.chance(2)) this.selectors(words, count);
     if (this.width === 64 && addressSize === 32 && this.chance(2)) for (let i = 0; i < count; i++) if (i !== 1) words[i * 2 + 1] = random();
+    // Popped flags with AC make the host fault on the rest of a frame that is not aligned, which Linux takes for a split lock, for ever.
+    if (semantics === 'iret' && this.width === 64) words[STACK * 2] &= ~7;
     const { segment } = prefixes;
     if ((segment === 'fs' || segment === 'gs') && this.chance(2))
       for (let i = 0; i < count; i++) if (this.chance(2)) words[i * 2] %= 0x2010;
