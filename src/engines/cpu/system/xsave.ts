@@ -32,11 +32,14 @@ function enter(cpu: Cpu, write: boolean): { unit: X87State; requested: number } 
   if (operand.kind !== 'memory') throw ud(`${name} needs memory`);
   const { first, at } = areaAddress(cpu, operand, AREA, 64, write);
   const user = state.cpl === 3;
+  const requested = state.sys(SYS.xcr0) & state.reg32(Reg.eax);
   // What processors touch first, a fault shows.
-  if (write) cpu.mmu.checkWrite(at(AREA - 1), 1, user);
-  else cpu.mmu.read(at(COMPACTION_AT), 4, user);
-  if (write) cpu.mmu.checkWrite(first, AREA, user);
-  return { unit: new X87State(cpu), requested: state.sys(SYS.xcr0) & state.reg32(Reg.eax) };
+  if (write) {
+    cpu.mmu.checkWrite(at(AREA - 1), 1, user);
+    cpu.mmu.checkWrite(at(requested & X87 ? 0 : requested & SSE ? MXCSR_AT : STATE_AT), 1, user);
+    cpu.mmu.checkWrite(first, AREA, user);
+  } else cpu.mmu.read(at(COMPACTION_AT), 4, user);
+  return { unit: new X87State(cpu), requested };
 }
 
 /** The components that are not in their initial state. */
