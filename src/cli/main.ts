@@ -1,5 +1,6 @@
 /** The command line: the engines without an editor. Its contract is in docs/cli.md. */
 import { asm } from './asm';
+import { bench } from './bench';
 import { dap } from './dap';
 import { disasm } from './disasm';
 import { UsageError } from './options';
@@ -23,7 +24,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   disasm: { main: disasm, usage: 'disasm <file> --bits 16|32|64 [--origin N]' },
   dap: { main: dap, usage: 'dap [--port N]                        the debug adapter on stdio or TCP' },
   compare: { main: missing('compare'), usage: 'compare <program>                     not implemented yet' },
-  bench: { main: missing('bench'), usage: 'bench [--against v86,bochs,qemu]      not implemented yet' },
+  bench: { main: bench, usage: 'bench [--against v86,bochs,qemu]      how fast we are, beside others' },
 };
 
 const WRONG_USE = 2;
