@@ -268,7 +268,7 @@ export class Processor extends Execution {
       u32[entry] = linear;
       if (state.long) u32[entry + 1] = Math.floor(linear / 2 ** 32);
       u32[entry + (state.long ? 2 : 1)] = record;
-      mmu.jumpsUsed = true;
+      mmu.noteJump(entry);
     }
     return record;
   }

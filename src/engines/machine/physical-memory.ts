@@ -182,6 +182,13 @@ export class PhysicalMemory {
     return size === 1 ? view.getUint8(at) : size === 2 ? view.getUint16(at, true) : view.getUint32(at, true);
   }
 
+  /** Reads 4 bytes at a multiple of 4, quickly where they are RAM. @returns a signed number */
+  readWord(address: number): number {
+    const frame = this.frameOf(address);
+    if (this.kinds[frame] === FrameKind.ram) return this.host.i32[(this.places[frame] + (address & (FRAME_SIZE - 1))) >>> 2];
+    return this.read(address, 4) | 0;
+  }
+
   /** Writes 1, 2 or 4 bytes, little-endian. */
   write(address: number, size: AccessSize, value: number): void {
     if ((address & (FRAME_SIZE - 1)) + size > FRAME_SIZE) {

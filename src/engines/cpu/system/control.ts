@@ -99,7 +99,7 @@ export function writeCr3(cpu: Cpu, low: number, high: number): void {
   if (state.longMode && address & ~(2 ** (PHYSICAL_ADDRESS_BITS - 32) - 1)) throw gp(0, 'reserved bits of CR3');
   if (pagesByPdptes(state, state.cr0, state.cr4)) loadPdptes(cpu, low);
   state.setSysHalves(SYS.cr3, low, address);
-  mmu.flush();
+  mmu.flushLocal();
 }
 
 const pagesByPdptes = (state: CpuState, cr0: number, cr4: number): boolean =>

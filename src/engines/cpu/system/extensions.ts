@@ -58,7 +58,9 @@ export const stac = setAccess(true);
 const INDIVIDUAL_ADDRESS = 0;
 const LAST_TYPE = 3;
 
-/** All translations are dropped, whatever the type: software cannot tell. */
+const ALL_WITH_GLOBALS = 2;
+
+/** Translations are not kept apart by PCID, so all are dropped but global ones, which type 2 alone drops: software cannot tell. */
 export function invpcid(cpu: Cpu): void {
   requireRing0(cpu);
   const { state, mmu } = cpu;
@@ -70,7 +72,8 @@ export function invpcid(cpu: Cpu): void {
   if (pcid & 0xfffff000 || pcidHigh) throw gp(0, 'reserved bits in the INVPCID descriptor');
   if (pcid && !(state.cr4 & Cr4.pcide) && type <= 1) throw gp(0, 'a PCID other than 0 needs CR4.PCIDE');
   if (type === INDIVIDUAL_ADDRESS && !isCanonical(address)) throw gp(0, 'the address is not canonical');
-  mmu.flush();
+  if (type === ALL_WITH_GLOBALS) mmu.flush();
+  else mmu.flushLocal();
 }
 
 // --- XGETBV and XSETBV

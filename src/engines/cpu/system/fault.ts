@@ -67,13 +67,19 @@ export class GuestFault {
   readonly vector: number;
   /** Pushed where the vector has one. */
   readonly errorCode: number;
-  /** Which check failed, in the user's words. */
-  readonly reason: string;
+  private text: string | (() => string);
 
-  constructor(vector: number, errorCode = 0, reason = '') {
+  /** @param reason which check failed, or how to tell before the guest goes on */
+  constructor(vector: number, errorCode = 0, reason: string | (() => string) = '') {
     this.vector = vector;
     this.errorCode = errorCode;
-    this.reason = reason;
+    this.text = reason;
+  }
+
+  /** Which check failed, in the user's words. */
+  get reason(): string {
+    if (typeof this.text !== 'string') this.text = this.text();
+    return this.text;
   }
 }
 

@@ -1,34 +1,17 @@
 /** Paging, the TLBs, and every memory access that is not the quick one. */
 import type { GuestPhysicalAddress, LinearAddress } from '../../../shared/addresses';
-import { type AccessSize, FRAME_SIZE, FrameKind, type PhysicalMemory } from '../../machine/physical-memory';
+import { type AccessSize, FRAME_SHIFT, FRAME_SIZE, FrameKind, type PhysicalMemory } from '../../machine/physical-memory';
 import { Access } from '../interpreter/code-width';
-import {
-  JUMP64_SIZE,
-  JUMP_CACHES,
-  JUMP_SIZE,
-  SCRATCH,
-  SYS,
-  TLB,
-  TLB64,
-  TLB64_ENTRY,
-  TLB64_SIZE,
-  TLB_BASE,
-  TLB_ENTRIES,
-  TLB_ENTRY,
-  TLB_SIZE,
-  TLBS,
-  TLBS64,
-  Tlb,
-} from '../layout';
+import { SCRATCH, SYS, Tlb } from '../layout';
 import { Cr0, Cr4, type CpuState, Efer, Flag, highHalf, joinLow } from '../state';
 import { GuestFault, Vector } from './fault';
 import { requireAligned } from './segments';
-import { describePageFault, FOUR_LEVEL_RESERVED as RESERVED_HIGH, PageFault, Pte, PTE_NX, type Walk, walk } from './paging';
+import { describePageFault, PageFault, Pte, type Walk, walk } from './paging';
+import { Translations } from './translations';
+import { Walker } from './walker';
 
 const pageOf = (linear: number): number => Math.floor(linear / FRAME_SIZE);
 const pageBase = (linear: number): number => linear - (linear & (FRAME_SIZE - 1));
-const entryOf = (linear: number): number => (pageOf(linear) & (TLB_ENTRIES - 1)) >>> 0;
-const IMPOSSIBLE = 0xffffffff;
 
 /** A write that waits in SCRATCH: up to two pieces. */
 interface Pending {
@@ -42,8 +25,8 @@ export class Mmu {
   private readonly state: CpuState;
   readonly memory: PhysicalMemory;
   private readonly pending: Pending = { size: 0, first: 0, firstLength: 0, second: 0 };
-  /** Linear pages of code to frames, by page * 2 + user; dropped with the TLB only, so it does not depend on how code is run. */
-  private readonly codePages = new Map<number, number>();
+  private readonly walker: Walker;
+  private readonly translations: Translations;
   /** Linear page numbers whose accesses must be seen (data breakpoints). */
   private readonly watched = new Set<number>();
   /** Devices may be touched and watched pages accessed: one instruction runs alone. */
@@ -58,6 +41,8 @@ export class Mmu {
   constructor(state: CpuState, memory: PhysicalMemory) {
     this.state = state;
     this.memory = memory;
+    this.walker = new Walker(state, memory);
+    this.translations = new Translations(state, memory);
   }
 
   // --- walking
@@ -71,19 +56,9 @@ export class Mmu {
     return walk(this.state, this.memory, linear);
   }
 
-  /** What a translation forbids to an access, as the bits of an error code; undefined when it may be made. */
-  private denied(found: Walk, write: boolean, user: boolean, fetch: boolean): number | undefined {
-    if (found.broken !== undefined) return found.broken;
-    const { cr0, cr4 } = this.state;
-    const allowed = user
-      ? found.user && (!write || found.writable) && (!fetch || found.executable)
-      : (!write || found.writable || !(cr0 & Cr0.wp)) && (!fetch || found.executable) && !this.guarded(found, cr4, fetch);
-    return allowed ? undefined : PageFault.present;
-  }
-
   /** SMEP and SMAP: user pages that a supervisor may not touch. An access of the processor's own in ring 3 counts as implicit. */
-  private guarded(found: Walk, cr4: number, fetch: boolean): boolean {
-    if (!found.user) return false;
+  private guarded(fetch: boolean): boolean {
+    const { cr4 } = this.state;
     if (fetch) return (cr4 & Cr4.smep) !== 0;
     return (cr4 & Cr4.smap) !== 0 && (!this.state.flag(Flag.ac) || this.state.cpl === 3);
   }
@@ -94,58 +69,44 @@ export class Mmu {
    * @throws GuestFault #PF with CR2 set
    */
   translate(linear: LinearAddress, write: boolean, user: boolean, fetch = false): GuestPhysicalAddress {
-    const { state } = this;
-    if (!state.paging) return linear as number as GuestPhysicalAddress;
-    const known = this.quickWalk(linear, write, user, fetch);
-    if (known >= 0) return known as GuestPhysicalAddress;
-    const found = this.walk(linear);
-    const denied = this.denied(found, write, user, fetch);
-    const leaf = found.steps.length - 1;
-    for (const [i, { entryAddress, low }] of found.steps.entries()) {
-      // A walk that fails has used the entries that led to the last one.
-      if (entryAddress === undefined || (denied !== undefined && i === leaf)) continue;
-      const wanted = low | Pte.accessed | (write && i === leaf ? Pte.dirty : 0);
-      if (wanted !== low) this.memory.write(entryAddress, 4, wanted >>> 0);
-    }
-    if (denied === undefined) {
-      if (found.pageSize > FRAME_SIZE) this.noteLarge(linear, found.pageSize);
-      return found.physical as GuestPhysicalAddress;
-    }
-    const tellsFetch = fetch && ((state.efer & Efer.nxe && state.cr4 & Cr4.pae) || state.cr4 & Cr4.smep);
-    const code = denied | (write ? PageFault.write : 0) | (user ? PageFault.user : 0) | (tellsFetch ? PageFault.fetch : 0);
-    state.setSys64(SYS.cr2, linear);
-    throw new GuestFault(Vector.pf, code, describePageFault(state, linear, found, { write, user, fetch }));
+    const physical = this.resolve(linear, write, user, fetch);
+    if (physical < 0) throw this.fault;
+    return physical as GuestPhysicalAddress;
   }
 
   /**
-   * The common walk, without a record of its steps: everything is present, allowed, and marked accessed (and dirty) already.
-   * @returns the physical address, or -1 where the walk has to be looked at
+   * The same without throwing, which costs a microsecond.
+   * @returns the physical address, or -1 with `fault` set
    */
-  private quickWalk(linear: LinearAddress, write: boolean, user: boolean, fetch: boolean): number {
-    const { state, memory } = this;
-    const { cr0, cr4 } = state;
-    if (!state.longMode || fetch || !(cr0 & Cr0.wp)) return -1;
-    const noExecute = (state.efer & Efer.nxe) !== 0;
-    let table = (state.sysHigh(SYS.cr3) & 0xff) * 2 ** 32 + ((state.cr3 & 0xfffff000) >>> 0);
-    let userPage = Pte.user as number;
-    const wanted = Pte.present | Pte.accessed | (write ? Pte.write : 0);
-    for (let shift = 39; ; shift -= 9) {
-      const at = table + (Math.floor(linear / 2 ** shift) & 0x1ff) * 8;
-      const low = memory.read(at, 4);
-      const high = memory.read(at + 4, 4);
-      if ((low & wanted) !== wanted || high & RESERVED_HIGH || (high & PTE_NX && !noExecute)) return -1;
-      userPage &= low;
-      const large = shift > 12 && (low & Pte.large) !== 0;
-      if (shift === 12 || large) {
-        if ((write && !(low & Pte.dirty)) || (user ? !userPage : userPage && cr4 & Cr4.smap)) return -1;
-        const size = 2 ** shift;
-        if (large && (shift === 39 || low & (size - 1) & ~0x1fff)) return -1;
-        if (large) this.noteLarge(linear, size);
-        const page = (high & 0xff) * 2 ** 32 + ((low & 0xfffff000) >>> 0);
-        return page - (page % size) + (((linear % size) + size) % size);
-      }
-      table = (high & 0xff) * 2 ** 32 + ((low & 0xfffff000) >>> 0);
+  private resolve(linear: LinearAddress, write: boolean, user: boolean, fetch: boolean): number {
+    const { walker } = this;
+    const physical = walker.walk(linear);
+    if (!walker.paged) return physical;
+    if (physical < 0) {
+      walker.markAccessed(false, false);
+      return this.refuse(linear, walker.broken, write, user, fetch);
     }
+    const { rights } = walker;
+    const userPage = (rights & Pte.user) !== 0;
+    const allowed =
+      (user ? userPage : !userPage || !this.guarded(fetch)) &&
+      (!write || (rights & Pte.write) !== 0 || (!user && !(this.state.cr0 & Cr0.wp))) &&
+      (!fetch || walker.executable);
+    // A walk that fails has used the entries that led to the last one.
+    walker.markAccessed(allowed, write);
+    if (!allowed) return this.refuse(linear, PageFault.present, write, user, fetch);
+    if (walker.pageShift > FRAME_SHIFT) this.translations.noteLarge(linear, walker.pageShift, walker.global);
+    return physical;
+  }
+
+  /** Makes the page fault of an access; why is worked out when someone asks. @returns -1 */
+  private refuse(linear: LinearAddress, denied: number, write: boolean, user: boolean, fetch: boolean): -1 {
+    const { state } = this;
+    const tellsFetch = fetch && ((state.efer & Efer.nxe && state.cr4 & Cr4.pae) || state.cr4 & Cr4.smep);
+    const code = denied | (write ? PageFault.write : 0) | (user ? PageFault.user : 0) | (tellsFetch ? PageFault.fetch : 0);
+    state.setSys64(SYS.cr2, linear);
+    this.fault = new GuestFault(Vector.pf, code, () => describePageFault(state, linear, this.walk(linear), { write, user, fetch }));
+    return -1;
   }
 
   /** The physical address that a debugger sees, or undefined where nothing is mapped; changes nothing. */
@@ -155,105 +116,77 @@ export class Mmu {
 
   // --- TLB
 
-  /** Large pages that translations came from, as page number * 64 + log2 of their size: INVLPG drops all pieces of one. */
-  private readonly largePages = new Set<number>();
-
-  private noteLarge(linear: number, size: number): void {
-    this.largePages.add(Math.floor(linear / size) * 64 + Math.log2(size));
-  }
-
   /** Drops every translation, and the jump caches, which rest on them. */
   flush(): void {
-    const { u8 } = this.state.host;
-    const { translations } = this.state;
-    for (const base of this.filled) u8.fill(0xff, base, base + (base - translations < TLBS64[0] ? TLB_SIZE : TLB64_SIZE));
-    this.filled.clear();
-    this.codePages.clear();
-    this.largePages.clear();
-    this.flushJumps();
+    this.translations.flush();
   }
 
-  /** Host offsets of the TLBs that hold something. */
-  private readonly filled = new Set<number>();
+  /** Drops every translation but those of global pages. */
+  flushLocal(): void {
+    this.translations.flushLocal();
+  }
 
   /** Makes all TLBs and jump caches empty for the first time. */
   initialize(): void {
-    const { u8 } = this.state.host;
-    const { translations } = this.state;
-    u8.fill(0xff, translations, translations + JUMP_CACHES);
-    u8.fill(0, translations + JUMP_CACHES, translations + JUMP_CACHES + 4 * JUMP_SIZE + 2 * JUMP64_SIZE);
+    this.translations.initialize();
   }
 
   /** INVLPG: drops what is known of one page. */
   invalidate(linear: LinearAddress): void {
-    for (const page of this.largePages) {
-      if (Math.floor(linear / 2 ** (((page % 64) + 64) % 64)) === Math.floor(page / 64)) return this.flush();
-    }
-    const { u32 } = this.state.host;
-    const { translations } = this.state;
-    for (const which of [Tlb.supervisor, Tlb.guarded, Tlb.user]) {
-      const narrow = (translations + TLBS[which] + entryOf(linear) * TLB_ENTRY) >> 2;
-      const wide = (translations + TLBS64[which] + entryOf(linear) * TLB64_ENTRY) >> 2;
-      u32.fill(IMPOSSIBLE, narrow, narrow + 2);
-      u32.fill(IMPOSSIBLE, wide, wide + 4);
-    }
-    // Jump caches know addresses in pages of code alone.
-    const key = pageOf(linear) * 2;
-    const supervisor = this.codePages.delete(key);
-    if (this.codePages.delete(key + 1) || supervisor) this.flushJumps();
+    this.translations.invalidate(linear);
   }
 
   flushJumps(): void {
-    if (!this.jumpsUsed) return;
-    this.jumpsUsed = false;
-    const start = this.state.translations + JUMP_CACHES;
-    this.state.host.u8.fill(0, start, start + 4 * JUMP_SIZE + 2 * JUMP64_SIZE);
+    this.translations.flushJumps();
   }
 
-  /** A jump cache has entries. */
-  jumpsUsed = true;
+  /** Set by who wrote entries of jump caches without telling `noteJump` which. */
+  set jumpsUsed(used: boolean) {
+    this.translations.jumpsUnknown = used;
+  }
+
+  /** Remembers an entry of a jump cache that was written for the code page last asked for. @param entry its host offset / 4 */
+  noteJump(entry: number): void {
+    this.translations.noteJump(entry);
+  }
 
   /** Takes the write permission for a frame out of the TLBs, since code was decoded from it. */
   protectFrame(frame: number): void {
-    const { u32 } = this.state.host;
-    const host = this.memory.hostOffset(frame);
-    for (const base of this.filled) {
-      const narrow = base - this.state.translations < TLBS64[0];
-      const size = narrow ? TLB_ENTRY : TLB64_ENTRY;
-      const [tag, words, addend] = narrow ? [TLB.write, 1, TLB.addend] : [TLB64.write, 2, TLB64.addend];
-      for (let entry = base; entry < base + TLB_ENTRIES * size; entry += size) {
-        const at = (entry + tag) >> 2;
-        if ((u32[(entry + addend) >> 2] + u32[at]) >>> 0 === host) u32.fill(IMPOSSIBLE, at, at + words);
-      }
-    }
+    this.translations.protectFrame(frame);
   }
 
-  private fill(linear: number, frame: number, writable: boolean): void {
-    const { u32 } = this.state.host;
-    const tlb = u32[TLB_BASE >> 2];
-    if (this.state.alignmentChecked || this.watched.has(pageOf(linear))) return;
-    this.filled.add(tlb);
-    const page = pageBase(linear);
-    const addend = (this.memory.hostOffset(frame) - page) >>> 0;
-    if (tlb - this.state.translations < TLBS64[0]) {
-      const entry = (tlb + entryOf(linear) * TLB_ENTRY) >> 2;
-      const same = u32[entry] === page && u32[entry + (TLB.addend >> 2)] === addend;
-      u32[entry] = page;
-      if (writable) u32[entry + (TLB.write >> 2)] = page;
-      else if (!same) u32[entry + (TLB.write >> 2)] = IMPOSSIBLE;
-      u32[entry + (TLB.addend >> 2)] = addend;
-      return;
-    }
-    const entry = (tlb + entryOf(linear) * TLB64_ENTRY) >> 2;
-    const high = Math.floor(page / 2 ** 32) >>> 0;
-    const same = u32[entry] === page >>> 0 && u32[entry + 1] === high && u32[entry + (TLB64.addend >> 2)] === addend;
-    u32[entry] = page;
-    u32[entry + 1] = high;
-    if (writable) {
-      u32[entry + (TLB64.write >> 2)] = page;
-      u32[entry + (TLB64.write >> 2) + 1] = high;
-    } else if (!same) u32.fill(IMPOSSIBLE, entry + (TLB64.write >> 2), entry + (TLB64.write >> 2) + 2);
-    u32[entry + (TLB64.addend >> 2)] = addend;
+  /** Which TLB holds what the processor itself or a helper may touch; see `Tlb`. */
+  private tlbFor(user: boolean): Tlb {
+    if (user) return Tlb.user;
+    return (this.state.cr4 & Cr4.smap) !== 0 && this.guarded(false) ? Tlb.guarded : Tlb.supervisor;
+  }
+
+  /** Enters the translation that was just walked. @param wide in the TLBs of 64-bit code */
+  private fill(linear: number, physical: number, write: boolean, tlb: Tlb, wide: boolean): void {
+    if (this.watched.size > 0 && this.watched.has(pageOf(linear))) return;
+    const { walker, memory } = this;
+    const frame = memory.frameOf(physical);
+    // What is dirty already and may be written may be so at once.
+    const writable = (write || walker.writableNow) && memory.kindOf(frame) === FrameKind.ram && !memory.holdsCode(frame);
+    this.translations.fill(linear, memory.hostOffset(frame), writable, tlb, wide, walker.global);
+  }
+
+  /**
+   * Where an access of the processor's own finds RAM, by the TLBs.
+   * @returns host offset, or 0 where the slow way must be gone: over a page's edge, watched, a device, code, or a fault
+   */
+  private quick(linear: LinearAddress, size: number, write: boolean, user: boolean): number {
+    if ((linear & (FRAME_SIZE - 1)) + size > FRAME_SIZE) return 0;
+    const tlb = this.tlbFor(user);
+    const wide = this.state.longMode;
+    const known = this.translations.lookup(linear, write, tlb, wide);
+    if (known !== 0) return known;
+    const physical = this.resolve(linear, write, user, false);
+    if (physical < 0) throw this.fault;
+    const kind = this.memory.kindOf(this.memory.frameOf(physical));
+    if (kind !== FrameKind.ram && kind !== FrameKind.rom) return 0;
+    this.fill(linear, physical, write, tlb, wide);
+    return this.translations.lookup(linear, write, tlb, wide);
   }
 
   /** Makes all accesses to some linear pages visible through `onWatched`. */
@@ -270,12 +203,19 @@ export class Mmu {
    * @throws GuestFault #PF
    */
   codeFrame(linear: LinearAddress, user: boolean): number {
-    const key = pageOf(linear) * 2 + (user ? 1 : 0);
-    let frame = this.codePages.get(key);
-    if (frame === undefined) {
-      frame = this.memory.frameOf(this.translate(linear, false, user, true));
-      this.codePages.set(key, frame);
-    }
+    const frame = this.findCodeFrame(linear, user);
+    if (frame < 0) throw this.fault;
+    return frame;
+  }
+
+  /** The same without throwing. @returns -1 with `fault` set where fetching faults */
+  findCodeFrame(linear: LinearAddress, user: boolean): number {
+    const known = this.translations.codeFrame(linear, user);
+    if (known >= 0) return known;
+    const physical = this.resolve(linear, false, user, true);
+    if (physical < 0) return -1;
+    const frame = this.memory.frameOf(physical);
+    this.translations.noteCode(linear, user, frame, this.walker.global);
     return frame;
   }
 
@@ -292,31 +232,26 @@ export class Mmu {
    * be made with `exact` set (`retry`)
    */
   access(linear: LinearAddress, size: number, access: number): number {
-    const user = this.state.cpl === 3;
+    const { state, memory } = this;
+    const user = state.cpl === 3;
     const write = access !== Access.read;
     if (!this.exact && this.isWatched(linear, size)) return this.putOff();
-    try {
-      const crossing = (linear & 0xfff) + size > FRAME_SIZE;
-      const physical = this.translate(linear, write, user);
-      if (crossing) {
-        const next = pageBase(this.state.advance(linear, size)) as LinearAddress;
-        return this.split(linear, size, access, physical, this.translate(next, write, user));
-      }
-      const frame = this.memory.frameOf(physical);
-      const kind = this.memory.kindOf(frame);
-      if (this.exact && this.isWatched(linear, size)) this.onWatched(linear, size, write);
-      const inCode = this.memory.holdsCode(frame);
-      if (kind === FrameKind.ram || (kind === FrameKind.rom && !write)) {
-        this.fill(linear, frame, write && !inCode);
-        const offset = this.memory.hostOffset(frame) + (linear & 0xfff);
-        if (!write || !inCode) return offset;
-      } else if (!this.exact) return this.putOff();
-      return this.viaScratch(size, access, physical, size, 0);
-    } catch (error) {
-      if (!(error instanceof GuestFault)) throw error;
-      this.fault = error;
-      return 0;
+    const physical = this.resolve(linear, write, user, false);
+    if (physical < 0) return 0;
+    if ((linear & (FRAME_SIZE - 1)) + size > FRAME_SIZE) {
+      const next = pageBase(state.advance(linear, size)) as LinearAddress;
+      const second = this.resolve(next, write, user, false);
+      return second < 0 ? 0 : this.split(linear, size, access, physical, second);
     }
+    const frame = memory.frameOf(physical);
+    const kind = memory.kindOf(frame);
+    if (this.exact && this.isWatched(linear, size)) this.onWatched(linear, size, write);
+    if (kind === FrameKind.ram || (kind === FrameKind.rom && !write)) {
+      // Alignment checks need a look at every access.
+      if (!state.alignmentChecked) this.fill(linear, physical, write, this.tlbFor(user), state.long);
+      if (!write || !memory.holdsCode(frame)) return memory.hostOffset(frame) + (linear & (FRAME_SIZE - 1));
+    } else if (!this.exact) return this.putOff();
+    return this.viaScratch(size, access, physical, size, 0);
   }
 
   private putOff(): number {
@@ -381,6 +316,13 @@ export class Mmu {
    */
   read(linear: LinearAddress, size: AccessSize | 8, user: boolean): number {
     if (user) this.checkAlignment(linear, size);
+    const at = this.quick(linear, size, false, user);
+    if (at !== 0) {
+      const { view } = this.state.host;
+      if (size === 4) return view.getUint32(at, true);
+      if (size === 8) return joinLow(view.getUint32(at, true), view.getUint32(at + 4, true));
+      return size === 2 ? view.getUint16(at, true) : view.getUint8(at);
+    }
     if (size === 8) return joinLow(...this.readHalves(linear, user));
     if (this.isWatched(linear, size)) this.onWatched(linear, size, false);
     if ((linear & 0xfff) + size <= FRAME_SIZE) return this.memory.read(this.translate(linear, false, user), size);
@@ -392,6 +334,8 @@ export class Mmu {
   /** Reads 8 bytes exactly: their halves. */
   readHalves(linear: LinearAddress, user: boolean): [low: number, high: number] {
     if (user) this.checkAlignment(linear, 8);
+    const at = this.quick(linear, 8, false, user);
+    if (at !== 0) return [this.state.host.view.getUint32(at, true), this.state.host.view.getUint32(at + 4, true)];
     const low = this.read(linear, 4, user);
     return [low, this.read(this.state.advance(linear, 4), 4, user)];
   }
@@ -401,6 +345,14 @@ export class Mmu {
     if (user) this.checkAlignment(linear, size);
     if (size === 8) {
       this.writeHalves(linear, value, highHalf(value), user);
+      return;
+    }
+    const at = this.quick(linear, size, true, user);
+    if (at !== 0) {
+      const { view } = this.state.host;
+      if (size === 4) view.setUint32(at, value, true);
+      else if (size === 2) view.setUint16(at, value, true);
+      else view.setUint8(at, value);
       return;
     }
     const physical = this.translate(linear, true, user);
@@ -417,6 +369,14 @@ export class Mmu {
 
   /** Writes 8 bytes from their halves. */
   writeHalves(linear: LinearAddress, low: number, high: number, user: boolean): void {
+    if (user) this.checkAlignment(linear, 8);
+    const at = this.quick(linear, 8, true, user);
+    if (at !== 0) {
+      const { view } = this.state.host;
+      view.setUint32(at, low, true);
+      view.setUint32(at + 4, high, true);
+      return;
+    }
     this.checkWrite(linear, 8, user);
     this.write(linear, 4, low >>> 0, user);
     this.write(this.state.advance(linear, 4), 4, high >>> 0, user);

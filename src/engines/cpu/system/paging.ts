@@ -66,11 +66,13 @@ const beyondPhysical = (top: number): number => ((2 ** (top - 31) - 2 ** (PHYSIC
 const NONE: PagingMode = { name: 'none', entrySize: 4, levels: [], reservedHigh: 0 };
 const LEGACY: PagingMode = { name: '32-bit', entrySize: 4, levels: [level('PDE', 22), level('PTE', 12)], reservedHigh: 0 };
 const LEGACY_PSE: PagingMode = { ...LEGACY, levels: [level('PDE', 22, true), level('PTE', 12)] };
+/** Bits 32 to 62 of an entry of PAE paging that lie above MAXPHYADDR, in its high half. */
+export const PAE_RESERVED = beyondPhysical(62);
 const PAE: PagingMode = {
   name: 'PAE',
   entrySize: 8,
   levels: [level('PDPTE', 30), level('PDE', 21, true), level('PTE', 12)],
-  reservedHigh: beyondPhysical(62),
+  reservedHigh: PAE_RESERVED,
 };
 /** Bits 32 to 51 of an entry that lie above MAXPHYADDR, in its high half. */
 export const FOUR_LEVEL_RESERVED = beyondPhysical(51);

@@ -196,7 +196,7 @@ function loadTask(cpu: Cpu, task: NewTask, layout: TssLayout, how: TaskSwitch): 
   const { state, mmu } = cpu;
   if (task.cr3 >= 0 && state.paging) {
     state.setSys(SYS.cr3, task.cr3);
-    mmu.flush();
+    mmu.flushLocal();
   }
   let flags = layout.size === 2 ? (task.eflags & 0xffff) | Flag.one : task.eflags;
   flags &= 0x3f7fd7;
