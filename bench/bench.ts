@@ -2,11 +2,14 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { type BenchEngine, type GuestFiles, ours, type Peer, peerEngines, type Tiers } from './engines';
+import type { Tiers } from './as-engine';
+import { type BootResult, runBoots } from './boots';
+import { type BenchEngine, type GuestFiles, ours, type Peer, peerEngines } from './engines';
 import { BenchError } from './errors';
-import { EngineRunner, type Outcome } from './guest-process';
+import { BY_LINES, EngineRunner, type Outcome } from './guest-process';
 import { expectedChecksum, type Row, ROWS } from './guests';
 import { guestImage, romImage } from './image';
+import { type MoreResult, runMore } from './more';
 import { type MeanResult, means, type RowResult, rowResult } from './results';
 import { type Pair, Table } from './table';
 
@@ -19,6 +22,12 @@ export interface BenchOptions {
   readonly quick: boolean;
   /** The best of so many runs. */
   readonly repeat: number;
+  /** The table of guests. */
+  readonly table: boolean;
+  /** Debian's kernels too. */
+  readonly boots: boolean;
+  /** Breakpoints, steps and the start too. */
+  readonly more: boolean;
   /** Seconds after which one run has failed. */
   readonly limitSeconds: number;
   /** The command line's own program, which is started again as an engine. */
@@ -27,11 +36,13 @@ export interface BenchOptions {
 
 export interface BenchReport {
   readonly host: { readonly processor: string; readonly node: string };
-  readonly engines: readonly { readonly name: string; readonly version: string; readonly missing?: string }[];
+  readonly engines: readonly { readonly name: string; readonly own: boolean; readonly version: string; readonly missing?: string }[];
   readonly quick: boolean;
   readonly repeat: number;
   readonly guests: readonly RowResult[];
   readonly means: readonly MeanResult[];
+  readonly boots?: readonly BootResult[];
+  readonly more?: MoreResult;
 }
 
 /** The folder of the guests' sources. @param program path of the command line, somewhere in the project */
@@ -52,6 +63,9 @@ export function chooseRows(only: readonly string[]): readonly Row[] {
   return only.length === 0 ? ROWS : ROWS.filter((row) => only.includes(row.name) || only.includes(row.id));
 }
 
+/** Seconds that a kernel's way to its shell may take at least. */
+const BOOT_LIMIT = 900;
+
 const roundsOf = ({ rounds }: Row, quick: boolean): number => (quick ? Math.max(1, Math.round(rounds / 10)) : rounds);
 
 /** Of wrong results any, else the quickest. */
@@ -66,6 +80,7 @@ export class Bench {
   private readonly folder: string;
   private readonly work = mkdtempSync(join(tmpdir(), 'ringside-bench-'));
   private readonly runner = new EngineRunner();
+  private readonly abort = new AbortController();
   private closed = false;
 
   constructor(options: BenchOptions) {
@@ -75,43 +90,63 @@ export class Bench {
 
   close(): void {
     this.closed = true;
+    this.abort.abort();
     this.runner.stop();
     rmSync(this.work, { recursive: true, force: true });
   }
 
   /** @param say gets the table as it comes */
   async run(say: (text: string) => void): Promise<BenchReport> {
-    const { against, tiers, only, quick, repeat, program } = this.options;
-    const rows = chooseRows(only);
+    const { against, tiers, quick, repeat, program, limitSeconds } = this.options;
+    const rows = this.options.table ? chooseRows(this.options.only) : [];
     const all = peerEngines(this.folder);
     const mine = tiers.map((choice) => ours(program, choice));
     const peers = against.map((name) => all[name]);
     const engines = [...mine, ...peers];
+    for (const { name, missing, version } of peers) say(`${name}: ${missing ?? version}\n`);
     const present = engines.filter(({ missing }) => missing === undefined);
     const pairs: Pair[] = mine.flatMap((own) => present.flatMap(({ name, peer }) => (peer ? [{ ours: own.name, peer: name }] : [])));
-    for (const { name, missing, version } of peers) say(`${name}: ${missing ?? version}\n`);
+    const guests = await this.runTable(rows, present, pairs, say);
+    const common = { folder: this.folder, program, tiers };
+    const boots = this.options.boots
+      ? await runBoots({ ...common, peers, limitSeconds: Math.max(limitSeconds, BOOT_LIMIT) }, this.runner, say)
+      : undefined;
+    const more = this.options.more
+      ? await runMore({ ...common, work: this.work, quick, limitSeconds, signal: this.abort.signal }, this.runner, say)
+      : undefined;
+    return {
+      host: { processor: cpus()[0]?.model ?? 'unknown', node: process.version },
+      engines: engines.map(({ name, version, missing, peer }) => ({ name, own: peer === undefined, version, missing })),
+      quick,
+      repeat,
+      guests,
+      means: means(guests, pairs),
+      boots,
+      more,
+    };
+  }
+
+  private async runTable(
+    rows: readonly Row[],
+    engines: readonly BenchEngine[],
+    pairs: readonly Pair[],
+    say: (text: string) => void,
+  ): Promise<RowResult[]> {
+    if (rows.length === 0) return [];
     const table = new Table(
-      present.map(({ name }) => name),
+      engines.map(({ name }) => name),
       pairs,
     );
     say(`\n${table.header()}`);
     const guests: RowResult[] = [];
     for (const row of rows) {
-      const result = await this.measure(row, present);
+      const result = await this.measure(row, engines);
       if (this.closed) break;
       guests.push(result);
       say(table.row(result));
     }
-    const summary = means(guests, pairs);
-    say(`\n${table.means(summary)}`);
-    return {
-      host: { processor: cpus()[0]?.model ?? 'unknown', node: process.version },
-      engines: engines.map(({ name, version, missing }) => ({ name, version, missing })),
-      quick,
-      repeat,
-      guests,
-      means: summary,
-    };
+    say(`\n${table.means(means(guests, pairs))}`);
+    return guests;
   }
 
   private async measure(row: Row, engines: readonly BenchEngine[]): Promise<RowResult> {
@@ -125,7 +160,7 @@ export class Bench {
     for (const engine of engines.filter(({ widths }) => widths.includes(row.width))) {
       const runs: Outcome[] = [];
       for (let run = 0; run < repeat && !this.closed; run++) {
-        runs.push(await this.runner.run(engine.way(files, row.width), { limitSeconds, counts: engine.counts }));
+        runs.push(await this.runner.run(engine.way(files, row.width), { ...BY_LINES, limitSeconds, counts: engine.counts }));
         if ('problem' in runs[run]) break;
       }
       if (runs.length > 0) outcomes.set(engine.name, best(runs, expected));
@@ -135,11 +170,16 @@ export class Bench {
   }
 }
 
-/** Whether an engine's result was wrong, or one of ours did not come to its end. */
-export function hasFailed({ guests, engines }: BenchReport): boolean {
-  const peers = new Set<string>(['v86', 'bochs', 'qemu']);
-  const own = new Set(engines.map(({ name }) => name).filter((name) => !peers.has(name)));
-  return guests.some((row) =>
+/** Whether a result was wrong, or one of ours did not come to its end. A peer that fails is the peer's affair. */
+export function hasFailed({ guests, engines, boots, more }: BenchReport): boolean {
+  const own = new Set(engines.flatMap(({ name, own }) => (own ? [name] : [])));
+  const wrong = guests.some((row) =>
     Object.entries(row.engines).some(([name, { correct, problem }]) => (problem === undefined ? !correct : own.has(name))),
   );
+  const unbooted = (boots ?? []).some((boot) =>
+    Object.entries(boot.engines).some(([name, { problem }]) => problem !== undefined && own.has(name)),
+  );
+  const missed =
+    more && [...more.breakpoints, more.dapStep, more.start].some((result) => 'problem' in result && result.problem !== undefined);
+  return wrong || unbooted || missed === true;
 }

@@ -3,7 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { delimiter, join } from 'node:path';
-import type { Way } from './guest-process';
+import type { EngineTask, Tiers } from './as-engine';
+import type { Command, Way } from './guest-process';
 import type { Width } from './guests';
 
 export const PEERS = ['v86', 'bochs', 'qemu'] as const;
@@ -36,7 +37,7 @@ export interface BenchEngine {
   way(files: GuestFiles, width: Width): Way;
 }
 
-function findProgram(name: string): string | undefined {
+export function findProgram(name: string): string | undefined {
   const folders = (process.env.PATH ?? '').split(delimiter).filter(Boolean);
   return folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
 }
@@ -48,20 +49,30 @@ function versionOf(program: string, args: readonly string[]): string {
   return /\b\d+\.\d+(\.\d+)?\b/.exec(text.split('\n').find((line) => /emulator/i.test(line)) ?? text)?.[0] ?? 'unknown version';
 }
 
-/** Which of our tiers may run. */
-export const TIERS = ['all', 'interpreter'] as const;
-export type Tiers = (typeof TIERS)[number];
+/** A process of ours that runs a guest. @param program path of the command line */
+export const ownCommand = (program: string, task: EngineTask): Command => ({
+  program: process.execPath,
+  args: [program, 'bench', '--as-engine', JSON.stringify(task)],
+});
+
+/** As the table calls ours. */
+export const ownName = (tiers: Tiers): string => (tiers === 'all' ? 'ringside' : 'interpreter');
 
 /** Ours: this program itself, started again. @param program path of the command line */
-export const ours = (program: string, tiers: Tiers): BenchEngine => ({
-  name: tiers === 'all' ? 'ringside' : 'interpreter',
+export const ours = (program: string, tiers: Tiers, breakpoints = 0): BenchEngine => ({
+  name: ownName(tiers),
   peer: undefined,
   widths: [32, 64],
   counts: true,
   version: process.version,
   way: ({ image }) => ({
     kind: 'stdout',
-    command: { program: process.execPath, args: [program, 'bench', '--as-engine', image, '--tiers', tiers] },
+    command: ownCommand(program, {
+      launch: { kernel: image, memory: MEGABYTES << 20, tiers },
+      from: 'START\n',
+      until: 'DONE\n',
+      breakpoints,
+    }),
   }),
 });
 

@@ -1,6 +1,6 @@
-/** An engine as a process of its own, and the time between two lines that its guest says. */
+/** An engine as a process of its own, and the time that passes between two things its guest says. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createServer, type Server, type AddressInfo } from 'node:net';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 
 export interface Command {
   readonly program: string;
@@ -11,20 +11,32 @@ export interface Command {
 export type Way = { readonly kind: 'stdout'; readonly command: Command } | { readonly kind: 'tcp'; command(port: number): Command };
 
 export interface Measured {
-  /** From the arrival of the line START to that of the line DONE. */
   readonly seconds: number;
-  /** What stands behind DONE. */
+  /** What stands behind DONE; empty for guests that do not say it. */
   readonly checksum: string;
-  /** Instructions between the two, where the engine counts them. */
+  /** Instructions of that time, where the engine counts them. */
   readonly instructions?: number;
 }
-export type Outcome = Measured | { readonly problem: string };
+export interface Failed {
+  readonly problem: string;
+}
+export type Outcome = Measured | Failed;
 
 export interface Watch {
   readonly limitSeconds: number;
-  /** The engine says `COUNT <instructions>` behind DONE. */
+  /** The engine says `COUNT <instructions>` behind the end. */
   readonly counts?: boolean;
+  /** Where time begins: when the guest has said START, or with the process. */
+  readonly from: 'start-line' | 'process';
+  /** What the guest says at the end. */
+  readonly until: RegExp;
 }
+
+/** The guests of the table: a checksum behind DONE. */
+export const BY_LINES = { from: 'start-line', until: /^DONE ([0-9a-f]{8})\r?\n/m } as const;
+
+/** Errors of an engine, as far as they are kept. */
+const ERRORS_KEPT = 2000;
 
 /** Runs one engine at a time, and ends what it started when it is told to. */
 export class EngineRunner {
@@ -35,6 +47,7 @@ export class EngineRunner {
     this.child?.kill('SIGKILL');
   }
 
+  /** Runs an engine until its guest has said the end, and kills it. */
   async run(way: Way, watch: Watch): Promise<Outcome> {
     if (way.kind === 'stdout') return this.watch(way.command, watch, undefined);
     const server = createServer();
@@ -46,11 +59,11 @@ export class EngineRunner {
     }
   }
 
-  private watch({ program, args }: Command, { limitSeconds, counts }: Watch, server: Server | undefined): Promise<Outcome> {
+  private watch({ program, args }: Command, watch: Watch, server: Server | undefined): Promise<Outcome> {
     return new Promise((done) => {
+      const lines = new GuestLines(watch, performance.now());
       const child = spawn(program, args, { stdio: ['ignore', server ? 'ignore' : 'pipe', 'pipe'] });
       this.child = child;
-      const lines = new GuestLines(counts === true);
       let errors = '';
       let outcome: Outcome | undefined;
       const end = (how: Outcome): void => {
@@ -58,6 +71,7 @@ export class EngineRunner {
         clearTimeout(timer);
         child.kill('SIGKILL');
       };
+      const { limitSeconds } = watch;
       const timer = setTimeout(() => end({ problem: `no end within ${limitSeconds} s${lines.said()}` }), limitSeconds * 1000);
       const listen = (chunk: Buffer): void => {
         const result = lines.take(chunk.toString('latin1'), performance.now());
@@ -66,9 +80,13 @@ export class EngineRunner {
       child.stdout?.on('data', listen);
       server?.on('connection', (socket) => socket.on('data', listen).on('error', () => {}));
       child.stderr?.on('data', (chunk: Buffer) => {
-        errors = (errors + chunk.toString()).slice(-2000);
+        errors = (errors + chunk.toString()).slice(-ERRORS_KEPT);
       });
-      child.on('error', ({ message }) => end({ problem: `does not start: ${message}` }));
+      child.on('error', ({ message }) => {
+        end({ problem: `does not start: ${message}` });
+        // A process that never was does not close.
+        if (child.pid === undefined) done(outcome!);
+      });
       child.on('close', (status, signal) => {
         clearTimeout(timer);
         this.child = undefined;
@@ -84,31 +102,37 @@ class GuestLines {
   private text = '';
   private started: number | undefined;
   private result: Measured | undefined;
-  private readonly counts: boolean;
+  private readonly way: Watch;
 
-  constructor(counts: boolean) {
-    this.counts = counts;
+  /** @param now milliseconds, when the process is started */
+  constructor(way: Watch, now: number) {
+    this.way = way;
+    this.started = way.from === 'process' ? now : undefined;
   }
 
   /** For messages: the last line. */
   said(): string {
-    const last = this.text.trim().split('\n').slice(-1)[0];
-    return last ? ` (it said "${last.slice(0, 100)}")` : ' (its guest said nothing)';
+    const [last] = this.text.trim().split('\n').slice(-1);
+    return last ? ` (it said "${last.trim().slice(0, 100)}")` : ' (its guest said nothing)';
   }
 
   /** @param now milliseconds @returns the outcome as soon as it is known */
   take(chunk: string, now: number): Outcome | undefined {
+    const { until, counts } = this.way;
     this.text += chunk;
     if (this.started === undefined && /^START\r?\n/m.test(this.text)) {
       this.started = now;
-      if (/^DONE .*\n/m.test(this.text)) return { problem: 'too short to be measured' };
+      if (until.test(this.text)) return { problem: 'too short to be measured' };
     }
-    const fault = /^FAULT.*$/m.exec(this.text);
-    if (fault && this.text.endsWith('\n')) return { problem: `its guest ended with "${fault[0].trim()}"` };
-    const [, checksum] = /^DONE ([0-9a-f]{8})\r?\n/m.exec(this.text) ?? [];
-    if (checksum === undefined || this.started === undefined) return undefined;
-    this.result ??= { seconds: (now - this.started) / 1000, checksum };
-    if (!this.counts) return this.result;
+    const fault = /^FAULT.*\n/m.exec(this.text);
+    if (fault) return { problem: `its guest ended with "${fault[0].trim()}"` };
+    if (this.started === undefined) return undefined;
+    if (!this.result) {
+      const end = until.exec(this.text);
+      if (!end) return undefined;
+      this.result = { seconds: (now - this.started) / 1000, checksum: end[1] ?? '' };
+    }
+    if (!counts) return this.result;
     const [, count] = /^COUNT (\d+)\n/m.exec(this.text) ?? [];
     return count === undefined ? undefined : { ...this.result, instructions: Number(count) };
   }

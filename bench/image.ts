@@ -23,10 +23,13 @@ function build(path: string, defines: Readonly<Record<string, string>>): Uint8Ar
   throw new BenchError(`${first.file}:${first.line}:${first.column}: ${first.message}`);
 }
 
-/** A flat Multiboot image. @param folder of the benchmark */
-export function guestImage(folder: string, row: Row, rounds: number): Uint8Array {
-  return build(join(folder, 'guests', `${row.source}.asm`), { ...row.defines, WIDTH: String(row.width), ROUNDS: String(rounds) });
-}
+/** A flat image of one of the guests' sources. @param folder of the benchmark */
+export const assembleGuest = (folder: string, source: string, defines: Readonly<Record<string, string>>): Uint8Array =>
+  build(join(folder, 'guests', `${source}.asm`), defines);
+
+/** A guest of the table, as a flat Multiboot image. @param folder of the benchmark */
+export const guestImage = (folder: string, { source, defines, width }: Row, rounds: number): Uint8Array =>
+  assembleGuest(folder, source, { ...defines, WIDTH: String(width), ROUNDS: String(rounds) });
 
 /** The ROM that puts an image into memory and enters it. @param image path of a file */
 export function romImage(folder: string, image: string): Uint8Array {

@@ -49,9 +49,9 @@ export class Table {
       if (outcome.problem !== undefined) return 'failed';
       return outcome.correct ? outcome.seconds!.toFixed(3) : 'WRONG';
     });
-    const mips = this.engines.map((name) => row.engines[name]?.mips).map((value) => (value === undefined ? '–' : value.toFixed(0)));
+    const mips = this.engines.map((name) => row.engines[name]?.mips).map((value) => (value === undefined ? '–' : digits(value)));
     const ratios = this.pairs.map(({ ours, peer }) => row.ratios[ours]?.[peer]).map((value) => (value === undefined ? '–' : digits(value)));
-    const count = row.instructions === undefined ? '–' : (row.instructions / 1e6).toFixed(0);
+    const count = row.instructions === undefined ? '–' : digits(row.instructions / 1e6);
     const notes = Object.entries(row.engines).flatMap(([name, { problem, checksum, correct }]) => {
       if (problem !== undefined) return [`  ${name}: ${problem}\n`];
       return correct ? [] : [`  ${name}: wrong checksum ${checksum}, expected ${row.expected}\n`];

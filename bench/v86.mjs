@@ -1,6 +1,6 @@
 /**
  * Runs a ROM on v86, in Node: COM1 goes to standard output. The runner ends the process.
- * `node bench/v86.mjs rom <file> <MiB of RAM>`, or `node bench/v86.mjs linux <bzImage> <initramfs> <command line> <MiB of RAM>`.
+ * `node bench/v86.mjs rom <file> <MiB of RAM>`, or `node bench/v86.mjs linux <BIOS> <bzImage> <initramfs> <command line> <MiB of RAM>`.
  */
 import { readFileSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -23,6 +23,13 @@ const common = {
 
 const WAYS = {
   rom: ([rom, megabytes]) => ({ bios: buffer(rom), memory_size: megabytes << 20 }),
+  linux: ([bios, bzImage, initramfs, cmdline, megabytes]) => ({
+    bios: buffer(bios),
+    bzimage: buffer(bzImage),
+    initrd: buffer(initramfs),
+    cmdline,
+    memory_size: megabytes << 20,
+  }),
 };
 
 const [way, ...args] = process.argv.slice(2);

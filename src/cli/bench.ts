@@ -1,8 +1,8 @@
 /** `ringside bench`: how fast we are, beside others. */
 import { resolve } from 'node:path';
-import { runAsEngine } from '../../bench/as-engine';
+import { type EngineTask, runAsEngine, TIERS } from '../../bench/as-engine';
 import { Bench, type BenchOptions, hasFailed } from '../../bench/bench';
-import { PEERS, TIERS } from '../../bench/engines';
+import { PEERS } from '../../bench/engines';
 import { BenchError } from '../../bench/errors';
 import { writeOutput } from './files';
 import { parseNumber, parseOptions, UsageError } from './options';
@@ -12,6 +12,9 @@ const OPTIONS = {
   tiers: { type: 'string' },
   only: { type: 'string' },
   quick: { type: 'boolean' },
+  boots: { type: 'boolean' },
+  more: { type: 'boolean' },
+  'no-table': { type: 'boolean' },
   repeat: { type: 'string' },
   limit: { type: 'string' },
   json: { type: 'string' },
@@ -39,16 +42,18 @@ function readPositive(text: string | undefined, option: string, otherwise: numbe
 export async function bench(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseOptions(args, OPTIONS);
   if (positionals.length > 0) throw new UsageError(`bench takes no "${positionals[0]}"`);
+  if (values['as-engine'] !== undefined) return runAsEngine(JSON.parse(values['as-engine'] as string) as EngineTask);
   const text = (name: keyof typeof OPTIONS): string | undefined => values[name] as string | undefined;
   const tiers = readNames(text('tiers') ?? 'interpreter', 'tiers', TIERS);
-  const image = text('as-engine');
-  if (image !== undefined) return runAsEngine(image, tiers[0] ?? 'all');
   const json = text('json');
   const report = await runBench(
     {
       against: readNames(text('against') ?? PEERS.join(','), 'against', PEERS),
       tiers,
       only: (text('only') ?? '').split(',').filter(Boolean),
+      table: values['no-table'] !== true,
+      boots: values.boots === true,
+      more: values.more === true,
       quick: values.quick === true,
       repeat: readPositive(text('repeat'), 'repeat', 1, 1000),
       limitSeconds: readPositive(text('limit'), 'limit', 120, LONGEST_LIMIT),
