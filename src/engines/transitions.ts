@@ -2,7 +2,7 @@
  * The transition log: every change of privilege or operation, whatever the engine, in one ring buffer. The trap log, the
  * rings panel, the call stack's separators and the command line's trace are views of it.
  *
- * An entry is a row of numbers, written in well under a microsecond; names, details and checks are worked out when
+ * An entry is a row of numbers, written in well under a tenth of a microsecond; names, details and checks are worked out when
  * someone looks (`transition-details.ts`).
  */
 import type { Place, ProcessorMode, Ring, Transition, TransitionKind, VmxOperation } from '../shared/transition';
@@ -57,32 +57,43 @@ export interface RawTransition {
   readonly extra?: number;
 }
 
-/** Columns of the log, in order. */
-const COLUMNS = [
-  'kind',
-  'from',
-  'to',
-  'cause',
-  'causeName',
-  'count',
-  'vcpu',
-  'address',
-  'fromSelector',
-  'fromOffset',
-  'toSelector',
-  'toOffset',
-  'errorCode',
-  'fromStackSelector',
-  'fromStackOffset',
-  'toStackSelector',
-  'toStackOffset',
-  'gateLow',
-  'gateHigh',
-  'targetHigh',
-  'extra',
-] as const;
-const WIDTH = COLUMNS.length;
+/**
+ * A row of the log is 13 doublewords of 64 bits: first what may be a 64-bit address or a count, as doubles, then the rest as
+ * 32-bit words. A million rows stay near 100 MiB.
+ */
+const ROW = 13;
+const NUMBERS = 7;
+const ROW_WORDS = ROW * 2;
+const FIRST_WORD = NUMBERS * 2;
 const CHUNK = 4096;
+
+/** Bits of a row's word that says what is there. */
+const Present = {
+  cause: 1,
+  fromSelector: 2,
+  toSelector: 4,
+  errorCode: 8,
+  fromStackSelector: 16,
+  toStackSelector: 32,
+  gateLow: 64,
+  gateHigh: 128,
+  targetHigh: 256,
+} as const;
+
+/** Where a place is packed, and the virtual processor's number. */
+const FROM_SHIFT = 4;
+const TO_SHIFT = 14;
+const VCPU_SHIFT = 24;
+
+interface Chunk {
+  readonly numbers: Float64Array;
+  readonly words: Uint32Array;
+}
+
+function makeChunk(): Chunk {
+  const numbers = new Float64Array(CHUNK * ROW);
+  return { numbers, words: new Uint32Array(numbers.buffer) };
+}
 
 /** One entry with its numbers, before anything is made readable. */
 export interface LoggedTransition extends Required<RawTransition> {
@@ -99,7 +110,7 @@ export interface TransitionCounts {
 
 export class TransitionLog {
   private readonly capacity: number;
-  private readonly chunks: (Float64Array | undefined)[] = [];
+  private readonly chunks: (Chunk | undefined)[] = [];
   private readonly names: string[] = [];
   private readonly nameIds = new Map<string, number>();
   private readonly nameCounts: number[] = [];
@@ -123,34 +134,46 @@ export class TransitionLog {
     return Math.max(0, this.next - this.capacity);
   }
 
-  /** @param count the session's instruction count */
+  /** @param raw may be filled anew afterwards @param count the session's instruction count */
   record(raw: RawTransition, count: number, vcpu: number): void {
     const slot = this.next % this.capacity;
-    const chunk = (this.chunks[Math.floor(slot / CHUNK)] ??= new Float64Array(CHUNK * WIDTH));
-    const at = (slot % CHUNK) * WIDTH;
+    const chunk = (this.chunks[Math.floor(slot / CHUNK)] ??= makeChunk());
+    const row = slot % CHUNK;
     const kind = TRANSITION_KINDS.indexOf(raw.kind);
     const name = this.nameId(raw.causeName);
-    chunk[at] = kind;
-    chunk[at + 1] = packPlace(raw.from);
-    chunk[at + 2] = packPlace(raw.to);
-    chunk[at + 3] = raw.cause;
-    chunk[at + 4] = name;
-    chunk[at + 5] = count;
-    chunk[at + 6] = vcpu;
-    chunk[at + 7] = raw.address;
-    chunk[at + 8] = raw.fromSelector;
-    chunk[at + 9] = raw.fromOffset;
-    chunk[at + 10] = raw.toSelector;
-    chunk[at + 11] = raw.toOffset;
-    chunk[at + 12] = raw.errorCode ?? -1;
-    chunk[at + 13] = raw.fromStackSelector ?? -1;
-    chunk[at + 14] = raw.fromStackOffset ?? -1;
-    chunk[at + 15] = raw.toStackSelector ?? -1;
-    chunk[at + 16] = raw.toStackOffset ?? -1;
-    chunk[at + 17] = raw.gateLow ?? -1;
-    chunk[at + 18] = raw.gateHigh ?? -1;
-    chunk[at + 19] = raw.targetHigh ?? -1;
-    chunk[at + 20] = raw.extra ?? -1;
+    const { errorCode = -1, fromStackSelector = -1, toStackSelector = -1, gateLow = -1, gateHigh = -1, targetHigh = -1 } = raw;
+    const { numbers, words } = chunk;
+    const at = row * ROW;
+    numbers[at] = count;
+    numbers[at + 1] = raw.address;
+    numbers[at + 2] = raw.fromOffset;
+    numbers[at + 3] = raw.toOffset;
+    numbers[at + 4] = raw.fromStackOffset ?? -1;
+    numbers[at + 5] = raw.toStackOffset ?? -1;
+    numbers[at + 6] = raw.extra ?? -1;
+    let present = 0;
+    if (raw.cause >= 0) present |= Present.cause;
+    if (raw.fromSelector >= 0) present |= Present.fromSelector;
+    if (raw.toSelector >= 0) present |= Present.toSelector;
+    if (errorCode >= 0) present |= Present.errorCode;
+    if (fromStackSelector >= 0) present |= Present.fromStackSelector;
+    if (toStackSelector >= 0) present |= Present.toStackSelector;
+    if (gateLow >= 0) present |= Present.gateLow;
+    if (gateHigh >= 0) present |= Present.gateHigh;
+    if (targetHigh >= 0) present |= Present.targetHigh;
+    const word = row * ROW_WORDS + FIRST_WORD;
+    words[word] = kind | (packPlace(raw.from) << FROM_SHIFT) | (packPlace(raw.to) << TO_SHIFT) | (vcpu << VCPU_SHIFT);
+    words[word + 1] = name;
+    words[word + 2] = present;
+    words[word + 3] = raw.cause;
+    words[word + 4] = raw.fromSelector;
+    words[word + 5] = raw.toSelector;
+    words[word + 6] = errorCode;
+    words[word + 7] = fromStackSelector;
+    words[word + 8] = toStackSelector;
+    words[word + 9] = gateLow;
+    words[word + 10] = gateHigh;
+    words[word + 11] = targetHigh;
     this.next++;
     this.kindCounts[kind]++;
     this.nameCounts[name]++;
@@ -171,31 +194,35 @@ export class TransitionLog {
   raw(sequence: number): LoggedTransition | undefined {
     if (sequence < this.first || sequence >= this.next) return undefined;
     const slot = sequence % this.capacity;
-    const chunk = this.chunks[Math.floor(slot / CHUNK)] as Float64Array;
-    const row = chunk.subarray((slot % CHUNK) * WIDTH, ((slot % CHUNK) + 1) * WIDTH);
+    const { numbers, words } = this.chunks[Math.floor(slot / CHUNK)] as Chunk;
+    const row = slot % CHUNK;
+    const [count, address, fromOffset, toOffset, fromStackOffset, toStackOffset, extra] = numbers.subarray(row * ROW);
+    const rest = words.subarray(row * ROW_WORDS + FIRST_WORD, (row + 1) * ROW_WORDS);
+    const [head, name, present] = rest;
+    const word = (index: number, bit: number): number => (present & bit ? rest[index] : -1);
     return {
       sequence,
-      kind: TRANSITION_KINDS[row[0]],
-      from: unpackPlace(row[1]),
-      to: unpackPlace(row[2]),
-      cause: row[3],
-      causeName: this.names[row[4]],
-      count: row[5],
-      vcpu: row[6],
-      address: row[7],
-      fromSelector: row[8],
-      fromOffset: row[9],
-      toSelector: row[10],
-      toOffset: row[11],
-      errorCode: row[12],
-      fromStackSelector: row[13],
-      fromStackOffset: row[14],
-      toStackSelector: row[15],
-      toStackOffset: row[16],
-      gateLow: row[17],
-      gateHigh: row[18],
-      targetHigh: row[19],
-      extra: row[20],
+      kind: TRANSITION_KINDS[head & 15],
+      from: unpackPlace(head >>> FROM_SHIFT),
+      to: unpackPlace(head >>> TO_SHIFT),
+      cause: word(3, Present.cause),
+      causeName: this.names[name],
+      count,
+      vcpu: head >>> VCPU_SHIFT,
+      address,
+      fromSelector: word(4, Present.fromSelector),
+      fromOffset,
+      toSelector: word(5, Present.toSelector),
+      toOffset,
+      errorCode: word(6, Present.errorCode),
+      fromStackSelector: word(7, Present.fromStackSelector),
+      fromStackOffset,
+      toStackSelector: word(8, Present.toStackSelector),
+      toStackOffset,
+      gateLow: word(9, Present.gateLow),
+      gateHigh: word(10, Present.gateHigh),
+      targetHigh: word(11, Present.targetHigh),
+      extra,
     };
   }
 

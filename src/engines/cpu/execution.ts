@@ -19,9 +19,9 @@ import { CpuState, Flag, isCanonical, join, Reg, Seg } from './state';
 import type { Cpu } from './system/cpu';
 import type { CpuidFacts } from './system/cpuid';
 import { DebugRegisters } from './system/debug';
+import { TransitionDraft } from './system/draft';
 import { GuestFault } from './system/fault';
-import { HELPERS } from './system/helpers';
-import { deliver, type Event } from './system/interrupts';
+import { ATOMIC_ROWS, HELPER_OF_ROW } from './system/helpers';
 import { Mmu } from './system/mmu';
 import type { CpuModel } from './system/models';
 import { checkAccess, nonCanonical } from './system/segments';
@@ -41,6 +41,7 @@ export abstract class Execution implements Cpu, Host {
   readonly model: CpuModel;
   readonly identity: CpuidFacts;
   readonly localApic: LocalApic | undefined;
+  readonly draft = new TransitionDraft();
   hooks: Hooks | undefined;
   protected readonly parts: MachineParts;
   protected readonly seat: Seat;
@@ -157,7 +158,8 @@ export abstract class Execution implements Cpu, Host {
     const { state } = this;
     const { i32 } = this.parts.host;
     const instruction = this.blocks.instructionAt(record) as Instruction;
-    const helper = HELPERS[instruction.row.semantics];
+    const rowId = instruction.row.id;
+    const helper = HELPER_OF_ROW[rowId];
     if (!helper) throw new Error(`not implemented: the semantics of ${instruction.row.mnemonic} (${instruction.row.semantics})`);
     const start = state.ip;
     if (this.mmu.watching && !this.mmu.exact) {
@@ -171,6 +173,7 @@ export abstract class Execution implements Cpu, Host {
     this.partial = false;
     const ends = instruction.row.flow !== 'next';
     if (ends) state.ip = this.after;
+    this.atomic = ATOMIC_ROWS[rowId] === 1;
     this.checkpoint();
     this.taskCommitted = false;
     try {
@@ -222,17 +225,30 @@ export abstract class Execution implements Cpu, Host {
     this.parts.log.record(transition, this.instructionCount, this.index);
   }
 
+  /** The helper under way changes nothing that a fault may follow. */
+  private atomic = false;
+  /** There is a copy of the state to go back to. */
+  private kept = false;
+
+  /** Helpers that are atomic and deliveries, which are too or call `keep`, need no copy. */
   checkpoint(): void {
+    if (this.serving === 0 || this.atomic) this.kept = false;
+    else this.keep();
+  }
+
+  keep(): void {
+    this.kept = true;
     this.parts.host.u8.copyWithin(SNAPSHOT, 0, STATE_END);
   }
 
   commitTask(): void {
-    this.checkpoint();
+    this.keep();
     this.taskCommitted = true;
   }
 
   /** Takes everything back but what is not the guest's (the budget) and what a page fault leaves behind (CR2). */
   protected rollback(): void {
+    if (!this.kept) return;
     const { u8, i32 } = this.parts.host;
     const budget = i32[BUDGET >> 2];
     const cr2 = this.state.sys64(SYS.cr2);
@@ -240,10 +256,6 @@ export abstract class Execution implements Cpu, Host {
     i32[BUDGET >> 2] = budget;
     this.state.setSys64(SYS.cr2, cr2);
     this.state.refresh();
-  }
-
-  interrupt(event: Omit<Event, 'at'>): void {
-    deliver(this, { ...event, at: this.here });
   }
 
   /** I/O breakpoints trap after the instruction. */

@@ -400,6 +400,13 @@ export class CpuState {
     return (this.host.u32[this.seg(number, SEG.attributes)] & UNUSABLE) !== 0;
   }
 
+  /** An access lies within the ranges that handlers check against; others may be allowed, too. */
+  surelyAllowed(number: Seg, offset: number, size: number, write: boolean): boolean {
+    const { u32 } = this.host;
+    const span = u32[this.seg(number, write ? SEG.writeSpan : SEG.readSpan)];
+    return size <= WIDEST_ACCESS && (offset - u32[this.seg(number, SEG.low)]) >>> 0 < span;
+  }
+
   segment(number: Seg): SegmentRegister {
     return {
       selector: this.selector(number),

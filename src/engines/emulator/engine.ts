@@ -102,7 +102,8 @@ export class EmulatorEngine implements Engine {
     this.transitions.clear();
     this.transitions.onTransition = (transition) => {
       if (this.probes.of('transition').length === 0) return;
-      if (this.hitAll(this.probes.of('transition'), { ...this.here(), transition })) this.machine.cpus.requestStop();
+      // What is logged is filled anew the next time.
+      if (this.hitAll(this.probes.of('transition'), { ...this.here(), transition: { ...transition } })) this.machine.cpus.requestStop();
     };
     this.watchData();
   }
@@ -149,8 +150,10 @@ export class EmulatorEngine implements Engine {
       },
       wants: (address, instruction) => probes.wants(address, instruction),
       probe: (address, instruction) => this.hitAll(probes.before(address, instruction), { cpu: index, address, instruction }),
-      exception: ({ vector, errorCode, reason }) => {
+      exception: (fault) => {
         if (probes.of('exception').length === 0) return false;
+        // The reason is worked out when it is asked for.
+        const { vector, errorCode, reason } = fault;
         const wanted = probes.of('exception').filter(({ place }) => place.kind === 'exception' && (place.vector ?? vector) === vector);
         return this.hitAll(wanted, { ...this.here(), exception: { vector, errorCode, reason } });
       },

@@ -6,9 +6,9 @@ import type { RawTransition } from '../../transitions';
 import type { LocalApic } from '../../machine/devices/local-apic';
 import type { CpuState } from '../state';
 import type { CpuidFacts } from './cpuid';
-import type { Event } from './interrupts';
 import type { CpuModel } from './models';
 import type { Mmu } from './mmu';
+import type { TransitionDraft } from './draft';
 
 export interface Cpu {
   readonly state: CpuState;
@@ -26,12 +26,14 @@ export interface Cpu {
   setTimeStamp(value: number): void;
   place(): Place;
   log(transition: RawTransition): void;
+  /** For what happens often: filled and logged, then filled anew. */
+  readonly draft: TransitionDraft;
   /** What has happened up to now stays, whatever faults after it. */
   checkpoint(): void;
+  /** Keeps a copy of the state to go back to: before the first change that a fault may follow, where no copy was made. */
+  keep(): void;
   /** The same, and faults from now on belong to the task at the new IP. */
   commitTask(): void;
-  /** Delivers an event that the instruction itself causes. */
-  interrupt(event: Omit<Event, 'at'>): void;
   readPort(port: number, size: AccessSize): number;
   writePort(port: number, size: AccessSize, value: number): void;
   /** Runs the rest of a repeated string instruction, checkpointing after each iteration, as far as the budget allows. */

@@ -41,6 +41,8 @@ export interface Descriptor {
   readonly readWrite: boolean;
   readonly dpl: number;
   readonly present: boolean;
+  /** What it says as a gate. */
+  readonly gate: Gate;
 }
 
 /**
@@ -52,6 +54,7 @@ export function parseDescriptor(address: number, low: number, high: number, uppe
   const attributes = (high >>> 8) & 0xf0ff;
   const isSegment = (attributes & Attr.segment) !== 0;
   const isCode = isSegment && (attributes & Attr.code) !== 0;
+  const wide = (attributes & 8) !== 0;
   return {
     address: address as LinearAddress,
     low,
@@ -67,7 +70,28 @@ export function parseDescriptor(address: number, low: number, high: number, uppe
     readWrite: (attributes & Attr.readWrite) !== 0,
     dpl: (attributes >> Attr.dplShift) & 3,
     present: (attributes & Attr.present) !== 0,
+    gate: {
+      selector: low >>> 16,
+      offset: wide ? join((low & 0xffff) | (high & 0xffff0000), upper) : low & 0xffff,
+      parameters: high & 31,
+      wide,
+    },
   };
+}
+
+const CACHED = 256;
+
+/** Descriptors that were taken apart lately, by what they are made of. */
+export class DescriptorCache {
+  private readonly entries: (Descriptor | undefined)[] = new Array(CACHED).fill(undefined);
+
+  /** The same as `parseDescriptor`. */
+  parse(address: number, low: number, high: number, upper = 0): Descriptor {
+    const slot = (address >>> 3) & (CACHED - 1);
+    const known = this.entries[slot];
+    if (known && known.address === address && known.low === low && known.high === high && known.upper === upper) return known;
+    return (this.entries[slot] = parseDescriptor(address, low, high, upper));
+  }
 }
 
 /** A gate's fields. */
@@ -79,16 +103,6 @@ export interface Gate {
   readonly wide: boolean;
 }
 
-export function parseGate(descriptor: Descriptor): Gate {
-  const wide = (descriptor.type & 8) !== 0;
-  return {
-    selector: descriptor.low >>> 16,
-    offset: wide ? join((descriptor.low & 0xffff) | (descriptor.high & 0xffff0000), descriptor.upper) : descriptor.low & 0xffff,
-    parameters: descriptor.high & 31,
-    wide,
-  };
-}
-
 /**
  * The descriptor that a selector names.
  * @returns undefined when it lies outside its table (or there is no LDT)
@@ -96,7 +110,7 @@ export function parseGate(descriptor: Descriptor): Gate {
  */
 export function fetchDescriptor(state: CpuState, mmu: Mmu, selector: number): Descriptor | undefined {
   const fromLdt = (selector & 4) !== 0;
-  if (fromLdt && state.segment(Seg.ldtr).unusable) return undefined;
+  if (fromLdt && state.unusable(Seg.ldtr)) return undefined;
   const base = fromLdt ? state.segBase(Seg.ldtr) : state.sys64(SYS.gdtrBase);
   const limit = fromLdt ? state.segLimit(Seg.ldtr) : state.sys(SYS.gdtrLimit);
   const offset = selector & 0xfff8;
@@ -105,12 +119,12 @@ export function fetchDescriptor(state: CpuState, mmu: Mmu, selector: number): De
   const low = mmu.read(address, 4, false);
   const high = mmu.read(state.advance(address, 4), 4, false);
   const type = (high >>> 8) & 0x1f;
-  if (!state.longMode || !WIDE_IN_LONG_MODE.has(type)) return parseDescriptor(address, low, high);
+  if (type & 0x10 || !state.longMode || !WIDE_IN_LONG_MODE.has(type)) return mmu.descriptors.parse(address, low, high);
   if (offset + 15 > limit) return undefined;
   const upper = mmu.read(state.advance(address, 8), 4, false);
   // The type field over there must be 0, so that no legacy descriptor is taken for one.
   const legacy = (mmu.read(state.advance(address, 12), 4, false) & 0x1f00) !== 0;
-  return parseDescriptor(address, low, legacy ? high & ~0x1f00 : high, upper);
+  return mmu.descriptors.parse(address, low, legacy ? high & ~0x1f00 : high, upper);
 }
 
 /** System descriptors of 16 bytes (manual, "System Descriptor Types", IA-32e mode). */

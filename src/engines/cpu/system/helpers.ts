@@ -1,4 +1,5 @@
 /** The semantics that are plain TypeScript, by the names of the instruction table: rare and intricate operations. */
+import { INSTRUCTIONS } from '../../../isa/table';
 import * as control from './control';
 import type { Cpu } from './cpu';
 import * as extensions from './extensions';
@@ -122,3 +123,35 @@ export const HELPERS: Readonly<Record<string, Helper | undefined>> = {
   fxrstor: x87.fxrstor,
   fxrstor64: x87.fxrstor64,
 };
+
+/** The helper of each row of the instruction table, by the row's number. */
+export const HELPER_OF_ROW: readonly (Helper | undefined)[] = INSTRUCTIONS.map(({ semantics }) => HELPERS[semantics]);
+
+/**
+ * Those that check everything before they change a register: a fault finds nothing to take back. What they may do first is to
+ * write to memory, which is not taken back. Task switches among them keep a copy themselves.
+ */
+const ATOMIC = new Set([
+  ...['iret', 'int', 'int3', 'int1', 'into', 'sysenter', 'sysexit', 'syscall', 'sysret', 'swapgs'],
+  ...[
+    'movFromControl',
+    'movToControl',
+    'clts',
+    'invlpg',
+    'invpcid',
+    'rdtsc',
+    'rdtscp',
+    'rdpid',
+    'cpuid',
+    'rdmsr',
+    'wrmsr',
+    'invd',
+    'wbinvd',
+  ],
+  ...['clac', 'stac', 'rdfsbase', 'rdgsbase', 'wrfsbase', 'wrgsbase', 'xgetbv'],
+  ...['in', 'out', 'pushf', 'popf', 'cli', 'sti', 'hlt'],
+  ...['movFromSegment', 'movToSegment', 'pushSegment', 'popSegment', 'lar', 'lsl', 'verr', 'verw', 'cmpxchg8b', 'cmpxchg16b'],
+]);
+
+/** 1 for the rows of such helpers. */
+export const ATOMIC_ROWS = Uint8Array.from(INSTRUCTIONS, ({ semantics }) => (ATOMIC.has(semantics) ? 1 : 0));

@@ -4,7 +4,8 @@ import type { TransitionKind } from '../../../shared/transition';
 import { SYS } from '../layout';
 import { Attr, Flag, Reg, Seg } from '../state';
 import type { Cpu } from './cpu';
-import { type Descriptor, fetchDescriptor, isNull, parseDescriptor, parseGate, SystemType } from './descriptors';
+import { type Descriptor, fetchDescriptor, isNull, SystemType } from './descriptors';
+import { placeOf } from './draft';
 import { EXCEPTIONS, GuestFault, gp, selectorCode, Vector } from './fault';
 import { deliverLong } from './long-mode';
 import { checkStackSegment, markAccessed, nullSegment, registerFrom } from './segments';
@@ -47,7 +48,7 @@ export function deliver(cpu: Cpu, event: Event): void {
 
 function deliverReal(cpu: Cpu, event: Event): void {
   const { state, mmu } = cpu;
-  const from = before(cpu, event);
+  before(cpu, event);
   const entry = event.vector * 4;
   if (entry + 3 > state.sys(SYS.idtrLimit)) throw gp(event.vector * 8 + 2, 'the vector lies outside the interrupt table');
   const at = ((state.sys(SYS.idtrBase) + entry) >>> 0) as LinearAddress;
@@ -63,65 +64,28 @@ function deliverReal(cpu: Cpu, event: Event): void {
   state.setRealSegment(Seg.cs, selector);
   state.ip = offset;
   state.refresh();
-  report(cpu, from, selector, offset, undefined);
+  report(cpu, selector, offset);
 }
 
-interface GateFacts {
-  readonly gate: Descriptor;
-  readonly targetHigh: number;
-  readonly stack: { readonly from: StackPlace; readonly to: StackPlace } | undefined;
+/** Takes down what the log needs from before the transition. */
+export function before({ state, draft }: Cpu, event: Event): void {
+  draft.begin(state, event.kind, event.vector, event.name, event.at);
+  if (event.errorCode !== undefined) draft.errorCode = event.errorCode;
+  if (event.source === 'exception' && event.vector === Vector.pf) draft.extra = state.sys64(SYS.cr2);
 }
 
-interface StackPlace {
-  readonly selector: number;
-  readonly pointer: number;
-}
-
-/** Logs the delivery: one literal with every field, so that all entries have the same shape, which is what makes logging quick. */
-export function report(
-  cpu: Cpu,
-  from: ReturnType<typeof before>,
-  toSelector: number,
-  toOffset: number,
-  facts: GateFacts | undefined,
-): void {
-  cpu.log({
-    kind: from.kind,
-    from: from.from,
-    to: cpu.place(),
-    cause: from.cause,
-    causeName: from.causeName,
-    address: from.address,
-    fromSelector: from.fromSelector,
-    fromOffset: from.fromOffset,
-    toSelector,
-    toOffset,
-    errorCode: from.errorCode,
-    fromStackSelector: facts?.stack?.from.selector,
-    fromStackOffset: facts?.stack?.from.pointer,
-    toStackSelector: facts?.stack?.to.selector,
-    toStackOffset: facts?.stack?.to.pointer,
-    gateLow: facts?.gate.low,
-    gateHigh: facts?.gate.high,
-    targetHigh: facts?.targetHigh,
-    extra: from.extra,
-  });
-}
-
-/** What the log needs from before the transition. */
-export function before(cpu: Cpu, event: Event) {
-  const { state } = cpu;
-  return {
-    kind: event.kind,
-    from: cpu.place(),
-    cause: event.vector,
-    causeName: event.name,
-    address: state.linear(Seg.cs, event.at),
-    fromSelector: state.selector(Seg.cs),
-    fromOffset: event.at,
-    errorCode: event.errorCode,
-    extra: event.source === 'exception' && event.vector === Vector.pf ? state.sys64(SYS.cr2) : undefined,
-  };
+/** Logs the delivery. */
+export function report(cpu: Cpu, toSelector: number, toOffset: number, gate?: Descriptor, target?: Descriptor): void {
+  const { draft } = cpu;
+  draft.to = placeOf(cpu.state);
+  draft.toSelector = toSelector;
+  draft.toOffset = toOffset;
+  if (gate) {
+    draft.gateLow = gate.low;
+    draft.gateHigh = gate.high;
+  }
+  if (target) draft.targetHigh = target.high;
+  cpu.log(draft);
 }
 
 const GATE_TYPES: ReadonlySet<number> = new Set([
@@ -140,7 +104,7 @@ function deliverProtected(cpu: Cpu, event: Event): void {
   const entry = event.vector * 8;
   if (entry + 7 > state.sys(SYS.idtrLimit)) throw gp(idtCode, `vector ${event.vector} lies outside the IDT`);
   const at = ((state.sys(SYS.idtrBase) + entry) >>> 0) as LinearAddress;
-  const gateDescriptor = parseDescriptor(at, mmu.read(at, 4, false), mmu.read(((at + 4) >>> 0) as LinearAddress, 4, false));
+  const gateDescriptor = mmu.descriptors.parse(at, mmu.read(at, 4, false), mmu.read(((at + 4) >>> 0) as LinearAddress, 4, false));
   if (gateDescriptor.isSegment || !GATE_TYPES.has(gateDescriptor.type)) throw gp(idtCode, `IDT entry ${event.vector} is no gate`);
   if (software && gateDescriptor.dpl < state.cpl) throw gp(idtCode, `CPL ${state.cpl} > gate DPL ${gateDescriptor.dpl}`);
   if (!gateDescriptor.present) throw new GuestFault(Vector.np, idtCode, `IDT entry ${event.vector} is not present`);
@@ -149,7 +113,7 @@ function deliverProtected(cpu: Cpu, event: Event): void {
 }
 
 function throughTaskGate(cpu: Cpu, event: Event, gateDescriptor: Descriptor, ext: number): void {
-  const { selector } = parseGate(gateDescriptor);
+  const { selector } = gateDescriptor.gate;
   const descriptor = taskDescriptor(cpu, selector, Vector.gp, ext);
   switchTask(cpu, {
     selector,
@@ -165,9 +129,11 @@ function throughTaskGate(cpu: Cpu, event: Event, gateDescriptor: Descriptor, ext
   });
 }
 
+const DATA_SEGMENTS = [Seg.gs, Seg.fs, Seg.ds, Seg.es];
+
 function throughGate(cpu: Cpu, event: Event, gateDescriptor: Descriptor, ext: number): void {
   const { state, mmu } = cpu;
-  const gate = parseGate(gateDescriptor);
+  const { gate } = gateDescriptor;
   if (isNull(gate.selector)) throw gp(ext, "the gate's selector is null");
   const code = selectorCode(gate.selector) + ext;
   const target = fetchDescriptor(state, mmu, gate.selector);
@@ -175,7 +141,7 @@ function throughGate(cpu: Cpu, event: Event, gateDescriptor: Descriptor, ext: nu
   if (!target.isCode || target.dpl > state.cpl) throw gp(code, `handler code DPL ${target.dpl} > CPL ${state.cpl}, or not code`);
   if (!target.present) throw new GuestFault(Vector.np, code, "the handler's segment is not present");
 
-  const from = before(cpu, event);
+  before(cpu, event);
   const fromVm = state.virtual8086;
   const inward = !target.conforming && target.dpl < state.cpl;
   if (fromVm && !(inward && target.dpl === 0)) throw gp(code, 'from virtual-8086 mode a handler must run at DPL 0, nonconforming');
@@ -196,7 +162,7 @@ function throughGate(cpu: Cpu, event: Event, gateDescriptor: Descriptor, ext: nu
   } else stack = StackCursor.current(state, mmu, ext);
 
   if (gate.offset > target.limit) throw gp(ext, "the handler's offset lies beyond its segment's limit");
-  if (fromVm) for (const seg of [Seg.gs, Seg.fs, Seg.ds, Seg.es]) stack.push(size, state.selector(seg));
+  if (fromVm) for (const seg of DATA_SEGMENTS) stack.push(size, state.selector(seg));
   if (inward) {
     stack.push(size, state.selector(Seg.ss));
     stack.push(size, state.reg32(Reg.esp));
@@ -206,26 +172,27 @@ function throughGate(cpu: Cpu, event: Event, gateDescriptor: Descriptor, ext: nu
   stack.push(size, event.returnTo);
   if (event.errorCode !== undefined) stack.push(size, event.errorCode);
 
-  const oldStack = { selector: state.selector(Seg.ss), pointer: state.reg32(Reg.esp) };
   if (newStack) {
     markAccessed(cpu, newStack.descriptor);
-    state.setSegment(Seg.ss, registerFrom(newStack.selector, newStack.descriptor));
+    cpu.draft.leaveStack(state.selector(Seg.ss), state.reg32(Reg.esp));
   }
   markAccessed(cpu, target);
+  // Nothing faults from here on.
+  if (newStack) state.setSegment(Seg.ss, registerFrom(newStack.selector, newStack.descriptor));
   const selector = (gate.selector & 0xfffc) | newCpl;
   state.setRegAddress(Reg.esp, stack.pointer);
-  if (fromVm) for (const seg of [Seg.gs, Seg.fs, Seg.ds, Seg.es]) state.setSegment(seg, nullSegment(0));
+  if (fromVm) for (const seg of DATA_SEGMENTS) state.setSegment(seg, nullSegment(0));
   state.setFlag(Flag.tf | Flag.nt | Flag.rf | Flag.vm, false);
   if ((gateDescriptor.type & 1) === 0) state.setFlag(Flag.if, false);
   state.setCpl(newCpl);
   state.setSegment(Seg.cs, registerFrom(selector, target));
   state.ip = gate.offset;
   state.refresh();
-  report(cpu, from, selector, gate.offset, {
-    gate: gateDescriptor,
-    targetHigh: target.high,
-    stack: inward ? { from: oldStack, to: { selector: state.selector(Seg.ss), pointer: stack.pointer } } : undefined,
-  });
+  if (newStack) {
+    cpu.draft.toStackSelector = newStack.selector;
+    cpu.draft.toStackOffset = stack.pointer;
+  }
+  report(cpu, selector, gate.offset, gateDescriptor, target);
 }
 
 /**
@@ -234,13 +201,12 @@ function throughGate(cpu: Cpu, event: Event, gateDescriptor: Descriptor, ext: nu
  */
 export function privilegedStack(cpu: Cpu, level: number, ext: number) {
   const { state, mmu } = cpu;
-  const tss = state.segment(Seg.tr);
-  const wide = (tss.attributes & 8) !== 0;
+  const wide = (state.segAttributes(Seg.tr) & 8) !== 0;
   const offset = wide ? level * 8 + 4 : level * 4 + 2;
-  if (offset + (wide ? 5 : 3) > tss.limit) {
-    throw new GuestFault(Vector.ts, selectorCode(tss.selector) + ext, `the TSS has no room for the stack of ring ${level}`);
+  if (offset + (wide ? 5 : 3) > state.segLimit(Seg.tr)) {
+    throw new GuestFault(Vector.ts, selectorCode(state.selector(Seg.tr)) + ext, `the TSS has no room for the stack of ring ${level}`);
   }
-  const at = ((tss.base + offset) >>> 0) as LinearAddress;
+  const at = ((state.segBase(Seg.tr) + offset) >>> 0) as LinearAddress;
   const pointer = mmu.read(at, wide ? 4 : 2, false);
   const selector = mmu.read(((at + (wide ? 4 : 2)) >>> 0) as LinearAddress, 2, false);
   try {

@@ -3,7 +3,7 @@ import type { LinearAddress } from '../../../shared/addresses';
 import { SYS } from '../layout';
 import { Attr, type CpuState, Efer, Flag, highHalf, isCanonical, join, Reg, Seg, type SegmentRegister } from '../state';
 import type { Cpu } from './cpu';
-import { type Descriptor, fetchDescriptor, isNull, parseDescriptor, parseGate, SystemType } from './descriptors';
+import { type Descriptor, fetchDescriptor, isNull, SystemType } from './descriptors';
 import { GuestFault, gp, selectorCode, ud, Vector } from './fault';
 import { before, type Event, report } from './interrupts';
 import { markAccessed, nullSegment, registerFrom } from './segments';
@@ -21,10 +21,11 @@ const TSS_IST1 = 0x24;
  * @param offset of its 8 bytes; @param ext added to the error code
  */
 function pointerInTss(cpu: Cpu, offset: number, ext: number): number {
-  const tss = cpu.state.segment(Seg.tr);
-  if (offset + 7 > tss.limit)
-    throw new GuestFault(Vector.ts, selectorCode(tss.selector) + ext, 'the TSS is too short for the stack pointer');
-  const pointer = cpu.mmu.read(cpu.state.advance(tss.base as LinearAddress, offset), 8, false);
+  const { state } = cpu;
+  if (offset + 7 > state.segLimit(Seg.tr)) {
+    throw new GuestFault(Vector.ts, selectorCode(state.selector(Seg.tr)) + ext, 'the TSS is too short for the stack pointer');
+  }
+  const pointer = cpu.mmu.read(state.advance(state.segBase(Seg.tr) as LinearAddress, offset), 8, false);
   if (!isCanonical(pointer)) throw new GuestFault(Vector.ss, ext, 'the stack pointer in the TSS is not canonical');
   return pointer;
 }
@@ -45,18 +46,19 @@ export function deliverLong(cpu: Cpu, event: Event): void {
   const ext = software ? 0 : 1;
   const idtCode = event.vector * 8 + 2 + ext;
   const gateDescriptor = readGate(cpu, event.vector, idtCode, software);
-  const gate = parseGate(gateDescriptor);
+  const { gate } = gateDescriptor;
   const target = handlerSegment(cpu, gate.selector, ext);
   if (!isCanonical(gate.offset)) throw gp(ext, "the handler's offset is not canonical");
 
-  const from = before(cpu, event);
+  before(cpu, event);
   const inward = !target.conforming && target.dpl < state.cpl;
   const newCpl = inward ? target.dpl : state.cpl;
   const ist = gateDescriptor.high & 7;
   const pointer = ist ? interruptStack(cpu, ist, ext) : inward ? innerStack(cpu, newCpl, ext) : stackPointer(state);
   const stack = new StackCursor(mmu, undefined, alignDown(pointer), newCpl === 3, ext);
-  const old = { selector: state.selector(Seg.ss), pointer: stackPointer(state) };
-  stack.push(8, old.selector);
+  const switched = inward || ist !== 0;
+  if (switched) cpu.draft.leaveStack(state.selector(Seg.ss), stackPointer(state));
+  stack.push(8, state.selector(Seg.ss));
   stack.pushHalves(state.reg32(Reg.esp), state.long ? state.regHigh(Reg.esp) : 0);
   stack.push(8, (state.eflags | (event.resume ? Flag.rf : 0)) >>> 0);
   stack.push(8, state.selector(Seg.cs));
@@ -70,19 +72,20 @@ export function deliverLong(cpu: Cpu, event: Event): void {
   enter(state, newCpl, registerFrom((gate.selector & 0xfffc) | newCpl, target));
   state.setReg64(Reg.esp, stack.pointer);
   state.ip = gate.offset;
-  report(cpu, from, state.selector(Seg.cs), gate.offset, {
-    gate: gateDescriptor,
-    targetHigh: target.high,
-    stack: inward || ist ? { from: old, to: { selector: state.selector(Seg.ss), pointer: stack.pointer } } : undefined,
-  });
+  if (switched) {
+    cpu.draft.toStackSelector = state.selector(Seg.ss);
+    cpu.draft.toStackOffset = stack.pointer;
+  }
+  report(cpu, state.selector(Seg.cs), gate.offset, gateDescriptor, target);
 }
 
 function readGate({ state, mmu }: Cpu, vector: number, idtCode: number, software: boolean): Descriptor {
   const entry = vector * 16;
   if (entry + 15 > state.sys(SYS.idtrLimit)) throw gp(idtCode, `vector ${vector} lies outside the IDT`);
   const at = state.advance(state.sys64(SYS.idtrBase) as LinearAddress, entry);
-  const [low, high, upper] = [0, 4, 8].map((offset) => mmu.read(state.advance(at, offset), 4, false));
-  const gate = parseDescriptor(at, low, high, upper);
+  const low = mmu.read(at, 4, false);
+  const high = mmu.read(state.advance(at, 4), 4, false);
+  const gate = mmu.descriptors.parse(at, low, high, mmu.read(state.advance(at, 8), 4, false));
   if (gate.isSegment || (gate.type !== SystemType.interruptGate32 && gate.type !== SystemType.trapGate32)) {
     throw gp(idtCode, `IDT entry ${vector} is no 64-bit interrupt or trap gate`);
   }
@@ -129,7 +132,7 @@ function requireSyscall({ state, instruction }: Cpu): void {
   if (!(state.efer & Efer.sce)) throw ud(`${name} needs IA32_EFER.SCE`);
 }
 
-export function syscall(cpu: Cpu, report: () => void): void {
+export function syscall(cpu: Cpu): void {
   requireSyscall(cpu);
   const { state } = cpu;
   const selector = state.sysHigh(SYS.star) & 0xfffc;
@@ -140,12 +143,11 @@ export function syscall(cpu: Cpu, report: () => void): void {
   enter(state, 0, flat(selector, CODE_64, 0));
   state.ip = state.sys64(SYS.lstar);
   stepNow(state);
-  report();
 }
 
 const R11 = 11;
 
-export function sysret(cpu: Cpu, report: () => void): void {
+export function sysret(cpu: Cpu): void {
   requireSyscall(cpu);
   const { state } = cpu;
   if (state.cpl !== 0) throw gp(0, 'SYSRET needs ring 0');
@@ -158,7 +160,6 @@ export function sysret(cpu: Cpu, report: () => void): void {
   enter(state, 3, wide ? flat((base + 16) | 3, CODE_64, 3) : flat(base | 3, CODE_32, 3));
   state.ip = target;
   stepNow(state);
-  report();
 }
 
 const DR6_BS = 0x4000;
@@ -177,7 +178,7 @@ export function swapgs({ state }: Cpu): void {
 
 // --- SYSENTER and SYSEXIT
 
-export function sysenter(cpu: Cpu, report: () => void): void {
+export function sysenter(cpu: Cpu): void {
   const { state } = cpu;
   const cs = state.sys(SYS.sysenterCs) & 0xffff;
   if (!state.protectedMode) throw gp(0, 'SYSENTER in real mode');
@@ -188,10 +189,9 @@ export function sysenter(cpu: Cpu, report: () => void): void {
   enter(state, 0, flat(cs & 0xfffc, long ? CODE_64 : CODE_32, 0));
   state.setRegAddress(Reg.esp, long ? state.sys64(SYS.sysenterEsp) : state.sys(SYS.sysenterEsp));
   state.ip = long ? state.sys64(SYS.sysenterEip) : state.sys(SYS.sysenterEip);
-  report();
 }
 
-export function sysexit(cpu: Cpu, report: () => void): void {
+export function sysexit(cpu: Cpu): void {
   const { state } = cpu;
   const cs = state.sys(SYS.sysenterCs) & 0xffff;
   if (!state.protectedMode || isNull(cs) || state.cpl !== 0) throw gp(0, 'SYSEXIT needs protected mode, ring 0 and IA32_SYSENTER_CS');
@@ -203,7 +203,6 @@ export function sysexit(cpu: Cpu, report: () => void): void {
   enter(state, 3, flat(first | 3, wide ? CODE_64 : CODE_32, 3));
   state.ip = ip;
   state.setRegAddress(Reg.esp, pointer);
-  report();
 }
 
 // --- FS and GS bases

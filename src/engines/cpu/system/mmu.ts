@@ -4,6 +4,7 @@ import { type AccessSize, FRAME_SHIFT, FRAME_SIZE, FrameKind, type PhysicalMemor
 import { Access } from '../interpreter/code-width';
 import { SCRATCH, SYS, Tlb } from '../layout';
 import { Cr0, Cr4, type CpuState, Efer, Flag, highHalf, joinLow } from '../state';
+import { DescriptorCache } from './descriptors';
 import { GuestFault, Vector } from './fault';
 import { requireAligned } from './segments';
 import { describePageFault, PageFault, Pte, type Walk, walk } from './paging';
@@ -27,6 +28,7 @@ export class Mmu {
   private readonly pending: Pending = { size: 0, first: 0, firstLength: 0, second: 0 };
   private readonly walker: Walker;
   private readonly translations: Translations;
+  readonly descriptors = new DescriptorCache();
   /** Linear page numbers whose accesses must be seen (data breakpoints). */
   private readonly watched = new Set<number>();
   /** Devices may be touched and watched pages accessed: one instruction runs alone. */

@@ -140,6 +140,7 @@ export function checkAccess(state: CpuState, segment: Seg, offset: number, size:
     if (!isCanonical(linear + size - 1)) throw nonCanonical(segment, linear, highHalf(linear));
     return linear;
   }
+  if (state.surelyAllowed(segment, offset, size, write)) return linear;
   const reason = accessFlaw(state.segment(segment), offset, size, write);
   if (reason !== undefined) {
     throw new GuestFault(segment === Seg.ss ? Vector.ss : Vector.gp, 0, `${SEGMENT_LABELS[segment]}: ${reason}`);

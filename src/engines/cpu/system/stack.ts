@@ -10,8 +10,12 @@ type StackSize = AccessSize | 8;
 /** A stack pointer that moves while nothing is committed to registers. */
 export class StackCursor {
   private readonly mmu: Mmu;
-  /** Undefined in 64-bit mode, which knows no stack segment. */
-  private readonly segment: SegmentRegister | undefined;
+  /** 64-bit mode knows no stack segment. */
+  private readonly long: boolean;
+  private readonly base: number;
+  private readonly limit: number;
+  private readonly attributes: number;
+  private readonly unusable: boolean;
   private readonly mask: number;
   private readonly user: boolean;
   private readonly errorCode: number;
@@ -24,7 +28,11 @@ export class StackCursor {
    */
   constructor(mmu: Mmu, segment: SegmentRegister | undefined, pointer: number, user: boolean, errorCode = 0) {
     this.mmu = mmu;
-    this.segment = segment;
+    this.long = segment === undefined;
+    this.base = segment === undefined ? 0 : segment.base;
+    this.limit = segment === undefined ? 0 : segment.limit;
+    this.attributes = segment === undefined ? 0 : segment.attributes;
+    this.unusable = segment !== undefined && segment.unusable;
     this.pointer = pointer;
     this.user = user;
     this.errorCode = errorCode;
@@ -38,24 +46,24 @@ export class StackCursor {
   }
 
   private address(pointer: number, size: number): LinearAddress {
-    const { segment } = this;
-    if (segment === undefined) {
+    if (this.long) {
       if (isCanonical(pointer) && isCanonical(pointer + size - 1)) return pointer as LinearAddress;
       throw new GuestFault(Vector.ss, this.errorCode, 'the stack pointer is not canonical');
     }
+    const { attributes, limit } = this;
     const offset = (pointer & this.mask) >>> 0;
-    const down = (segment.attributes & Attr.expandConform) !== 0;
-    const top = segment.attributes & Attr.big ? 0xffffffff : 0xffff;
+    const down = (attributes & Attr.expandConform) !== 0;
+    const top = attributes & Attr.big ? 0xffffffff : 0xffff;
     // As everywhere, a limit of 4 GiB wraps around.
-    const beyond = offset + size - 1 > segment.limit && segment.limit !== 0xffffffff;
-    const outside = down ? offset <= segment.limit || offset + size - 1 > top : beyond;
-    if (outside || segment.unusable)
+    const beyond = offset + size - 1 > limit && limit !== 0xffffffff;
+    const outside = down ? offset <= limit || offset + size - 1 > top : beyond;
+    if (outside || this.unusable)
       throw new GuestFault(Vector.ss, this.errorCode, `no room on the stack at offset 0x${offset.toString(16)}`);
-    return ((segment.base + offset) >>> 0) as LinearAddress;
+    return ((this.base + offset) >>> 0) as LinearAddress;
   }
 
   private move(distance: number): void {
-    if (this.segment === undefined) this.pointer += distance;
+    if (this.long) this.pointer += distance;
     else this.pointer = ((this.pointer & ~this.mask) | ((this.pointer + distance) & this.mask)) >>> 0;
   }
 

@@ -107,6 +107,7 @@ interface NewTask {
 export function switchTask(cpu: Cpu, task: TaskSwitch): void {
   const { state, mmu } = cpu;
   const { descriptor } = task;
+  cpu.keep();
   const next = layoutOf(descriptor.type);
   if (descriptor.limit < next.minimumLimit) {
     throw new GuestFault(

@@ -4,7 +4,8 @@ import type { Operand } from '../../../isa/types';
 import { SYS } from '../layout';
 import { Attr, Flag, isCanonical, Reg, Seg, type SegmentRegister } from '../state';
 import type { Cpu } from './cpu';
-import { type Descriptor, fetchDescriptor, isNull, parseGate, SystemType } from './descriptors';
+import { type Descriptor, fetchDescriptor, isNull, SystemType } from './descriptors';
+import { placeOf } from './draft';
 import { GuestFault, gp, selectorCode, Vector } from './fault';
 import { privilegedStack } from './interrupts';
 import * as longMode from './long-mode';
@@ -28,56 +29,40 @@ function farTarget(cpu: Cpu, operand: Operand): Target {
 
 const isReal = ({ state }: Cpu): boolean => !state.protectedMode || state.virtual8086;
 
-/** What the log needs from before a transfer. */
-function origin(cpu: Cpu, kind: TransitionKind, causeName: string) {
-  const { state } = cpu;
-  return {
-    kind,
-    from: cpu.place(),
-    cause: -1,
-    causeName,
-    address: state.linear(Seg.cs, cpu.here),
-    fromSelector: state.selector(Seg.cs),
-    fromOffset: cpu.here,
-    fromStackSelector: state.selector(Seg.ss),
-    fromStackOffset: state.regAddress(Reg.esp),
-  };
+/** Takes down what the log needs from before a transfer. */
+function origin({ state, draft, here }: Cpu, kind: TransitionKind, causeName: string): void {
+  draft.begin(state, kind, -1, causeName, here);
+  draft.leaveStack(state.selector(Seg.ss), state.regAddress(Reg.esp));
 }
 
-type Origin = ReturnType<typeof origin>;
+/** Which transfers are logged: those that change the ring or the mode, those through a gate, and all that say so. */
+const Log = { changes: 0, always: 1 } as const;
 
-/** Logs a transfer if it changed the ring, the mode or the stack, or went through a gate. */
-function report(
-  cpu: Cpu,
-  from: Origin,
-  facts: { gate?: Descriptor; target?: Descriptor; stackSwitched?: boolean; always?: boolean },
-): void {
-  const { state } = cpu;
-  const to = cpu.place();
-  if (!facts.always && !facts.gate && to.ring === from.from.ring && to.mode === from.from.mode) return;
-  const { stackSwitched } = facts;
-  // One literal with every field: all entries have the same shape, which is what makes logging quick.
-  cpu.log({
-    kind: from.kind,
-    from: from.from,
-    to,
-    cause: from.cause,
-    causeName: from.causeName,
-    address: from.address,
-    fromSelector: from.fromSelector,
-    fromOffset: from.fromOffset,
-    toSelector: state.selector(Seg.cs),
-    toOffset: state.ip,
-    errorCode: undefined,
-    fromStackSelector: stackSwitched ? from.fromStackSelector : undefined,
-    fromStackOffset: stackSwitched ? from.fromStackOffset : undefined,
-    toStackSelector: stackSwitched ? state.selector(Seg.ss) : undefined,
-    toStackOffset: stackSwitched ? state.regAddress(Reg.esp) : undefined,
-    gateLow: facts.gate?.low,
-    gateHigh: facts.gate?.high,
-    targetHigh: facts.target?.high,
-    extra: undefined,
-  });
+/** Logs a transfer once it is done. */
+function report(cpu: Cpu, target: Descriptor | undefined, stackSwitched: boolean, log: number, gate?: Descriptor): void {
+  const { state, draft } = cpu;
+  const to = placeOf(state);
+  const { from } = draft;
+  if (log !== Log.always && !gate && to.ring === from.ring && to.mode === from.mode) return;
+  draft.to = to;
+  draft.toSelector = state.selector(Seg.cs);
+  draft.toOffset = state.ip;
+  if (stackSwitched) {
+    draft.toStackSelector = state.selector(Seg.ss);
+    draft.toStackOffset = state.regAddress(Reg.esp);
+  } else draft.keepStack();
+  if (gate) {
+    draft.gateLow = gate.low;
+    draft.gateHigh = gate.high;
+  }
+  if (target) draft.targetHigh = target.high;
+  cpu.log(draft);
+}
+
+/** The same for a transfer to another code segment, which is worth it where the mode changes. */
+function reportDirect(cpu: Cpu, target: Descriptor): void {
+  cpu.draft.kind = 'mode-change';
+  report(cpu, target, false, Log.changes);
 }
 
 /** All 64 bits of an offset where it leads to 64-bit code, else the low 32 (manual, IRET: EIP is what is checked). */
@@ -110,13 +95,13 @@ export function jmpFar(cpu: Cpu): void {
     jumpReal(cpu, selector, offset);
     return;
   }
-  const from = origin(cpu, 'gate', 'JMP');
+  origin(cpu, 'gate', 'JMP');
   const descriptor = namedDescriptor(cpu, selector);
   if (descriptor.isSegment) {
     checkDirect(cpu, descriptor, selector);
     checkOffset(cpu, descriptor, offset, 'the target');
     enterCode(cpu, descriptor, selector, offset, cpu.state.cpl);
-    report(cpu, { ...from, kind: 'mode-change' }, { target: descriptor });
+    reportDirect(cpu, descriptor);
     return;
   }
   const gate = checkSystem(cpu, descriptor, selector);
@@ -129,7 +114,7 @@ export function jmpFar(cpu: Cpu): void {
   checkGateTargetPresent(gateFields.selector, target);
   checkOffset(cpu, target, gateFields.offset, "the gate's offset");
   enterCode(cpu, target, gateFields.selector, gateFields.offset, cpl);
-  report(cpu, from, { gate: descriptor, target });
+  report(cpu, target, false, Log.changes, descriptor);
 }
 
 function jumpReal(cpu: Cpu, selector: number, offset: number): void {
@@ -152,7 +137,7 @@ export function callFar(cpu: Cpu): void {
     state.setRegAddress(Reg.esp, stack.pointer);
     return;
   }
-  const from = origin(cpu, 'gate', 'CALL');
+  origin(cpu, 'gate', 'CALL');
   const descriptor = namedDescriptor(cpu, selector);
   if (descriptor.isSegment) {
     checkDirect(cpu, descriptor, selector);
@@ -164,19 +149,19 @@ export function callFar(cpu: Cpu): void {
     checkOffset(cpu, descriptor, offset, 'the target');
     enterCode(cpu, descriptor, selector, offset, state.cpl);
     state.setRegAddress(Reg.esp, used.pointer);
-    report(cpu, { ...from, kind: 'mode-change' }, { target: descriptor });
+    reportDirect(cpu, descriptor);
     return;
   }
   if (checkSystem(cpu, descriptor, selector) === 'task') return taskTransfer(cpu, descriptor, selector, 'call', 'CALL');
-  callThroughGate(cpu, from, descriptor);
+  callThroughGate(cpu, descriptor);
 }
 
-function callThroughGate(cpu: Cpu, from: Origin, gate: Descriptor): void {
+function callThroughGate(cpu: Cpu, gate: Descriptor): void {
   const { state, mmu } = cpu;
   const { gateFields, target } = callGateTarget(cpu, gate);
   if (target.dpl > state.cpl) throw gp(selectorCode(gateFields.selector), `code DPL ${target.dpl} > CPL ${state.cpl}`);
   checkGateTargetPresent(gateFields.selector, target);
-  if (state.longMode) return callThroughLongGate(cpu, from, gate, target);
+  if (state.longMode) return callThroughLongGate(cpu, gate, target);
   const size = gateFields.wide ? 4 : 2;
   const current = StackCursor.current(state, mmu);
   if (target.conforming || target.dpl === state.cpl) {
@@ -185,7 +170,7 @@ function callThroughGate(cpu: Cpu, from: Origin, gate: Descriptor): void {
     checkOffset(cpu, target, gateFields.offset, "the gate's offset");
     enterCode(cpu, target, gateFields.selector, gateFields.offset, state.cpl);
     state.setRegAddress(Reg.esp, current.pointer);
-    report(cpu, from, { gate, target });
+    report(cpu, target, false, Log.changes, gate);
     return;
   }
   const inner = privilegedStack(cpu, target.dpl, 0);
@@ -202,13 +187,13 @@ function callThroughGate(cpu: Cpu, from: Origin, gate: Descriptor): void {
   state.setSegment(Seg.ss, segment);
   enterCode(cpu, target, gateFields.selector, gateFields.offset, target.dpl);
   state.setRegAddress(Reg.esp, stack.pointer);
-  report(cpu, from, { gate, target, stackSwitched: true });
+  report(cpu, target, true, Log.changes, gate);
 }
 
 /** A 64-bit call gate: no parameters, and a null selector for the inner stack segment. */
-function callThroughLongGate(cpu: Cpu, from: Origin, gate: Descriptor, target: Descriptor): void {
+function callThroughLongGate(cpu: Cpu, gate: Descriptor, target: Descriptor): void {
   const { state, mmu } = cpu;
-  const gateFields = parseGate(gate);
+  const { gate: gateFields } = gate;
   const inward = !target.conforming && target.dpl < state.cpl;
   const cpl = inward ? target.dpl : state.cpl;
   const pointer = inward ? innerStack(cpu, cpl, 0) : state.regAddress(Reg.esp);
@@ -223,7 +208,7 @@ function callThroughLongGate(cpu: Cpu, from: Origin, gate: Descriptor, target: D
   if (inward) state.setSegment(Seg.ss, nullSegment(cpl));
   enterCode(cpu, target, gateFields.selector, gateFields.offset, cpl);
   state.setReg64(Reg.esp, stack.pointer);
-  report(cpu, from, { gate, target, stackSwitched: inward });
+  report(cpu, target, inward, Log.changes, gate);
 }
 
 function namedDescriptor(cpu: Cpu, selector: number): Descriptor {
@@ -264,7 +249,7 @@ function checkSystem({ state }: Cpu, descriptor: Descriptor, selector: number): 
 }
 
 function callGateTarget(cpu: Cpu, descriptor: Descriptor) {
-  const gateFields = parseGate(descriptor);
+  const { gate: gateFields } = descriptor;
   if (isNull(gateFields.selector)) throw gp(0, "the gate's selector is null");
   const code = selectorCode(gateFields.selector);
   const target = fetchDescriptor(cpu.state, cpu.mmu, gateFields.selector);
@@ -280,7 +265,7 @@ function checkGateTargetPresent(selector: number, target: Descriptor): void {
 
 function taskTransfer(cpu: Cpu, descriptor: Descriptor, selector: number, how: 'jump' | 'call', name: string): void {
   const throughGate = descriptor.type === SystemType.taskGate;
-  const tssSelector = throughGate ? parseGate(descriptor).selector : selector;
+  const tssSelector = throughGate ? descriptor.gate.selector : selector;
   switchTask(cpu, {
     selector: tssSelector,
     descriptor: throughGate ? taskDescriptor(cpu, tssSelector, Vector.gp, 0) : descriptor,
@@ -311,21 +296,21 @@ export function retFar(cpu: Cpu): void {
     state.setRegAddress(Reg.esp, stack.pointer);
     return;
   }
-  const from = origin(cpu, 'return', 'RETF');
+  origin(cpu, 'return', 'RETF');
   const target = returnTarget(cpu, selector);
   stack.skip(release);
   if ((selector & 3) === state.cpl) {
     checkOffset(cpu, target, offset, RETURN_OFFSET);
     enterCode(cpu, target, selector, offset, state.cpl);
     state.setRegAddress(Reg.esp, stack.pointer);
-    report(cpu, { ...from, kind: 'mode-change' }, { target });
+    reportDirect(cpu, target);
     return;
   }
   const outerPointer = stack.popHalves(size);
   const outerSelector = stack.peek(2, 0);
   stack.skip(size);
   returnOutward(cpu, { target, selector, offset }, { selector: outerSelector, pointer: outerPointer, size, release });
-  report(cpu, from, { target, stackSwitched: true });
+  report(cpu, target, true, Log.changes);
 }
 
 const RETURN_OFFSET = 'the return offset';
@@ -356,14 +341,20 @@ interface OuterStack {
 
 /** Goes to an outer ring with its own stack; data segments that it may not use become null. */
 function returnOutward(cpu: Cpu, code: Target & { readonly target: Descriptor }, outer: OuterStack): void {
-  const { state } = cpu;
-  const cpl = code.selector & 3;
-  const segment = outerStack(cpu, outer.selector, cpl, code.target);
+  const segment = outerStack(cpu, outer.selector, code.selector & 3, code.target);
   checkOffset(cpu, code.target, code.offset, RETURN_OFFSET);
+  goOutward(cpu, code, segment, outer);
+}
+
+const DATA_SEGMENTS = [Seg.es, Seg.ds, Seg.fs, Seg.gs];
+
+/** The same once all is checked. */
+function goOutward(cpu: Cpu, code: Target & { readonly target: Descriptor }, stack: SegmentRegister, outer: OuterStack): void {
+  const cpl = code.selector & 3;
   enterCode(cpu, code.target, code.selector, code.offset, cpl);
-  setOuterStack(cpu, segment, outer);
-  for (const segment of [Seg.es, Seg.ds, Seg.fs, Seg.gs]) dropIfInner(cpu, segment, cpl);
-  state.refresh();
+  setOuterStack(cpu, stack, outer);
+  for (const segment of DATA_SEGMENTS) dropIfInner(cpu, segment, cpl);
+  cpu.state.refresh();
 }
 
 /** The outer stack segment, checked and marked; 64-bit code outside ring 3 may have none. */
@@ -402,12 +393,14 @@ function outerStackDescriptor({ state, mmu }: Cpu, selector: number, cpl: number
 }
 
 function dropIfInner({ state }: Cpu, segment: Seg, cpl: number): void {
-  const register = state.segment(segment);
-  const { attributes, unusable } = register;
-  // Of a null selector nothing remains either, as processors have it; FS and GS keep their bases.
-  if (unusable && state.longMode && register.selector !== 0) state.setSegment(segment, { ...register, selector: 0 });
+  if (state.unusable(segment)) {
+    // Of a null selector nothing remains either, as processors have it; FS and GS keep their bases.
+    if (state.longMode && state.selector(segment) !== 0) state.setSegment(segment, { ...state.segment(segment), selector: 0 });
+    return;
+  }
+  const attributes = state.segAttributes(segment);
   const conforming = (attributes & (Attr.code | Attr.expandConform)) === (Attr.code | Attr.expandConform);
-  if (!unusable && !conforming && ((attributes >> Attr.dplShift) & 3) < cpl) state.setSegment(segment, nullSegment(0));
+  if (!conforming && ((attributes >> Attr.dplShift) & 3) < cpl) state.setSegment(segment, nullSegment(0));
 }
 
 // --- IRET
@@ -427,7 +420,7 @@ export function iret(cpu: Cpu): void {
     return iretTask(cpu);
   }
 
-  const from = origin(cpu, 'return', 'IRET');
+  origin(cpu, 'return', 'IRET');
   const stack = StackCursor.current(state, mmu);
   // Processors read from the top down, which a fault shows.
   const flags = stack.peekLow(size, size * 2);
@@ -435,7 +428,7 @@ export function iret(cpu: Cpu): void {
   const offset = stack.pop(size);
   stack.skip(size * 2);
   if (size === 4 && flags & Flag.vm && state.cpl === 0 && !state.longMode) {
-    iretToVirtual(cpu, from, stack, selector, offset, flags);
+    iretToVirtual(cpu, stack, selector, offset, flags);
     return;
   }
   const target = returnTarget(cpu, selector);
@@ -443,24 +436,27 @@ export function iret(cpu: Cpu): void {
   // 64-bit code always pops its stack, too.
   if ((selector & 3) === oldCpl && !state.long) {
     checkOffset(cpu, target, offset, RETURN_OFFSET);
+    markAccessed(cpu, target);
     setReturnFlags(cpu, flags, size, oldCpl);
     enterCode(cpu, target, selector, offset, oldCpl);
     state.setRegAddress(Reg.esp, stack.pointer);
-    report(cpu, from, { target, always: true });
+    report(cpu, target, false, Log.always);
     return;
   }
   const pointer = stack.popHalves(size);
   const outerSelector = stack.peek(2, 0);
   stack.skip(size);
-  outerStack(cpu, outerSelector, selector & 3, target);
+  const outer = outerStack(cpu, outerSelector, selector & 3, target);
+  checkOffset(cpu, target, offset, RETURN_OFFSET);
+  markAccessed(cpu, target);
   setReturnFlags(cpu, flags, size, oldCpl);
-  returnOutward(cpu, { target, selector, offset }, { selector: outerSelector, pointer, size, release: 0 });
-  report(cpu, from, { target, stackSwitched: true, always: true });
+  goOutward(cpu, { target, selector, offset }, outer, { selector: outerSelector, pointer, size, release: 0 });
+  report(cpu, target, true, Log.always);
 }
 
 function iretReal(cpu: Cpu, size: 2 | 4): void {
   const { state, mmu } = cpu;
-  const from = origin(cpu, 'return', 'IRET');
+  origin(cpu, 'return', 'IRET');
   const stack = StackCursor.current(state, mmu);
   const offset = stack.pop(size);
   const selector = stack.popLow(size) & 0xffff;
@@ -472,7 +468,7 @@ function iretReal(cpu: Cpu, size: 2 | 4): void {
   state.setRealSegment(Seg.cs, selector);
   state.ip = offset;
   state.refresh();
-  report(cpu, from, { always: true });
+  report(cpu, undefined, false, Log.always);
 }
 
 /** IF needs CPL at or below IOPL, IOPL and VM need ring 0 (manual, IRET). */
@@ -498,7 +494,7 @@ function iretTask(cpu: Cpu): void {
   });
 }
 
-function iretToVirtual(cpu: Cpu, from: Origin, stack: StackCursor, selector: number, offset: number, flags: number): void {
+function iretToVirtual(cpu: Cpu, stack: StackCursor, selector: number, offset: number, flags: number): void {
   const { state } = cpu;
   const pointer = stack.pop(4);
   const [ss, es, ds, fs, gs] = Array.from({ length: 5 }, () => stack.pop(4) & 0xffff);
@@ -516,20 +512,20 @@ function iretToVirtual(cpu: Cpu, from: Origin, stack: StackCursor, selector: num
   state.ip = offset & 0xffff;
   state.setReg32(Reg.esp, pointer);
   state.refresh();
-  report(cpu, from, { stackSwitched: true });
+  report(cpu, undefined, true, Log.changes);
 }
 
 // --- fast system calls
 
-/** Logs what a fast system call did once it is done. */
-const logged =
-  (name: string, kind: TransitionKind, run: (cpu: Cpu, done: () => void) => void) =>
+const fastCall =
+  (name: string, kind: TransitionKind, run: (cpu: Cpu) => void) =>
   (cpu: Cpu): void => {
-    const from = origin(cpu, kind, name);
-    run(cpu, () => report(cpu, from, { stackSwitched: true, always: true }));
+    origin(cpu, kind, name);
+    run(cpu);
+    report(cpu, undefined, true, Log.always);
   };
 
-export const sysenter = logged('SYSENTER', 'syscall', longMode.sysenter);
-export const sysexit = logged('SYSEXIT', 'return', longMode.sysexit);
-export const syscall = logged('SYSCALL', 'syscall', longMode.syscall);
-export const sysret = logged('SYSRET', 'return', longMode.sysret);
+export const sysenter = fastCall('SYSENTER', 'syscall', longMode.sysenter);
+export const sysexit = fastCall('SYSEXIT', 'return', longMode.sysexit);
+export const syscall = fastCall('SYSCALL', 'syscall', longMode.syscall);
+export const sysret = fastCall('SYSRET', 'return', longMode.sysret);

@@ -14,6 +14,7 @@ import {
   writeOperandAt,
   writeRegisterHalves,
 } from './operands';
+import { deliver } from './interrupts';
 import { loadSegment } from './segments';
 import { StackCursor } from './stack';
 
@@ -355,13 +356,15 @@ export function undefinedInstruction(cpu: Cpu): void {
 }
 
 function softwareInterrupt(cpu: Cpu, vector: number, name: string, source: 'software' | 'privileged-software'): void {
-  cpu.interrupt({ vector, source, returnTo: cpu.after, name, kind: 'gate' });
+  deliver(cpu, { vector, source, errorCode: undefined, returnTo: cpu.after, resume: false, name, kind: 'gate', at: cpu.here });
 }
+
+const INT_NAMES = Array.from({ length: 256 }, (_, vector) => `INT 0x${vector.toString(16).padStart(2, '0')}`);
 
 export function int(cpu: Cpu): void {
   requireVirtualIopl(cpu);
   const vector = readOperand(cpu, cpu.instruction.operands[0]) & 0xff;
-  softwareInterrupt(cpu, vector, `INT 0x${vector.toString(16).padStart(2, '0')}`, 'software');
+  softwareInterrupt(cpu, vector, INT_NAMES[vector], 'software');
 }
 
 export const int3 = (cpu: Cpu): void => softwareInterrupt(cpu, Vector.bp, 'INT3', 'software');

@@ -1,5 +1,4 @@
 /** The processor's own walk through the page tables: what `paging.ts` says of every mode, without a record of the steps. */
-import type { GuestPhysicalAddress } from '../../../shared/addresses';
 import type { PhysicalMemory } from '../../machine/physical-memory';
 import { SYS } from '../layout';
 import { Cr0, Cr4, type CpuState, Efer } from '../state';
@@ -134,7 +133,7 @@ export class Walker {
 
   private mark(index: number, bits: number): void {
     this.entries[index] |= bits;
-    this.memory.write(this.addresses[index] as GuestPhysicalAddress, 4, this.entries[index] >>> 0);
+    this.memory.write(this.addresses[index], 4, this.entries[index] >>> 0);
   }
 
   /** After a walk that was allowed: a write would be, too, and would change no entry. */
