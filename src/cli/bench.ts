@@ -4,7 +4,7 @@ import { type EngineTask, runAsEngine, TIERS } from '../../bench/as-engine';
 import { Bench, type BenchOptions, hasFailed } from '../../bench/bench';
 import { PEERS } from '../../bench/engines';
 import { BenchError } from '../../bench/errors';
-import { writeOutput } from './files';
+import { OutputFile } from './files';
 import { parseNumber, parseOptions, UsageError } from './options';
 
 const OPTIONS = {
@@ -46,6 +46,8 @@ export async function bench(args: readonly string[]): Promise<number> {
   const text = (name: keyof typeof OPTIONS): string | undefined => values[name] as string | undefined;
   const tiers = readNames(text('tiers') ?? 'interpreter', 'tiers', TIERS);
   const json = text('json');
+  // Before the work, so that a long run does not end with a file that cannot be written.
+  const file = json === undefined || json === '-' ? undefined : new OutputFile(json);
   const report = await runBench(
     {
       against: readNames(text('against') ?? PEERS.join(','), 'against', PEERS),
@@ -62,11 +64,10 @@ export async function bench(args: readonly string[]): Promise<number> {
     // With the JSON on standard output, the table goes to standard error.
     json === '-' ? process.stderr : process.stdout,
   );
-  if (json !== undefined) {
-    const content = `${JSON.stringify(report, undefined, 2)}\n`;
-    if (json === '-') process.stdout.write(content);
-    else writeOutput(json, content);
-  }
+  const content = `${JSON.stringify(report, undefined, 2)}\n`;
+  if (json === '-') process.stdout.write(content);
+  file?.write(content);
+  file?.close();
   return hasFailed(report) ? 1 : 0;
 }
 
