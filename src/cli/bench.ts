@@ -1,5 +1,5 @@
 /** `ringside bench`: how fast we are, beside others. */
-import { resolve } from 'node:path';
+import { realpathSync } from 'node:fs';
 import { type EngineTask, runAsEngine, TIERS } from '../../bench/as-engine';
 import { Bench, type BenchOptions, hasFailed } from '../../bench/bench';
 import { PEERS } from '../../bench/engines';
@@ -22,6 +22,8 @@ const OPTIONS = {
   'as-engine': { type: 'string' },
 } as const;
 
+/** Both together, and what the interpreter does alone. */
+const DEFAULT_TIERS = 'all,interpreter';
 const LONGEST_LIMIT = 86_400;
 
 /** A list of names, separated by commas. */
@@ -44,7 +46,7 @@ export async function bench(args: readonly string[]): Promise<number> {
   if (positionals.length > 0) throw new UsageError(`bench takes no "${positionals[0]}"`);
   if (values['as-engine'] !== undefined) return runAsEngine(JSON.parse(values['as-engine'] as string) as EngineTask);
   const text = (name: keyof typeof OPTIONS): string | undefined => values[name] as string | undefined;
-  const tiers = readNames(text('tiers') ?? 'interpreter', 'tiers', TIERS);
+  const tiers = readNames(text('tiers') ?? DEFAULT_TIERS, 'tiers', TIERS);
   const json = text('json');
   // Before the work, so that a long run does not end with a file that cannot be written.
   const file = json === undefined || json === '-' ? undefined : new OutputFile(json);
@@ -59,7 +61,8 @@ export async function bench(args: readonly string[]): Promise<number> {
       quick: values.quick === true,
       repeat: readPositive(text('repeat'), 'repeat', 1, 1000),
       limitSeconds: readPositive(text('limit'), 'limit', 120, LONGEST_LIMIT),
-      program: resolve(process.argv[1]),
+      // Without links: the project is looked for from here.
+      program: realpathSync(process.argv[1]),
     },
     // With the JSON on standard output, the table goes to standard error.
     json === '-' ? process.stderr : process.stdout,

@@ -61,7 +61,7 @@ describe('an engine', () => {
 describe('results', () => {
   const facts = { id: 'a-32', kind: 'a', width: 32, rounds: 1, expected: '00000001' };
   const good = (seconds: number): Outcome => ({ seconds, checksum: '00000001', instructions: 3e6 });
-  const outcomes = (theirs: Outcome, own: Outcome = good(2)) => new Map([...Object.entries({ ringside: own, qemu: theirs })]);
+  const outcomes = (theirs: Outcome, own: Outcome = good(2)) => new Map(Object.entries({ ringside: own, qemu: theirs }));
   const report = (row: ReturnType<typeof rowResult>) => ({
     host: { processor: '', node: '' },
     engines: [

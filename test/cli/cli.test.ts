@@ -199,7 +199,6 @@ describe('wrong use is told in one line, with status 2', () => {
   it.each([
     [['frobnicate'], /there is no command/],
     [['compare', 'x'], /not implemented/],
-    [['bench'], /not implemented/],
     [['run'], /nothing to run/],
     [['run', 'nothere'], /nothere: no such file/],
     [['run', '.'], /is a directory/],
