@@ -1,5 +1,5 @@
 /** Builds everything into dist/: the extension, the debug adapter, the command line and the panels. `--watch` keeps on. */
-import { existsSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, rmSync } from 'node:fs';
 import { build, context } from 'esbuild';
 import { esbuildPlugins } from './src/tooling/plugins.mjs';
 
@@ -34,3 +34,5 @@ for (const target of targets) {
   if (watch) await (await context(target)).watch();
   else await build(target);
 }
+// `npx ringside` starts it as a program.
+if (!watch) chmodSync('dist/cli.js', 0o755);
