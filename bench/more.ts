@@ -52,6 +52,9 @@ export interface MoreOptions {
   readonly signal: AbortSignal;
 }
 
+/** Ended with the run, or at the limit. */
+const limited = ({ signal, limitSeconds }: MoreOptions): AbortSignal => AbortSignal.any([signal, AbortSignal.timeout(limitSeconds * 1000)]);
+
 const problemOf = (error: unknown): { problem: string } => ({ problem: error instanceof Error ? error.message : String(error) });
 
 export async function runMore(options: MoreOptions, runner: EngineRunner, say: (text: string) => void): Promise<MoreResult> {
@@ -110,23 +113,20 @@ async function breakpointCost(options: MoreOptions, runner: EngineRunner, name: 
 }
 
 /** `ringside run` of the shortest guest there is. */
-async function startTimes({ folder, work, program, limitSeconds }: MoreOptions): Promise<StartResult> {
-  const image = join(work, 'first.bin');
-  writeFileSync(image, assembleGuest(folder, 'first', {}));
+async function startTimes(options: MoreOptions): Promise<StartResult> {
+  const image = join(options.work, 'first.bin');
+  writeFileSync(image, assembleGuest(options.folder, 'first', {}));
+  const signal = limited(options);
   const times: number[] = [];
-  for (let run = 0; run < STARTS; run++) times.push(await startTime([program, 'run', image], limitSeconds));
+  for (let run = 0; run < STARTS; run++) times.push(await startTime([options.program, 'run', image], signal));
   times.sort((a, b) => a - b);
   return { runs: STARTS, median: times[STARTS >> 1], best: times[0] };
 }
 
-function startTime(args: readonly string[], limitSeconds: number): Promise<number> {
+function startTime(args: readonly string[], signal: AbortSignal): Promise<number> {
   return new Promise((done, failed) => {
     const started = performance.now();
-    const child = spawn(process.execPath, args, {
-      stdio: ['ignore', 'pipe', 'ignore'],
-      timeout: limitSeconds * 1000,
-      killSignal: 'SIGKILL',
-    });
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'], signal, killSignal: 'SIGKILL' });
     let first: number | undefined;
     child.stdout.on('data', () => (first ??= performance.now() - started));
     child.on('error', failed);

@@ -19,7 +19,8 @@ export interface Pair {
   readonly peer: string;
 }
 
-export const pairText = ({ ours, peer }: Pair): string => `${ours.slice(0, 6)}/${peer}`;
+/** The interpreter alone, or all of ours. */
+export const pairText = ({ ours, peer }: Pair): string => `${ours === 'interpreter' ? 'interp' : 'ours'}/${peer}`;
 
 export class Table {
   private readonly engines: readonly string[];
