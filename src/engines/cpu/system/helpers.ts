@@ -131,27 +131,14 @@ export const HELPER_OF_ROW: readonly (Helper | undefined)[] = INSTRUCTIONS.map((
  * Those that check everything before they change a register: a fault finds nothing to take back. What they may do first is to
  * write to memory, which is not taken back. Task switches among them keep a copy themselves.
  */
-const ATOMIC = new Set([
-  ...['iret', 'int', 'int3', 'int1', 'into', 'sysenter', 'sysexit', 'syscall', 'sysret', 'swapgs'],
-  ...[
-    'movFromControl',
-    'movToControl',
-    'clts',
-    'invlpg',
-    'invpcid',
-    'rdtsc',
-    'rdtscp',
-    'rdpid',
-    'cpuid',
-    'rdmsr',
-    'wrmsr',
-    'invd',
-    'wbinvd',
-  ],
-  ...['clac', 'stac', 'rdfsbase', 'rdgsbase', 'wrfsbase', 'wrgsbase', 'xgetbv'],
-  ...['in', 'out', 'pushf', 'popf', 'cli', 'sti', 'hlt'],
-  ...['movFromSegment', 'movToSegment', 'pushSegment', 'popSegment', 'lar', 'lsl', 'verr', 'verw', 'cmpxchg8b', 'cmpxchg16b'],
-]);
+const ATOMIC = new Set(
+  [
+    'iret int int3 int1 into sysenter sysexit syscall sysret swapgs',
+    'movFromControl movToControl clts invlpg invpcid rdtsc rdtscp rdpid cpuid rdmsr wrmsr invd wbinvd',
+    'clac stac rdfsbase rdgsbase wrfsbase wrgsbase xgetbv in out pushf popf cli sti hlt',
+    'movFromSegment movToSegment pushSegment popSegment lar lsl verr verw cmpxchg8b cmpxchg16b',
+  ].flatMap((names) => names.split(' ')),
+);
 
 /** 1 for the rows of such helpers. */
 export const ATOMIC_ROWS = Uint8Array.from(INSTRUCTIONS, ({ semantics }) => (ATOMIC.has(semantics) ? 1 : 0));

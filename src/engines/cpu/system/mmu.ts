@@ -72,8 +72,14 @@ export class Mmu {
    */
   translate(linear: LinearAddress, write: boolean, user: boolean, fetch = false): GuestPhysicalAddress {
     const physical = this.resolve(linear, write, user, fetch);
-    if (physical < 0) throw this.fault;
+    if (physical < 0) throw this.takeFault();
     return physical as GuestPhysicalAddress;
+  }
+
+  private takeFault(): GuestFault {
+    const fault = this.fault as GuestFault;
+    this.fault = undefined;
+    return fault;
   }
 
   /**
@@ -184,7 +190,7 @@ export class Mmu {
     const known = this.translations.lookup(linear, write, tlb, wide);
     if (known !== 0) return known;
     const physical = this.resolve(linear, write, user, false);
-    if (physical < 0) throw this.fault;
+    if (physical < 0) throw this.takeFault();
     const kind = this.memory.kindOf(this.memory.frameOf(physical));
     if (kind !== FrameKind.ram && kind !== FrameKind.rom) return 0;
     this.fill(linear, physical, write, tlb, wide);
@@ -206,7 +212,7 @@ export class Mmu {
    */
   codeFrame(linear: LinearAddress, user: boolean): number {
     const frame = this.findCodeFrame(linear, user);
-    if (frame < 0) throw this.fault;
+    if (frame < 0) throw this.takeFault();
     return frame;
   }
 

@@ -20,7 +20,7 @@ import {
   TLBS64,
   type Tlb,
 } from '../layout';
-import type { CpuState } from '../state';
+import { Cr4, type CpuState } from '../state';
 
 const IMPOSSIBLE = 0xffffffff;
 /** TLBs are numbered 0 to 2 in 16- and 32-bit code, 3 to 5 in 64-bit code; a slot is that times TLB_ENTRIES, plus an entry. */
@@ -29,7 +29,9 @@ const SLOTS = 2 * WIDE;
 const NARROW_JUMPS = 4 * JUMP_ENTRIES;
 const JUMPS = NARROW_JUMPS + 2 * JUMP_ENTRIES;
 const PAGE = ~(FRAME_SIZE - 1);
-const LARGE_SHIFTS = [21, 22, 30];
+/** Log2 of the sizes of large pages, with 4- and with 8-byte entries. */
+const LARGE_SHIFTS = [22];
+const LARGE_SHIFTS_8 = [21, 30];
 
 /** What is marked of slots: that they are written down as local or global, and that what they hold now is global. */
 const LISTED = 1;
@@ -108,6 +110,9 @@ export class Translations {
   /** Large pages that translations came from, as page number * 64 + log2 of their size: INVLPG drops all pieces of one. */
   private readonly largePages = new Set<number>();
   private readonly globalLargePages = new Set<number>();
+  /** The one noted last; NaN when it may be forgotten, or be noted otherwise, by now. */
+  private lastLarge = NaN;
+  private lastLargeGlobal = false;
 
   constructor(state: CpuState, memory: PhysicalMemory) {
     this.state = state;
@@ -128,6 +133,7 @@ export class Translations {
     this.globalCodePages.clear();
     this.largePages.clear();
     this.globalLargePages.clear();
+    this.lastLarge = NaN;
     this.flushJumps();
   }
 
@@ -135,6 +141,7 @@ export class Translations {
   flushLocal(): void {
     this.filled.dropLocal(this.empty);
     this.largePages.clear();
+    this.lastLarge = NaN;
     this.codePages.clear();
     if (this.jumpsUnknown) this.flushJumps();
     else this.jumps.dropLocal(this.emptyJump);
@@ -213,10 +220,14 @@ export class Translations {
 
   /** Drops what is known of the page at a linear address, all of it if it is a large one. */
   invalidate(linear: number): void {
-    for (const shift of LARGE_SHIFTS) {
-      const key = Math.floor(linear / 2 ** shift) * 64 + shift;
-      const known = this.largePages.delete(key);
-      if (this.globalLargePages.delete(key) || known) this.invalidateRange(Math.floor(linear / 2 ** shift) * 2 ** shift, 2 ** shift);
+    const { largePages, globalLargePages } = this;
+    if (largePages.size + globalLargePages.size > 0) {
+      for (const shift of this.state.cr4 & Cr4.pae ? LARGE_SHIFTS_8 : LARGE_SHIFTS) {
+        const number = Math.floor(linear / 2 ** shift);
+        const known = largePages.delete(number * 64 + shift);
+        if (globalLargePages.delete(number * 64 + shift) || known) this.invalidateRange(number * 2 ** shift, 2 ** shift);
+      }
+      this.lastLarge = NaN;
     }
     const page = pageOf(linear);
     const slot = ((linear | 0) >>> FRAME_SHIFT) & (TLB_ENTRIES - 1);
@@ -242,7 +253,12 @@ export class Translations {
   }
 
   noteLarge(linear: number, shift: number, global: boolean): void {
-    (global ? this.globalLargePages : this.largePages).add(Math.floor(linear / 2 ** shift) * 64 + shift);
+    const key = Math.floor(linear / 2 ** shift) * 64 + shift;
+    // One after another they are mostly the same.
+    if (key === this.lastLarge && global === this.lastLargeGlobal) return;
+    this.lastLarge = key;
+    this.lastLargeGlobal = global;
+    (global ? this.globalLargePages : this.largePages).add(key);
   }
 
   /** Takes the write permission for a frame out of the TLBs. */
