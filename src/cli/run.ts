@@ -1,7 +1,7 @@
 /** `ringside run`: a guest from start to stop. */
 import { CPU_MODELS } from '../engines/cpu/system/models';
 import type { Engine, EngineStop } from '../engines/engine';
-import { formatProblem, LaunchError, type LaunchOptions, type LaunchProblem } from '../engines/launch';
+import { formatProblem, LaunchError, type LaunchOptions, type LaunchProblem, TIERS } from '../engines/launch';
 import { launch } from '../engines/launcher';
 import type { DebugInfo } from '../symbols/debug-info';
 import type { Technique } from '../shared/technique';
@@ -33,6 +33,7 @@ const OPTIONS = {
   memory: { type: 'string' },
   cpus: { type: 'string' },
   cpu: { type: 'string' },
+  tiers: { type: 'string' },
   'max-instructions': { type: 'string' },
   serial: { type: 'string' },
   kernel: { type: 'string' },
@@ -69,6 +70,8 @@ function readSettings(args: readonly string[]): Settings {
   if (!TECHNIQUES.includes(engine)) throw new UsageError(`--engine: "${engine}" is none of ${TECHNIQUES.join(', ')}`);
   const cpu = text('cpu');
   if (cpu !== undefined && !CPU_MODELS.includes(cpu as never)) throw new UsageError(`--cpu: "${cpu}" is none of ${CPU_MODELS.join(', ')}`);
+  const tiers = text('tiers');
+  if (tiers !== undefined && !TIERS.includes(tiers as never)) throw new UsageError(`--tiers: "${tiers}" is none of ${TIERS.join(', ')}`);
   const entry = text('kernel-entry');
   if (entry !== undefined && !ENTRIES.includes(entry)) throw new UsageError(`--kernel-entry: "${entry}" is none of ${ENTRIES.join(', ')}`);
   return {
@@ -78,6 +81,7 @@ function readSettings(args: readonly string[]): Settings {
       memory: values.memory === undefined ? undefined : parseSize(values.memory as string, 'memory'),
       cpus: values.cpus === undefined ? undefined : parseNumber(values.cpus as string, 'cpus'),
       cpu: cpu as LaunchOptions['cpu'],
+      tiers: tiers as LaunchOptions['tiers'],
       kernel: text('kernel'),
       unpackKernel: values['unpack-kernel'] === true,
       kernelEntry: entry as LaunchOptions['kernelEntry'],

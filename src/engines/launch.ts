@@ -5,6 +5,9 @@ import type { DebugInfo } from '../symbols/debug-info';
 import type { Engine } from './engine';
 import type { KernelEntry } from './program/kernel';
 
+export const TIERS = ['all', 'interpreter'] as const;
+export type Tiers = (typeof TIERS)[number];
+
 /** The names of launch.json and, in kebab case, of the command line. */
 export interface LaunchOptions {
   /** Path of the program; its kind is seen from its content. */
@@ -15,6 +18,8 @@ export interface LaunchOptions {
   readonly cpus?: number;
   /** Which processor: `max` has all that is implemented. */
   readonly cpu?: CpuModelName;
+  /** What runs the guest: the interpreter alone, or compiled code where it is hot (the default). The guest sees no difference. */
+  readonly tiers?: Tiers;
   readonly kernel?: string;
   /** Unpack a bzImage on the host, instead of letting the guest do it. */
   readonly unpackKernel?: boolean;

@@ -55,6 +55,7 @@ export function launch(options: LaunchOptions, read: ReadFile): Launched {
         memory,
         cpus: options.cpus,
         cpu: options.cpu,
+        tiers: options.tiers,
         bios: firmware,
         biosWritable: options.bios !== undefined,
         vgaBios: options.bios === undefined ? undefined : sealOptionRom(vgaBios),

@@ -11,10 +11,10 @@ import type { AccessSize } from '../machine/physical-memory';
 import type { RawTransition } from '../transitions';
 import type { Hooks, MachineParts, Seat } from './hooks';
 import type { BlockCache } from './interpreter/blocks';
-import { Access } from './interpreter/code-width';
+import { Access, COMPILED } from './staged/code-width';
 import type { Host } from './interpreter/handlers';
 import { Exit, RECORD } from './interpreter/records';
-import { Activity, BUDGET, SEGMENTS, SEGMENT_SIZE, SNAPSHOT, STATE_END, SYS } from './layout';
+import { Activity, BUDGET, SCRATCH, SEGMENTS, SEGMENT_SIZE, SNAPSHOT, STATE_END, SYS } from './layout';
 import { CpuState, Flag, isCanonical, join, Reg, Seg } from './state';
 import type { Cpu } from './system/cpu';
 import type { CpuidFacts } from './system/cpuid';
@@ -133,11 +133,18 @@ export abstract class Execution implements Cpu, Host {
   private serve(record: number, sizeAndAccess: number, check: (size: number, write: boolean) => LinearAddress): number {
     this.serving = record;
     const size = sizeAndAccess & 0xff;
-    const access = sizeAndAccess >> 8;
+    const access = (sizeAndAccess >> 8) & 0xff;
+    const dropped = this.blocks.invalidated;
     try {
       const linear = check(size, access !== Access.read);
       this.mmu.checkAlignment(linear, size);
-      return this.mmu.access(linear, size, access);
+      const pointer = this.mmu.access(linear, size, access);
+      // Compiled code leaves to the interpreter what is not done by one load or store, and stops where itself may have been dropped.
+      if (sizeAndAccess & COMPILED && (pointer === SCRATCH || this.blocks.invalidated !== dropped)) {
+        this.mmu.retry = true;
+        return 0;
+      }
+      return pointer;
     } catch (error) {
       if (!(error instanceof GuestFault)) throw error;
       this.fault = error;

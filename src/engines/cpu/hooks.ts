@@ -48,6 +48,10 @@ export interface MachineParts {
   readonly log: TransitionLog;
   readonly handlers: HandlerSet;
   readonly model: CpuModel;
+  /** Which tiers run the guest: the interpreter alone, or hot code compiled (the default). */
+  readonly tiers?: 'all' | 'interpreter';
+  /** Times that a block runs before it is compiled; for tests. */
+  readonly heat?: number;
   /** Where RDRAND's numbers begin. */
   readonly seed?: number;
   /** Told which processor's accesses come next. */

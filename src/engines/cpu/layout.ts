@@ -40,6 +40,9 @@ export const VECTOR = 0x138;
 export const X87_GATE = 0x13c;
 export const MMX_GATE = 0x140;
 export const SSE_GATE = 0x144;
+/** One bit for each of ES, CS, SS and DS (by number) that covers 4 GiB from 0 with every right; SS must be a 32-bit segment, too. */
+export const FLAT_SEGMENTS = 0x148;
+export const ALL_FLAT = 0b1111;
 
 /** Eight segment registers (ES, CS, SS, DS, FS, GS, LDTR, TR), 32 bytes each. */
 export const SEGMENTS = 0x180;
@@ -159,7 +162,7 @@ export const SCRATCH = 0x1040;
  * Offsets within its own TRANSLATIONS_SIZE bytes.
  */
 export const TRANSLATIONS = 0x40000;
-export const TRANSLATIONS_SIZE = 0x50000;
+export const TRANSLATIONS_SIZE = 0x58000;
 export const MAX_PROCESSORS = 8;
 export const TLB_ENTRIES = 1024;
 
@@ -169,7 +172,7 @@ export const TLB_SIZE = TLB_ENTRIES * TLB_ENTRY;
 export const TLB = {
   /** Linear page address if readable, else an impossible one. */
   read: 0,
-  /** The same for writing. */
+  /** The same for writing; plus 1 if it may be written, though it holds code somewhere (see CODE_MAP). */
   write: 4,
   /** Host offset minus linear address. */
   addend: 8,
@@ -195,7 +198,10 @@ export const TLBS = [0x0000, 0x4000, 0x8000] as const;
 export const TLBS64 = [0x10000, 0x18000, 0x20000] as const;
 export const TLB_EMPTY = 0x28000;
 
-/** One jump cache for each of code size and privilege; in 16- and 32-bit code 8 bytes an entry: linear address, record. */
+/**
+ * One jump cache for each kind of code and privilege: 16-bit, 32-bit, and 32-bit with flat segments; 8 bytes an entry: linear
+ * address, record.
+ */
 export const JUMP_ENTRIES = 2048;
 export const JUMP_ENTRY = 8;
 export const JUMP_SIZE = JUMP_ENTRIES * JUMP_ENTRY;
@@ -203,10 +209,18 @@ export const JUMP_CACHES = 0x30000;
 /** In 64-bit code 16 bytes: linear address (8), record. */
 export const JUMP64_ENTRY = 16;
 export const JUMP64_SIZE = JUMP_ENTRIES * JUMP64_ENTRY;
-export const JUMP64_CACHES = 0x40000;
+export const JUMP64_CACHES = JUMP_CACHES + 6 * JUMP_SIZE;
+export const JUMP_CACHES_END = JUMP64_CACHES + 2 * JUMP64_SIZE;
 
 /** Decoded records; see `interpreter/records.ts`. */
 export const RECORDS = TRANSLATIONS + MAX_PROCESSORS * TRANSLATIONS_SIZE;
 export const RECORDS_END = 0x2000000;
+/**
+ * Where code was decoded from: one bit for each CODE_CHUNK bytes of host memory, a word for each 4 KiB. A store to a page that
+ * holds code may go straight to memory where the bit is clear.
+ */
+export const CODE_MAP = RECORDS_END;
+export const CODE_CHUNK = 128;
+export const CODE_MAP_END = CODE_MAP + 0x400000;
 /** What HostMemory keeps for all of the above. */
-export const RESERVED = RECORDS_END;
+export const RESERVED = CODE_MAP_END;

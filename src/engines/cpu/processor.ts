@@ -14,8 +14,9 @@ import { Execution, type Progress } from './execution';
 import { Fetcher } from './fetch';
 import type { CpuStop, MachineParts, Seat } from './hooks';
 import type { BlockCache } from './interpreter/blocks';
-import { Handlers, jumpCacheSlot } from './interpreter/handlers';
+import { type Handlers, jumpCacheSlot } from './interpreter/handlers';
 import { Exit, RECORD, RECORD_SIZE } from './interpreter/records';
+import type { Compiler } from './jit/compiler';
 import { Activity, BUDGET, CURRENT, JUMP64_ENTRY, JUMP_BASE, JUMP_ENTRY, RECORDS, SYS, VECTOR, X87_STATUS } from './layout';
 import { Status } from './semantics/x87-unit';
 import { Cr0, Flag, isCanonical, Seg } from './state';
@@ -24,7 +25,8 @@ import { deliver, type Event, exceptionName } from './system/interrupts';
 import { PHYSICAL_ADDRESS_BITS } from './system/paging';
 import { initState, resetState, startState } from './system/reset';
 
-const MAX_SLICE = 0x3fffffff;
+/** Compiled code is left now and then, since engines replace a function by a better one only while it does not run. */
+const MAX_SLICE = 1 << 22;
 /** After which TF, as it was before, makes no trap: SYSCALL and SYSRET look at the new one themselves. */
 const INT_SEMANTICS = new Set(['int', 'int1', 'int3', 'into', 'syscall', 'sysret']);
 const DR6_BS = 0x4000;
@@ -40,6 +42,13 @@ const OWN_REASONS: Readonly<Record<number, string | undefined>> = {
 /** The linear page that holds an address. */
 const pageOf = (address: number): number => Math.floor(address / FRAME_SIZE);
 
+/** What all processors of a machine run on. */
+export interface Engine {
+  readonly handlers: Handlers;
+  readonly blocks: BlockCache;
+  compiler?: Compiler;
+}
+
 /** What arrived from a local APIC and is looked at before the next instruction. */
 interface Signals {
   nmi: boolean;
@@ -50,6 +59,7 @@ interface Signals {
 
 export class Processor extends Execution {
   private readonly handlers: Handlers;
+  private readonly compiler: Compiler | undefined;
   private readonly fetcher: Fetcher;
   /** All processors of the machine: they share decoded blocks, so a block has the probes that any of them wants. */
   peers: readonly Processor[] = [this];
@@ -71,11 +81,12 @@ export class Processor extends Execution {
   singles = 0;
   runs = 0;
 
-  /** @param blocks shared by all processors @param count how many there are */
-  constructor(parts: MachineParts, seat: Seat, blocks: BlockCache, progress: Progress, index = 0, count = 1) {
-    super(parts, seat, blocks, progress, index, count);
-    this.handlers = new Handlers(parts.handlers, parts.host.memory, this);
-    this.fetcher = new Fetcher(this.state, this.mmu, parts.memory, blocks);
+  /** @param engine shared by all processors @param count how many there are */
+  constructor(parts: MachineParts, seat: Seat, engine: Engine, progress: Progress, index = 0, count = 1) {
+    super(parts, seat, engine.blocks, progress, index, count);
+    this.handlers = engine.handlers;
+    this.compiler = engine.compiler;
+    this.fetcher = new Fetcher(this.state, this.mmu, parts.memory, engine.blocks);
     if (seat.localApic) this.connect(seat.localApic);
     this.reset();
   }
@@ -259,7 +270,7 @@ export class Processor extends Execution {
     const page = pageOf(linear);
     const probed =
       this.peers.some(({ debug }) => debug.breaksOnPage(page)) || (hooks !== undefined && (hooks.probesOpcodes || hooks.probedPage(page)));
-    const place = { frame, offset: linear & 0xfff, bits: state.codeBits, probed };
+    const place = { frame, offset: linear & 0xfff, bits: state.codeBits, flat: state.flat, probed };
     const record = this.blocks.find(place) ?? this.blocks.build(place, this.probeFrom(linear));
     if (record !== undefined) {
       const { u32 } = this.parts.host;
@@ -289,6 +300,11 @@ export class Processor extends Execution {
     let record = start;
     for (;;) {
       const exit = this.handlers.run(record);
+      if (exit === Exit.hot) {
+        record = i32[CURRENT >> 2];
+        this.compile(record);
+        continue;
+      }
       if (exit === Exit.lookup && !this.stopping) {
         const from = i32[CURRENT >> 2];
         const found = this.findBlock();
@@ -301,6 +317,17 @@ export class Processor extends Execution {
       this.leave(exit);
       return;
     }
+  }
+
+  /** Compiles the block at IP. */
+  private compile(record: number): void {
+    const { state, mmu } = this;
+    const here = state.instructionAddress;
+    const user = state.cpl === 3;
+    this.compiler?.compile(record, (page) => {
+      const frame = mmu.knownCodeFrame((here + page * FRAME_SIZE) as LinearAddress, user);
+      return frame < 0 ? undefined : frame;
+    });
   }
 
   /** Takes back what was paid for and not run, and sets IP to the instruction that did not complete. */

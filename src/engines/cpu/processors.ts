@@ -5,9 +5,10 @@
 import { createDecoder } from '../../isa/decoder';
 import type { CpuStop, MachineParts, Seat } from './hooks';
 import { BlockCache } from './interpreter/blocks';
-import { HandlerIndex } from './interpreter/handlers';
+import { HandlerIndex, Handlers } from './interpreter/handlers';
+import { Compiler } from './jit/compiler';
 import type { Progress } from './execution';
-import { Processor } from './processor';
+import { type Engine, Processor } from './processor';
 
 /** Instructions in a turn. */
 const TURN = 2000;
@@ -24,6 +25,8 @@ export type MachineStop =
 export class Processors {
   readonly list: readonly Processor[];
   readonly blocks: BlockCache;
+  /** Absent when the interpreter runs everything. */
+  readonly compiler: Compiler | undefined;
   /** Come back when all wait, so that someone outside can wait in real time, instead of skipping to the next timer at once. */
   returnWhenIdle = false;
   private readonly parts: MachineParts;
@@ -42,22 +45,32 @@ export class Processors {
   constructor(parts: MachineParts, seats: readonly Seat[]) {
     this.parts = parts;
     const { host, memory, clock, model } = parts;
+    const index = new HandlerIndex(parts.handlers);
     this.blocks = new BlockCache(
       host,
       memory,
-      new HandlerIndex(parts.handlers),
+      index,
       createDecoder((row) => model.has(row.feature)),
     );
     const list: Processor[] = [];
     this.list = list;
+    const handlers = new Handlers(parts.handlers, host.memory, {
+      memory: (...access) => list[this.loaded].memory(...access),
+      memory64: (...access) => list[this.loaded].memory64(...access),
+      commit: (record) => list[this.loaded].commit(record),
+      helper: (record) => list[this.loaded].helper(record),
+    });
+    const engine: Engine = { handlers, blocks: this.blocks };
+    if (parts.tiers !== 'interpreter') engine.compiler = new Compiler(host, handlers, this.blocks, index, parts.heat);
+    this.compiler = engine.compiler;
     this.aside = [];
     this.turnLength = seats.length > 1 ? TURN : Infinity;
     this.left = this.turnLength;
     clock.attach(() => list[this.loaded]?.instructionCount ?? 0);
-    for (const [index, seat] of seats.entries()) {
+    for (const [number, seat] of seats.entries()) {
       // A new processor makes its state where it lies while it runs.
-      list.push(new Processor(parts, seat, this.blocks, this.progress, index, seats.length));
-      this.aside.push(list[index].state.save());
+      list.push(new Processor(parts, seat, engine, this.progress, number, seats.length));
+      this.aside.push(list[number].state.save());
     }
     list[0].state.load(this.aside[0]);
     this.connect();
@@ -69,6 +82,7 @@ export class Processors {
     for (const processor of list) processor.peers = list;
     blocks.onCodeFrame = (frame) => list.forEach(({ mmu }) => mmu.protectFrame(frame));
     blocks.onFlush = () => list.forEach(({ mmu }) => mmu.flushJumps());
+    blocks.onForget = () => this.compiler?.clear();
     memory.onCodeWrite = (frame, offset, length) => blocks.invalidate(frame, offset, length);
     memory.onRemap = () => list.forEach(({ mmu }) => mmu.flush());
     clock.onDeadline = () => list[this.loaded].deadlineChanged();

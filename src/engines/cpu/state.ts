@@ -4,11 +4,13 @@ import type { LinearAddress } from '../../shared/addresses';
 import type { ProcessorMode, Ring } from '../../shared/transition';
 import type { HostMemory } from '../machine/host-memory';
 import {
+  ALL_FLAT,
   EFLAGS,
   FLAG_ADJUST,
   FLAG_CARRY,
   FLAG_SIGN,
   FLAG_ZERO,
+  FLAT_SEGMENTS,
   IP,
   JUMP64_CACHES,
   JUMP64_SIZE,
@@ -37,6 +39,9 @@ import {
   WIDEST_ACCESS,
   X87_GATE,
 } from './layout';
+
+/** What `SEG.readSpan` is of a segment of 4 GiB. */
+const FLAT_SPAN = 2 ** 32 - (WIDEST_ACCESS - 1);
 
 /** Numbers of the segment registers, LDTR and TR included. */
 export const Seg = { es: 0, cs: 1, ss: 2, ds: 3, fs: 4, gs: 5, ldtr: 6, tr: 7 } as const;
@@ -436,6 +441,35 @@ export class CpuState {
     u32[this.seg(number, SEG.low)] = low;
     u32[this.seg(number, SEG.readSpan)] = !isCode || attributes & Attr.readWrite ? span : 0;
     u32[this.seg(number, SEG.writeSpan)] = !isCode && attributes & Attr.readWrite ? span : 0;
+    if (number <= Seg.ds) this.noteFlat(number, value.base === 0 && low === 0 && span === FLAT_SPAN && this.allows(number, attributes));
+  }
+
+  /** Of flat segments all accesses are allowed that their kind is used for. */
+  private allows(number: Seg, attributes: number): boolean {
+    const { readWrite, code, big } = Attr;
+    if (number === Seg.cs) return (attributes & code) !== 0;
+    return (attributes & readWrite) !== 0 && (attributes & code) === 0 && (number !== Seg.ss || (attributes & big) !== 0);
+  }
+
+  private noteFlat(number: Seg, flat: boolean): void {
+    const { u32 } = this.host;
+    const before = u32[FLAT_SEGMENTS >> 2];
+    const now = flat ? before | (1 << number) : before & ~(1 << number);
+    u32[FLAT_SEGMENTS >> 2] = now;
+    if ((before === ALL_FLAT) !== (now === ALL_FLAT)) this.chooseJumps();
+  }
+
+  /** All of CS, DS, ES and SS cover 4 GiB from 0, in 32-bit code with a 32-bit stack. */
+  get flat(): boolean {
+    return this.host.u32[FLAT_SEGMENTS >> 2] === ALL_FLAT && this.codeBits === 32;
+  }
+
+  /** Which jump cache serves the code that runs; changes with everything that makes blocks of one kind unfit for another. */
+  private chooseJumps(): void {
+    const user = this.cpl === 3 ? 1 : 0;
+    const kind = this.codeBits === 16 ? 0 : this.flat ? 2 : 1;
+    const jumps = this.long ? JUMP64_CACHES + user * JUMP64_SIZE : JUMP_CACHES + (kind * 2 + user) * JUMP_SIZE;
+    this.host.u32[JUMP_BASE >> 2] = this.translations + jumps;
   }
 
   /**
@@ -478,10 +512,7 @@ export class CpuState {
     this.long = this.longMode && (this.segAttributes(Seg.cs) & Attr.long) !== 0;
     const user = this.cpl === 3;
     u32[TLB_BASE >> 2] = this.translations + this.chooseTlb(user);
-    const jumps = this.long
-      ? JUMP64_CACHES + (user ? JUMP64_SIZE : 0)
-      : JUMP_CACHES + ((this.codeBits === 32 ? 2 : 0) + (user ? 1 : 0)) * JUMP_SIZE;
-    u32[JUMP_BASE >> 2] = this.translations + jumps;
+    this.chooseJumps();
     u32[STACK_MASK >> 2] = this.segAttributes(Seg.ss) & Attr.big ? 0xffffffff : 0xffff;
     this.setGates();
   }

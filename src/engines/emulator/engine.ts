@@ -11,6 +11,7 @@ import { type MachineStop, Processors } from '../cpu/processors';
 import { EXCEPTIONS } from '../cpu/system/fault';
 import { cpuModel, type CpuModelName, DEFAULT_CPU_MODEL } from '../cpu/system/models';
 import type { AddressSpace, Engine, EngineStop, ExternalInput, OutputChannel, RunRequest, StopReason, VirtualCpu } from '../engine';
+import type { Tiers } from '../launch';
 import { InputLog } from '../history/input-log';
 import { Clock } from '../machine/clock';
 import type { DeviceFact } from '../machine/device';
@@ -20,7 +21,13 @@ import { type Probe, type ProbeEvent, type ProbeHit, Probes } from '../probes';
 import { TransitionLog } from '../transitions';
 
 /** The machine to build, each time it is switched on. */
-export type MachineOptions = Omit<PcOptions, 'host' | 'clock' | 'control'> & { readonly cpu?: CpuModelName; readonly seed?: number };
+export type MachineOptions = Omit<PcOptions, 'host' | 'clock' | 'control'> & {
+  readonly cpu?: CpuModelName;
+  readonly seed?: number;
+  readonly tiers?: Tiers;
+  /** Times that a block runs before it is compiled. */
+  readonly heat?: number;
+};
 
 /** What is done to the machine after power-on and before the guest's first instruction: direct loading of a kernel. */
 export type Prepare = (machine: { readonly pc: Pc; readonly cpus: Processors; readonly transitions: TransitionLog }) => void;
@@ -83,6 +90,8 @@ export class EmulatorEngine implements Engine {
         handlers: PREBUILT_HANDLERS,
         model: cpuModel(this.options.cpu ?? DEFAULT_CPU_MODEL),
         seed: this.options.seed,
+        tiers: this.options.tiers,
+        heat: this.options.heat,
         onSwitch: (index) => {
           pc.activeCpu = index;
         },
@@ -316,7 +325,7 @@ export class EmulatorEngine implements Engine {
   }
 
   stats(): Readonly<Record<string, number>> {
-    const { list, blocks } = this.machine.cpus;
+    const { list, blocks, compiler } = this.machine.cpus;
     const sum = (count: (cpu: Processor) => number): number => list.reduce((total, cpu) => total + count(cpu), 0);
     return {
       blocks: blocks.built,
@@ -324,6 +333,7 @@ export class EmulatorEngine implements Engine {
       invalidatedBlocks: blocks.invalidated,
       blockRuns: sum(({ runs }) => runs),
       singleSteps: sum(({ singles }) => singles),
+      ...compiler?.statistics,
       resets: this.resets,
     };
   }

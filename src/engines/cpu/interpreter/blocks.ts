@@ -2,8 +2,8 @@
 import { isFailure, type Decode } from '../../../isa/decoder';
 import type { Bits, DecodeFailure, Instruction } from '../../../isa/types';
 import type { HostMemory } from '../../machine/host-memory';
-import { FRAME_SIZE, type PhysicalMemory } from '../../machine/physical-memory';
-import { RECORDS, RECORDS_END } from '../layout';
+import { FRAME_SHIFT, FRAME_SIZE, type PhysicalMemory } from '../../machine/physical-memory';
+import { CODE_CHUNK, CODE_MAP, RECORDS, RECORDS_END } from '../layout';
 import { type HandlerIndex, Special } from './handlers';
 import { ENTER, RECORD, RECORD_SIZE } from './records';
 import { writeRecord } from './record-writer';
@@ -14,10 +14,11 @@ const FIRST_BLOCK = RECORDS + SINGLE_RECORDS * RECORD_SIZE;
 const MAX_INSTRUCTIONS = 64;
 const LONGEST_INSTRUCTION = 15;
 
-interface Block {
+export interface Block {
   /** Host offset of its ENTER record, and how many records it has. */
   readonly start: number;
   readonly records: number;
+  readonly instructions: number;
   readonly frame: number;
   /** Bytes in the frame: first and one past the last. */
   readonly from: number;
@@ -33,12 +34,33 @@ export interface BlockPlace {
   /** In the frame, bytes. */
   readonly offset: number;
   readonly bits: Bits;
+  /** CS, DS, ES and SS are known to cover 4 GiB from 0, in 32-bit code. */
+  readonly flat: boolean;
   /** Probes stand in this linear page: blocks with them are kept apart. */
   readonly probed: boolean;
 }
 
-function keyOf({ frame, offset, bits, probed }: BlockPlace): number {
-  return ((frame * FRAME_SIZE + offset) * 4 + (bits >> 5)) * 2 + (probed ? 1 : 0);
+function keyOf({ frame, offset, bits, flat, probed }: BlockPlace): number {
+  return ((frame * FRAME_SIZE + offset) * 4 + (flat ? FLAT_KIND : bits >> 5)) * 2 + (probed ? 1 : 0);
+}
+
+const FLAT_KIND = 3;
+const BITS_OF_KIND: readonly Bits[] = [16, 32, 64, 32];
+
+/** What all blocks that may be joined to one have in common. */
+export const kindOf = ({ key }: Block): { bits: Bits; flat: boolean; probed: boolean } => ({
+  bits: BITS_OF_KIND[(key % 8) >> 1],
+  flat: (key % 8) >> 1 === FLAT_KIND,
+  probed: key % 2 !== 0,
+});
+
+/** What `ENTER.heat` is of blocks that the compiler is not to be asked about. */
+export const NEVER_HOT = 0x7fffffff;
+
+/** The chunks of its frame that a block lies in, as CODE_MAP has them. */
+function chunksOf({ from, to }: Block): number {
+  const [first, last] = [Math.floor(from / CODE_CHUNK), Math.floor((to - 1) / CODE_CHUNK)];
+  return (-1 << first) & (-1 >>> (31 - last));
 }
 
 export class BlockCache {
@@ -55,8 +77,14 @@ export class BlockCache {
   built = 0;
   decoded = 0;
   invalidated = 0;
+  /** Times that a fresh block is entered before the processor's loop hears of it (`Exit.hot`). */
+  heat = NEVER_HOT;
+  /** Told of every block that is dropped. */
+  onDrop: (block: Block) => void = () => {};
   /** Tells the MMU that a frame's stores must be seen from now on. */
   onCodeFrame: (frame: number) => void = () => {};
+  /** Tells that all blocks are gone, without `onDrop` for each. */
+  onForget: () => void = () => {};
   /** Tells that records moved: everything that points to one is stale. */
   onFlush: () => void = () => {};
 
@@ -67,6 +95,11 @@ export class BlockCache {
     this.decode = decode;
   }
 
+  /** The block that a record belongs to. */
+  blockAt(record: number): Block | undefined {
+    return this.byRecord[(record - RECORDS) / RECORD_SIZE];
+  }
+
   /** The instruction that a record was made from. */
   instructionAt(record: number): Instruction | undefined {
     return this.instructions[(record - RECORDS) / RECORD_SIZE];
@@ -75,6 +108,11 @@ export class BlockCache {
   /** The ENTER record of the block that starts at a place, if it has been built. */
   find(place: BlockPlace): number | undefined {
     return this.blocks.get(keyOf(place))?.start;
+  }
+
+  /** The block of the same kind as another that starts at an offset in a frame. */
+  alike(block: Block, frame: number, offset: number): Block | undefined {
+    return this.blocks.get((frame * FRAME_SIZE + offset) * 8 + (block.key % 8));
   }
 
   /**
@@ -105,10 +143,12 @@ export class BlockCache {
     this.putSpecial(start, long ? Special.enter64 : Special.enter, 0, 0);
     i32[(start + ENTER.count) >> 2] = list.length;
     i32[(start + ENTER.length) >> 2] = distance;
+    i32[(start + ENTER.heat) >> 2] = request.probed ? NEVER_HOT : this.heat;
     this.free = at;
     const block: Block = {
       start,
       records: (at - start) / RECORD_SIZE,
+      instructions: list.length,
       frame: request.frame,
       from: request.offset,
       to: request.offset + distance,
@@ -140,10 +180,15 @@ export class BlockCache {
       this.memory.watchCode(block.frame);
       this.onCodeFrame(block.frame);
     }
+    this.host.u32[this.mapOf(block.frame)] |= chunksOf(block);
     for (let i = 0; i < block.records; i++) this.byRecord[(block.start - RECORDS) / RECORD_SIZE + i] = block;
   }
 
-  /** Decodes up to the end of the block: a transfer of control, the frame's edge, or enough. */
+  private mapOf(frame: number): number {
+    return (CODE_MAP >> 2) + (this.memory.hostOffset(frame) >>> FRAME_SHIFT);
+  }
+
+  /** Decodes up to the end of the block: a transfer of control or anything else that TypeScript does, the frame's edge, or enough. */
   private decodeRun({ frame, offset, bits }: BlockPlace): Instruction[] {
     const base = this.memory.hostOffset(frame);
     const list: Instruction[] = [];
@@ -153,7 +198,7 @@ export class BlockCache {
       if (isFailure(result) || at + result.length > FRAME_SIZE) break;
       list.push(result);
       at += result.length;
-      if (result.row.flow !== 'next') break;
+      if (result.row.flow !== 'next' || this.handlers.indexOf(result) === Special.helper) break;
     }
     return list;
   }
@@ -198,6 +243,7 @@ export class BlockCache {
     for (let i = 0; i < block.records; i++) i32[(block.start + i * RECORD_SIZE) >> 2] = Special.stale;
     for (const record of block.incoming) i32[(record + RECORD.link) >> 2] = 0;
     this.invalidated++;
+    this.onDrop(block);
   }
 
   /** Drops the blocks that were decoded with probes, to decode them anew with others. */
@@ -209,6 +255,7 @@ export class BlockCache {
   private invalidateBlock(block: Block): void {
     this.drop(block);
     const rest = (this.byFrame.get(block.frame) ?? []).filter((other) => other !== block);
+    this.host.u32[this.mapOf(block.frame)] = rest.reduce((map, other) => map | chunksOf(other), 0);
     if (rest.length > 0) {
       this.byFrame.set(block.frame, rest);
       return;
@@ -234,12 +281,16 @@ export class BlockCache {
 
   /** Forgets everything; only while no handler runs. */
   flush(): void {
-    for (const frame of this.byFrame.keys()) this.memory.unwatchCode(frame);
+    for (const frame of this.byFrame.keys()) {
+      this.memory.unwatchCode(frame);
+      this.host.u32[this.mapOf(frame)] = 0;
+    }
     this.blocks.clear();
     this.byFrame.clear();
     this.byRecord.length = 0;
     this.instructions.length = 0;
     this.free = FIRST_BLOCK;
+    this.onForget();
     this.onFlush();
   }
 

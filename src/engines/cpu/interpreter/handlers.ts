@@ -1,17 +1,33 @@
 /** All handlers of the interpreter as one WebAssembly module, and which of them an instruction needs. */
-import { parseEncoding } from '../../../isa/encoding';
-import { type OperandCode, parseOperandCode, sizeInBytes } from '../../../isa/operand-codes';
-import { INSTRUCTIONS } from '../../../isa/table';
-import type { Bits, Instruction, InstructionRow, Operand } from '../../../isa/types';
-import { BUDGET, CURRENT, IP, JUMP64_ENTRY, JUMP_BASE, JUMP_ENTRIES, JUMP_ENTRY, SEG, SEGMENTS, SEGMENT_SIZE } from '../layout';
+import type { Instruction } from '../../../isa/types';
+import {
+  BUDGET,
+  CODE_CHUNK,
+  CODE_MAP,
+  CURRENT,
+  IP,
+  JUMP64_ENTRY,
+  JUMP_BASE,
+  JUMP_ENTRIES,
+  JUMP_ENTRY,
+  SEG,
+  SEGMENTS,
+  SEGMENT_SIZE,
+  TLB,
+  TLB64,
+  TLB64_ENTRY,
+  TLB_BASE,
+  TLB_ENTRIES,
+  TLB_ENTRY,
+} from '../layout';
 import { LIBRARY } from '../semantics/library';
 import { SEMANTICS } from '../semantics/index';
 import type { Facts } from '../semantics/context';
 import { Code, type Expr, get, I32, i32, i64 } from '../wasm/code';
 import { linkLibrary, placeLibrary } from '../wasm/library';
 import { encodeModule, HANDLER, type Signature } from '../wasm/module';
-import type { Callees } from './code-width';
-import { type FormOperand, HandlerContext } from './handler-context';
+import { effectiveRepeat, enumerateForms, formOperandOf, makeForm, REPEATS } from './forms';
+import { type Callees, HandlerContext } from './handler-context';
 import { ENTER, Exit, RECORD, RECORD_SIZE } from './records';
 
 /** What handlers call in TypeScript; see `Callees`. */
@@ -25,186 +41,39 @@ export interface Host {
 /** Handlers that belong to no instruction; their numbers in the function table. */
 export const Special = { miss: 0, enter: 1, fall: 2, stop: 3, stale: 4, probe: 5, helper: 6, enter64: 7, fall64: 8, stop64: 9 } as const;
 
-/** Semantics whose meaning depends on the operand or address size beyond their operands' own sizes. */
-const BY_OPERAND_SIZE = new Set([
-  'push',
-  'pop',
-  'leave',
-  'jcc',
-  'jmp',
-  'call',
-  'ret',
-  'loop',
-  'loope',
-  'loopne',
-  'jcxz',
-  'cbw',
-  'cwd',
-  'pcmpestri',
-  'pcmpestrm',
-]);
-const STACK = new Set(['push', 'pop', 'leave', 'call', 'ret']);
-/** What touches memory or the instruction pointer is another handler in 64-bit code. */
-const BY_WIDTH = new Set([...STACK, 'jcc', 'jmp', 'loop', 'loope', 'loopne', 'jcxz']);
-const BY_ADDRESS_SIZE_64 = new Set(['lea', 'xlat', 'bt', 'bts', 'btr', 'btc']);
-const BY_ADDRESS_SIZE = new Set(['movs', 'stos', 'lods', 'scas', 'cmps', 'loop', 'loope', 'loopne', 'jcxz']);
-
-/** Of operand kinds, in the forms' keys. */
-const LETTERS: Readonly<Record<FormOperand['kind'], string>> = {
-  register: 'r',
-  memory: 'm',
-  immediate: 'i',
-  relative: 'j',
-  xmm: 'x',
-  mmx: 'n',
-  x87: 't',
-  other: 'o',
-};
-/** Register classes that handlers reach, and what they are as operands. */
-const REGISTER_KINDS: Readonly<Record<string, 'register' | 'xmm' | 'mmx' | 'x87' | undefined>> = {
-  gpr: 'register',
-  xmm: 'xmm',
-  mmx: 'mmx',
-  x87: 'x87',
-};
-
-interface Form {
-  readonly key: string;
-  readonly semantics: string;
-  readonly facts: Facts;
-  readonly operands: readonly FormOperand[];
-}
-
-const SIZES: Readonly<Record<'narrow' | 'long', { readonly operand: readonly (2 | 4 | 8)[]; readonly address: readonly (2 | 4 | 8)[] }>> = {
-  narrow: { operand: [2, 4], address: [2, 4] },
-  long: { operand: [2, 4, 8], address: [4, 8] },
-};
-const SIZES_64: Readonly<Record<InstructionRow['size64'], readonly number[]>> = { normal: [2, 4, 8], default64: [2, 8], always64: [8] };
-const REPEATS = ['none', 'rep', 'repne'] as const;
-
-function makeForm(row: InstructionRow, facts: Facts, operands: readonly FormOperand[]): Form {
-  const { long } = facts;
-  const wide = long && (BY_WIDTH.has(row.semantics) || operands.some(({ kind }) => kind === 'memory'));
-  const byAddressSize = BY_ADDRESS_SIZE.has(row.semantics) || (wide && BY_ADDRESS_SIZE_64.has(row.semantics));
-  const parts = [
-    row.semantics + (wide ? '+' : ''),
-    row.condition ?? '',
-    BY_OPERAND_SIZE.has(row.semantics) ? facts.operandSize : '',
-    byAddressSize ? facts.addressSize : '',
-    facts.repeat,
-    ...operands.map((operand) => LETTERS[operand.kind] + ('size' in operand ? operand.size : '')),
-  ];
-  return { key: parts.join(' '), semantics: row.semantics, facts, operands };
-}
-
-/** A repeat prefix as the row takes it: REPNE counts as REP where only the count matters, and is nothing where neither acts. */
-function effectiveRepeat(row: InstructionRow, repeat: Facts['repeat']): Facts['repeat'] {
-  if (row.repeat === 'none' || repeat === 'none') return 'none';
-  return row.repeat === 'rep' ? 'rep' : repeat;
-}
-
-function registerForm(registerClass: string, size: number): FormOperand {
-  const kind = REGISTER_KINDS[registerClass];
-  return kind ? { kind, size } : { kind: 'other' };
-}
-
-/** The kinds of operand that a code allows. */
-function formOperands(code: OperandCode, operandSize: 2 | 4 | 8, bits: Bits): readonly FormOperand[] {
-  const size = sizeInBytes(code.size, operandSize, bits);
-  const memory: FormOperand = { kind: 'memory', size: sizeInBytes(code.memorySize, operandSize, bits) };
-  switch (code.method) {
-    case 'rm':
-      return [registerForm(code.class, size), memory];
-    case 'memory':
-    case 'offset':
-    case 'source':
-    case 'destination':
-    case 'lookup':
-    case 'implied':
-      return [memory];
-    case 'immediate':
-      // Four bytes are sign-extended to eight.
-      return [{ kind: 'immediate', size: code.size === 'z' ? operandSize : size }];
-    case 'signedByte':
-    case 'constant':
-      return [{ kind: 'immediate', size }];
-    case 'relative':
-      return [{ kind: 'relative' }];
-    default:
-      return code.method === 'far' ? [{ kind: 'other' }] : [registerForm(code.class, size)];
-  }
-}
-
-/** Every form of every row that has staged semantics. */
-function* enumerateForms(): Generator<Form> {
-  for (const row of INSTRUCTIONS) {
-    if (!SEMANTICS[row.semantics]) continue;
-    if (row.modes.some((bits) => bits !== 64)) yield* enumerateWidth(row, false);
-    if (row.modes.includes(64)) yield* enumerateWidth(row, true);
-  }
-}
-
-function* enumerateWidth(row: InstructionRow, long: boolean): Generator<Form> {
-  const { operandSizes } = parseEncoding(row.encoding);
-  const codes = row.operands.map(parseOperandCode);
-  const sizes = SIZES[long ? 'long' : 'narrow'];
-  const byAddressSize = BY_ADDRESS_SIZE.has(row.semantics) || (long && BY_ADDRESS_SIZE_64.has(row.semantics));
-  const addressSizes = byAddressSize ? sizes.address : sizes.address.slice(-1);
-  for (const operandSize of sizes.operand) {
-    if (operandSizes.length > 0 && !operandSizes.includes(operandSize)) continue;
-    if (long && !SIZES_64[row.size64].includes(operandSize)) continue;
-    let combinations: FormOperand[][] = [[]];
-    for (const code of codes) {
-      const kinds = formOperands(code, operandSize, long ? 64 : 32);
-      combinations = combinations.flatMap((before) => kinds.map((operand) => [...before, operand]));
-    }
-    for (const addressSize of addressSizes) {
-      for (const repeat of row.repeat === 'none' ? REPEATS.slice(0, 1) : REPEATS) {
-        const facts: Facts = { operandSize, addressSize, condition: row.condition ?? 0, repeat: effectiveRepeat(row, repeat), long };
-        for (const operands of combinations) yield makeForm(row, facts, operands);
-      }
-    }
-  }
-}
-
-function formOperandOf(operand: Operand): FormOperand {
-  switch (operand.kind) {
-    case 'register':
-      return registerForm(operand.class, operand.size);
-    case 'memory':
-    case 'immediate':
-      return { kind: operand.kind, size: operand.size };
-    case 'relative':
-      return { kind: 'relative' };
-    default:
-      return { kind: 'other' };
-  }
-}
-
 const record = get(0);
 const at = i32.const;
 const zero = at(0);
 const CS = SEGMENTS + SEGMENT_SIZE;
+const PAGE_MASK = 0xfffff000 | 0;
+const CHUNK_SHIFT = Math.log2(CODE_CHUNK);
 
-/** Number of imported functions, and of the functions of our own in front of the handlers. */
+/** Types of the module's functions. */
+const TYPES: readonly Signature[] = [
+  HANDLER,
+  { parameters: [I32, I32, I32, I32], results: [I32] },
+  { parameters: [I32], results: [] },
+  { parameters: [I32, I32, I32, I32, I32], results: [I32] },
+];
+/** Imported functions come first. */
 const IMPORTS = [
   { name: 'memory_access', type: 1 },
   { name: 'memory_access_64', type: 3 },
   { name: 'commit', type: 2 },
   { name: 'helper', type: 0 },
 ] as const;
-const RUN = IMPORTS.length;
-const LOOKUP = RUN + 1;
-const LOOKUP64 = LOOKUP + 1;
-const FIRST_SHARED = LOOKUP64 + 1;
+/** Then functions of our own, in front of the shared ones and the handlers. */
+const OWN = ['run', 'lookup', 'lookup64', 'go', 'go64', 'access', 'access64'] as const;
+const own = (name: (typeof OWN)[number]): number => IMPORTS.length + OWN.indexOf(name);
+const FIRST_SHARED = IMPORTS.length + OWN.length;
 const FIRST_HANDLER = FIRST_SHARED + LIBRARY.length;
 const CALLEES: Callees = {
-  memory: 0,
-  memory64: 1,
+  memory: own('access'),
+  memory64: own('access64'),
   commit: 2,
   helper: 3,
-  lookup: LOOKUP,
-  lookup64: LOOKUP64,
+  lookup: own('lookup'),
+  lookup64: own('lookup64'),
   handlerType: 0,
   library: placeLibrary(LIBRARY, FIRST_SHARED),
 };
@@ -257,9 +126,12 @@ function goOn(code: Code): void {
   code.returnCallIndirect(0, i32.load(next), next);
 }
 
-/** Pays for the whole block, unless it does not fit into the budget or under CS's limit. */
+/** Pays for the whole block, unless it does not fit into the budget or under CS's limit, or the compiler wants to see it. */
 function enterBody(long: boolean): Uint8Array {
   const code = new Code(1);
+  const heat = code.let(I32, i32.sub(i32.load(record, ENTER.heat), at(1)));
+  i32.store(code, record, heat, ENTER.heat);
+  code.if(i32.eqz(heat), () => leave(code, Exit.hot));
   const left = code.let(I32, i32.sub(i32.load(zero, BUDGET), i32.load(record, ENTER.count)));
   code.if(i32.lt_s(left, zero), () => leave(code, Exit.budget));
   if (!long) {
@@ -280,9 +152,58 @@ function moveIp(code: Code, long: boolean): void {
 function fallBody(long: boolean): Uint8Array {
   const code = new Code(1);
   moveIp(code, long);
+  follow(code, long);
+  return code.finish();
+}
+
+/** Goes on at IP, which is set, where the record's link leads if it has one. */
+function follow(code: Code, long: boolean): void {
   const link: Expr = code.let(I32, i32.load(record, RECORD.link));
   code.if(link, () => code.returnCallIndirect(0, i32.load(link), link));
-  code.returnCall(long ? LOOKUP64 : LOOKUP, record);
+  code.returnCall(long ? CALLEES.lookup64 : CALLEES.lookup, record);
+}
+
+function goBody(long: boolean): Uint8Array {
+  const code = new Code(1);
+  follow(code, long);
+  return code.finish();
+}
+
+/**
+ * What the quick way to memory leaves over: stores to pages that hold code, beside the code, are made at once; the rest is
+ * TypeScript's. Parameters as in `AccessCallees`.
+ */
+function accessBody(long: boolean): Uint8Array {
+  const code = new Code(long ? 5 : 4);
+  const [segment, low] = [get(1), get(2)];
+  const sizeAndAccess = get(long ? 4 : 3);
+  const writes = i32.and(i32.shr_u(sizeAndAccess, at(8)), at(0xff));
+  const last = code.let(I32, i32.sub(i32.and(sizeAndAccess, at(0xff)), at(1)));
+  const direct = (linear: Expr): void => {
+    const size = long ? TLB64_ENTRY : TLB_ENTRY;
+    const [tag, addend] = long ? [TLB64.write, TLB64.addend] : [TLB.write, TLB.addend];
+    const entry = code.let(
+      I32,
+      i32.add(i32.load(zero, TLB_BASE), i32.and(i32.shr_u(linear, at(12 - Math.log2(size))), at((TLB_ENTRIES - 1) * size))),
+    );
+    const page = (byte: Expr): Expr => i32.or(i32.and(byte, at(PAGE_MASK)), at(1));
+    const tagged = i32.and(i32.eq(i32.load(entry, tag), page(linear)), i32.eq(page(linear), page(i32.add(linear, last))));
+    code.if(long ? i32.and(tagged, i32.eq(i32.load(entry, tag + 4), get(3))) : tagged, () => {
+      const pointer = code.let(I32, i32.add(i32.load(entry, addend), linear));
+      const map = code.let(I32, i32.load(i32.shl(i32.shr_u(pointer, at(12)), at(2)), CODE_MAP));
+      const bit = (byte: Expr): Expr => i32.shr_u(map, i32.and(i32.shr_u(byte, at(CHUNK_SHIFT)), at(31)));
+      const coded = i32.and(i32.or(bit(pointer), bit(i32.add(pointer, last))), at(1));
+      code.if(i32.eqz(coded), () => code.return(pointer));
+    });
+  };
+  code.if(writes, () => {
+    if (long) return direct(low);
+    code.if(i32.lt_u(i32.sub(low, i32.load(segment, SEG.low)), i32.load(segment, SEG.writeSpan)), () =>
+      direct(code.let(I32, i32.add(i32.load(segment), low))),
+    );
+  });
+  const args = long ? [record, segment, low, get(3), sizeAndAccess] : [record, segment, low, sizeAndAccess];
+  code.returnCall(long ? 1 : 0, ...args);
   return code.finish();
 }
 
@@ -336,20 +257,28 @@ export function buildHandlers(): HandlerSet {
     indexes.set(form.key, bodies.length);
     bodies.push(context.finish());
   }
-  const types: Signature[] = [
-    HANDLER,
-    { parameters: [I32, I32, I32, I32], results: [I32] },
-    { parameters: [I32], results: [] },
-    { parameters: [I32, I32, I32, I32, I32], results: [I32] },
-  ];
-  const library = linkLibrary(LIBRARY, CALLEES.library, types.length);
+  const library = linkLibrary(LIBRARY, CALLEES.library, TYPES.length);
   const handler = (body: Uint8Array): { type: number; body: Uint8Array } => ({ type: 0, body });
+  const ownFunctions: Record<(typeof OWN)[number], { type: number; body: Uint8Array }> = {
+    run: handler(runBody()),
+    lookup: handler(lookupBody(false)),
+    lookup64: handler(lookupBody(true)),
+    go: handler(goBody(false)),
+    go64: handler(goBody(true)),
+    access: { type: 1, body: accessBody(false) },
+    access64: { type: 3, body: accessBody(true) },
+  };
+  const exported = (name: (typeof OWN)[number]): [string, number] => [name, own(name)];
   const bytes = encodeModule({
-    types: [...types, ...library.types],
+    types: [...TYPES, ...library.types],
     imports: IMPORTS,
-    functions: [...[runBody(), lookupBody(false), lookupBody(true)].map(handler), ...library.functions, ...bodies.map(handler)],
-    exports: { run: RUN },
+    functions: [...OWN.map((name) => ownFunctions[name]), ...library.functions, ...bodies.map(handler)],
+    exports: {
+      ...Object.fromEntries(OWN.map(exported)),
+      ...Object.fromEntries(LIBRARY.map(({ name }) => [name, CALLEES.library.index(name)])),
+    },
     table: bodies.map((_, i) => FIRST_HANDLER + i),
+    exportTable: 'handlers',
   });
   return { bytes, indexes };
 }
@@ -388,10 +317,14 @@ export class HandlerIndex {
   }
 }
 
-/** The handlers of one processor, over the machine's memory. */
+/** The handlers over the machine's memory. */
 export class Handlers {
   /** Runs from a record until something needs the processor. */
   readonly run: (record: number) => Exit;
+  /** All functions of the module that others may call, by name. */
+  readonly functions: WebAssembly.Exports;
+  /** What handler numbers stand for. */
+  readonly table: WebAssembly.Table;
 
   constructor(set: HandlerSet, memory: WebAssembly.Memory, host: Host) {
     const instance = new WebAssembly.Instance(compiled(set), {
@@ -403,7 +336,9 @@ export class Handlers {
         helper: host.helper.bind(host),
       },
     });
+    this.functions = instance.exports;
     this.run = instance.exports.run as (record: number) => Exit;
+    this.table = instance.exports.handlers as WebAssembly.Table;
   }
 }
 

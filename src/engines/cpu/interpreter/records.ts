@@ -48,6 +48,11 @@ export const ENTER = {
   count: RECORD.first,
   /** Bytes of the block. */
   length: RECORD.second,
+  /** How often the block may still be entered before the compiler is asked for it. */
+  heat: RECORD.immediate,
+  /** In a compiled block: which entry of its region it is, and its distance from the region's origin (see jit/region.ts). */
+  entry: RECORD.segment,
+  distance: RECORD.base,
 } as const;
 
 /** Why control came back from handlers to the processor's loop. */
@@ -67,5 +72,7 @@ export const Exit = {
   /** The block's code was written over, or a probe stands there: CURRENT has not run. */
   stale: 6,
   probe: 7,
+  /** The block at CURRENT has been entered often; nothing of it has run or been paid for. */
+  hot: 8,
 } as const;
 export type Exit = (typeof Exit)[keyof typeof Exit];

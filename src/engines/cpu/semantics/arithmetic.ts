@@ -12,7 +12,7 @@ type Combine = (w: Word, a: Expr, b: Expr, c: Context) => Expr;
 
 /** dst = dst op src. */
 const binary =
-  (combine: Combine, kind: 'add' | 'sub'): Semantics =>
+  (combine: Combine, kind: 'add' | 'sub', carried = false): Semantics =>
   (c) => {
     const dst = c.operand(0);
     const w = dst.word;
@@ -20,13 +20,13 @@ const binary =
     const a = c.let(w.type, dst.update());
     const result = c.let(w.type, combine(w, a, b, c));
     dst.write(result);
-    c.flags[kind](w, a, b, result);
+    c.flags[kind](w, a, b, result, carried);
   };
 
 export const add = binary((w, a, b) => w.add(a, b), 'add');
-export const adc = binary((w, a, b, c) => w.add(w.add(a, b), w.from(c.carry())), 'add');
+export const adc = binary((w, a, b, c) => w.add(w.add(a, b), w.from(c.carry())), 'add', true);
 export const sub = binary((w, a, b) => w.sub(a, b), 'sub');
-export const sbb = binary((w, a, b, c) => w.sub(w.sub(a, b), w.from(c.carry())), 'sub');
+export const sbb = binary((w, a, b, c) => w.sub(w.sub(a, b), w.from(c.carry())), 'sub', true);
 
 export const cmp: Semantics = (c) => {
   const dst = c.operand(0);

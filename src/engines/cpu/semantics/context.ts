@@ -38,12 +38,15 @@ export interface StatusBits {
   readonly adjust?: Expr;
 }
 
-/** Receives what the status flags become. Operands and results are of the word's type. */
+/**
+ * Receives what the status flags become. Operands (zero-extended) and results are of the word's type. All expressions rest on constants
+ * and on what `let` gave, so that they can be evaluated later, or never.
+ */
 export interface FlagSink {
-  /** All six from `result = a + b (+ carry)`. */
-  add(word: Word, a: Expr, b: Expr, result: Expr): void;
-  /** All six from `result = a - b (- borrow)`. */
-  sub(word: Word, a: Expr, b: Expr, result: Expr): void;
+  /** All six from `result = a + b`, or with `carried` from `a + b + carry`. */
+  add(word: Word, a: Expr, b: Expr, result: Expr, carried?: boolean): void;
+  /** All six from `result = a - b`, or with `carried` from `a - b - borrow`. */
+  sub(word: Word, a: Expr, b: Expr, result: Expr, carried?: boolean): void;
   /** SF, ZF, PF from the result; CF, OF and AF cleared. */
   logic(word: Word, result: Expr): void;
   /** All but CF, from `result = a + 1`. */

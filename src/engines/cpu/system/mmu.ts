@@ -1,8 +1,8 @@
 /** Paging, the TLBs, and every memory access that is not the quick one. */
 import type { GuestPhysicalAddress, LinearAddress } from '../../../shared/addresses';
 import { type AccessSize, FRAME_SHIFT, FRAME_SIZE, FrameKind, type PhysicalMemory } from '../../machine/physical-memory';
-import { Access } from '../interpreter/code-width';
-import { SCRATCH, SYS, Tlb } from '../layout';
+import { Access } from '../staged/code-width';
+import { CODE_CHUNK, CODE_MAP, SCRATCH, SYS, Tlb } from '../layout';
 import { Cr0, Cr4, type CpuState, Efer, Flag, highHalf, joinLow } from '../state';
 import { DescriptorCache } from './descriptors';
 import { GuestFault, Vector } from './fault';
@@ -12,6 +12,7 @@ import { Translations } from './translations';
 import { Walker } from './walker';
 
 const pageOf = (linear: number): number => Math.floor(linear / FRAME_SIZE);
+const CODE_CHUNK_SHIFT = Math.log2(CODE_CHUNK);
 const pageBase = (linear: number): number => linear - (linear & (FRAME_SIZE - 1));
 
 /** A write that waits in SCRATCH: up to two pieces. */
@@ -175,8 +176,9 @@ export class Mmu {
     const { walker, memory } = this;
     const frame = memory.frameOf(physical);
     // What is dirty already and may be written may be so at once.
-    const writable = (write || walker.writableNow) && memory.kindOf(frame) === FrameKind.ram && !memory.holdsCode(frame);
-    this.translations.fill(linear, memory.hostOffset(frame), writable, tlb, wide, walker.global);
+    const writable = (write || walker.writableNow) && memory.kindOf(frame) === FrameKind.ram;
+    const rights = !writable ? 'read' : memory.holdsCode(frame) ? 'look' : 'write';
+    this.translations.fill(linear, memory.hostOffset(frame), rights, tlb, wide, walker.global);
   }
 
   /**
@@ -227,6 +229,11 @@ export class Mmu {
     return frame;
   }
 
+  /** The frame that a page of code has been fetched from since the last flush; -1 for none. */
+  knownCodeFrame(linear: LinearAddress, user: boolean): number {
+    return this.translations.codeFrame(linear, user);
+  }
+
   /** @throws GuestFault #AC; see `requireAligned` */
   checkAlignment(linear: LinearAddress, size: number): void {
     requireAligned(this.state, linear, size);
@@ -257,9 +264,17 @@ export class Mmu {
     if (kind === FrameKind.ram || (kind === FrameKind.rom && !write)) {
       // Alignment checks need a look at every access.
       if (!state.alignmentChecked) this.fill(linear, physical, write, this.tlbFor(user), state.long);
-      if (!write || !memory.holdsCode(frame)) return memory.hostOffset(frame) + (linear & (FRAME_SIZE - 1));
+      const offset = memory.hostOffset(frame) + (linear & (FRAME_SIZE - 1));
+      if (!write || !memory.holdsCode(frame) || !this.isCode(offset, size)) return offset;
     } else if (!this.exact) return this.putOff();
     return this.viaScratch(size, access, physical, size, 0);
+  }
+
+  /** Code was decoded from the chunks that hold these bytes of one page. */
+  private isCode(offset: number, size: number): boolean {
+    const map = this.state.host.u32[(CODE_MAP >> 2) + (offset >>> FRAME_SHIFT)];
+    const chunk = (at: number): number => (map >>> ((at >>> CODE_CHUNK_SHIFT) & 31)) & 1;
+    return (chunk(offset) | chunk(offset + size - 1)) !== 0;
   }
 
   private putOff(): number {

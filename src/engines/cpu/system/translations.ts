@@ -6,12 +6,11 @@
 import { FRAME_SHIFT, FRAME_SIZE, type PhysicalMemory } from '../../machine/physical-memory';
 import {
   JUMP64_ENTRY,
-  JUMP64_SIZE,
-  JUMP_CACHES,
   JUMP64_CACHES,
+  JUMP_CACHES,
+  JUMP_CACHES_END,
   JUMP_ENTRIES,
   JUMP_ENTRY,
-  JUMP_SIZE,
   TLB,
   TLB64,
   TLB64_ENTRY,
@@ -26,7 +25,7 @@ const IMPOSSIBLE = 0xffffffff;
 /** TLBs are numbered 0 to 2 in 16- and 32-bit code, 3 to 5 in 64-bit code; a slot is that times TLB_ENTRIES, plus an entry. */
 const WIDE = 3 * TLB_ENTRIES;
 const SLOTS = 2 * WIDE;
-const NARROW_JUMPS = 4 * JUMP_ENTRIES;
+const NARROW_JUMPS = 6 * JUMP_ENTRIES;
 const JUMPS = NARROW_JUMPS + 2 * JUMP_ENTRIES;
 const PAGE = ~(FRAME_SIZE - 1);
 /** Log2 of the sizes of large pages, with 4- and with 8-byte entries. */
@@ -124,7 +123,7 @@ export class Translations {
   initialize(): void {
     const { u8 } = this.state.host;
     u8.fill(0xff, this.base, this.base + JUMP_CACHES);
-    u8.fill(0, this.base + JUMP_CACHES, this.base + JUMP_CACHES + 4 * JUMP_SIZE + 2 * JUMP64_SIZE);
+    u8.fill(0, this.base + JUMP_CACHES, this.base + JUMP_CACHES_END);
   }
 
   flush(): void {
@@ -181,9 +180,10 @@ export class Translations {
 
   /**
    * Enters a translation.
-   * @param host offset of the frame; @param writable writing is allowed and needs no look; @param wide in the TLB of 64-bit code
+   * @param host offset of the frame; @param rights whether it may be written, where it holds code with a look at what is written;
+   * @param wide in the TLB of 64-bit code
    */
-  fill(linear: number, host: number, writable: boolean, tlb: Tlb, wide: boolean, global: boolean): void {
+  fill(linear: number, host: number, rights: 'read' | 'write' | 'look', tlb: Tlb, wide: boolean, global: boolean): void {
     const { u32 } = this.state.host;
     const low = linear | 0;
     const entry = (low >>> FRAME_SHIFT) & (TLB_ENTRIES - 1);
@@ -191,11 +191,13 @@ export class Translations {
     const addend = (host - page) >>> 0;
     const slot = (wide ? WIDE : 0) + tlb * TLB_ENTRIES + entry;
     this.filled.add(slot, global);
+    const writable = rights !== 'read';
+    const looked = rights === 'look' ? 1 : 0;
     const at = this.wordOf(slot);
     if (!wide) {
       const same = u32[at] === page && u32[at + (TLB.addend >> 2)] === addend;
       u32[at] = page;
-      if (writable) u32[at + (TLB.write >> 2)] = page;
+      if (writable) u32[at + (TLB.write >> 2)] = page | looked;
       else if (!same) u32[at + (TLB.write >> 2)] = IMPOSSIBLE;
       u32[at + (TLB.addend >> 2)] = addend;
       return;
@@ -205,7 +207,7 @@ export class Translations {
     u32[at] = page;
     u32[at + 1] = high;
     if (writable || !same) {
-      u32[at + (TLB64.write >> 2)] = writable ? page : IMPOSSIBLE;
+      u32[at + (TLB64.write >> 2)] = writable ? page | looked : IMPOSSIBLE;
       u32[at + (TLB64.write >> 2) + 1] = writable ? high : IMPOSSIBLE;
     }
     u32[at + (TLB64.addend >> 2)] = addend;
@@ -261,7 +263,7 @@ export class Translations {
     (global ? this.globalLargePages : this.largePages).add(key);
   }
 
-  /** Takes the write permission for a frame out of the TLBs. */
+  /** Has stores to a frame looked at from now on. */
   protectFrame(frame: number): void {
     const { u32 } = this.state.host;
     const host = this.memory.hostOffset(frame);
@@ -269,9 +271,7 @@ export class Translations {
       const at = this.wordOf(slot);
       const write = at + ((slot < WIDE ? TLB.write : TLB64.write) >> 2);
       const addend = u32[at + ((slot < WIDE ? TLB.addend : TLB64.addend) >> 2)];
-      if ((addend + u32[write]) >>> 0 !== host) return;
-      u32[write] = IMPOSSIBLE;
-      if (slot >= WIDE) u32[write + 1] = IMPOSSIBLE;
+      if ((addend + u32[write]) >>> 0 === host) u32[write] |= 1;
     });
   }
 
@@ -326,8 +326,7 @@ export class Translations {
   flushJumps(): void {
     if (this.jumpsUnknown) {
       this.jumpsUnknown = false;
-      const start = this.base + JUMP_CACHES;
-      this.state.host.u8.fill(0, start, start + 4 * JUMP_SIZE + 2 * JUMP64_SIZE);
+      this.state.host.u8.fill(0, this.base + JUMP_CACHES, this.base + JUMP_CACHES_END);
     }
     this.jumps.drop(this.emptyJump);
   }

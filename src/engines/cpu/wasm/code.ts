@@ -14,7 +14,18 @@ export type ValueType = typeof I32 | typeof I64 | typeof F32 | typeof F64 | type
 const EMPTY_BLOCK = 0x40;
 
 /** A value under construction: writes the instructions that leave it on the operand stack. */
-export type Expr = (code: Code) => void;
+export interface Expr {
+  (code: Code): void;
+  /** What it is known to be: an i32 as a number, an i64 as a bigint, both signed. */
+  readonly value?: number | bigint;
+  /** It is a local's value, and nothing else. */
+  readonly local?: number;
+}
+
+/** Where a branch can go: an open block (behind it) or loop (to its start). */
+export interface Label {
+  readonly depth: number;
+}
 
 export class Code {
   private bytes = new Uint8Array(256);
@@ -23,6 +34,10 @@ export class Code {
   private readonly parameters: number;
   /** Open blocks, for branch depths. */
   private depth = 0;
+  /** Locals that may be used again, by type; see `reuse`. */
+  private readonly spare = new Map<ValueType, number[]>();
+  /** Locals handed out since the last `collect`, while someone collects. */
+  private taken: number[] | undefined;
 
   constructor(parameters: number) {
     this.parameters = parameters;
@@ -35,6 +50,17 @@ export class Code {
       this.bytes = larger;
     }
     this.bytes[this.length++] = value;
+  }
+
+  append(bytes: Uint8Array): void {
+    const end = this.length + bytes.length;
+    if (end > this.bytes.length) {
+      const larger = new Uint8Array(Math.max(end, this.bytes.length * 2));
+      larger.set(this.bytes);
+      this.bytes = larger;
+    }
+    this.bytes.set(bytes, this.length);
+    this.length = end;
   }
 
   /** Unsigned LEB128 of a 32-bit value. */
@@ -62,7 +88,11 @@ export class Code {
   }
 
   /** Signed LEB128 of a 64-bit value. */
-  signed64(value: bigint): void {
+  signed64(value: bigint | number): void {
+    if (typeof value === 'number') {
+      if (value === (value | 0)) return this.signed(value);
+      return this.signed64(BigInt(value));
+    }
     let rest = BigInt.asIntN(64, value);
     for (;;) {
       const low = Number(rest & 0x7fn);
@@ -75,10 +105,27 @@ export class Code {
     }
   }
 
-  /** A fresh local's index. */
+  /** A local's index; what it holds is not known. */
   local(type: ValueType): number {
-    this.locals.push(type);
-    return this.parameters + this.locals.length - 1;
+    const index = this.spare.get(type)?.pop() ?? this.parameters + this.locals.push(type) - 1;
+    this.taken?.push(index);
+    return index;
+  }
+
+  /** The locals handed out since the last call, to be given to `reuse` when nobody needs their values any more. */
+  collect(): readonly number[] {
+    const taken = this.taken ?? [];
+    this.taken = [];
+    return taken;
+  }
+
+  reuse(locals: readonly number[]): void {
+    for (const local of locals) {
+      const type = this.locals[local - this.parameters];
+      const list = this.spare.get(type);
+      if (list) list.push(local);
+      else this.spare.set(type, [local]);
+    }
   }
 
   set(local: number, value: Expr): void {
@@ -89,6 +136,7 @@ export class Code {
 
   /** Computes a value once; the result may be used any number of times. */
   let(type: ValueType, value: Expr): Expr {
+    if (value.value !== undefined) return value;
     const local = this.local(type);
     this.set(local, value);
     return get(local);
@@ -103,6 +151,11 @@ export class Code {
   }
 
   if(condition: Expr, then: () => void, otherwise?: () => void): void {
+    if (condition.value !== undefined) {
+      if (condition.value) then();
+      else otherwise?.();
+      return;
+    }
     condition(this);
     this.byte(0x04);
     this.byte(EMPTY_BLOCK);
@@ -140,6 +193,45 @@ export class Code {
     });
     this.depth--;
     this.byte(0x0b);
+  }
+
+  /** Opens a block; `branch` to it goes behind its `close`. */
+  open(): Label {
+    this.byte(0x02);
+    this.byte(EMPTY_BLOCK);
+    return { depth: ++this.depth };
+  }
+
+  /** Opens a loop; `branch` to it goes back here. */
+  openLoop(): Label {
+    this.byte(0x03);
+    this.byte(EMPTY_BLOCK);
+    return { depth: ++this.depth };
+  }
+
+  /** Closes what was opened last. */
+  close(): void {
+    this.depth--;
+    this.byte(0x0b);
+  }
+
+  branch(label: Label): void {
+    this.byte(0x0c);
+    this.unsigned(this.depth - label.depth);
+  }
+
+  branchIf(condition: Expr, label: Label): void {
+    condition(this);
+    this.byte(0x0d);
+    this.unsigned(this.depth - label.depth);
+  }
+
+  /** Goes to the label at an index; beyond the list to the last. */
+  branchTable(index: Expr, labels: readonly Label[]): void {
+    index(this);
+    this.byte(0x0e);
+    this.unsigned(labels.length - 1);
+    for (const label of labels) this.unsigned(this.depth - label.depth);
   }
 
   return(value: Expr): void {
@@ -189,6 +281,20 @@ export class Code {
     this.byte(0x00);
   }
 
+  /** Where the code is now, for `insert`. */
+  mark(): number {
+    return this.length;
+  }
+
+  /** Moves what `write` writes to a place before. It opens nothing that it does not close. */
+  insert(mark: number, write: () => void): void {
+    const end = this.length;
+    write();
+    const added = this.bytes.slice(end, this.length);
+    this.bytes.copyWithin(mark + added.length, mark, end);
+    this.bytes.set(added, mark);
+  }
+
   /** The body as the code section holds it: size, locals, instructions, end. */
   finish(): Uint8Array {
     const head = new Code(0);
@@ -213,14 +319,39 @@ export class Code {
   }
 }
 
-export const get =
-  (local: number): Expr =>
-  (c) => {
+export const get = (local: number): Expr => {
+  const read = (c: Code): void => {
     c.byte(0x20);
     c.unsigned(local);
   };
+  (read as { local?: number }).local = local;
+  return read;
+};
 
-const unary =
+function constant32(value: number): Expr {
+  const write = (c: Code): void => {
+    c.byte(0x41);
+    c.signed(value);
+  };
+  (write as { value?: number }).value = value | 0;
+  return write;
+}
+
+function constant64(value: number | bigint): Expr {
+  const write = (c: Code): void => {
+    c.byte(0x42);
+    c.signed64(value);
+  };
+  (write as { value?: bigint }).value = BigInt.asIntN(64, BigInt(value));
+  return write;
+}
+
+/** What an operation on known values gives: the code is not written at all then. */
+type Fold1 = (a: number) => number;
+type Fold2 = (a: number, b: number) => number;
+type Wide2 = (a: bigint, b: bigint) => bigint;
+
+const plain =
   (opcode: number) =>
   (a: Expr): Expr =>
   (c) => {
@@ -228,7 +359,7 @@ const unary =
     c.byte(opcode);
   };
 
-const binary =
+const plain2 =
   (opcode: number) =>
   (a: Expr, b: Expr): Expr =>
   (c) => {
@@ -236,6 +367,44 @@ const binary =
     b(c);
     c.byte(opcode);
   };
+
+function unary(opcode: number, fold: Fold1): (a: Expr) => Expr {
+  const write = plain(opcode);
+  return (a) => (typeof a.value === 'number' ? constant32(fold(a.value)) : write(a));
+}
+
+/** @param neutral the right operand that changes nothing */
+function binary(opcode: number, fold: Fold2, neutral?: number): (a: Expr, b: Expr) => Expr {
+  const write = plain2(opcode);
+  return (a, b) => {
+    if (typeof b.value === 'number') {
+      if (b.value === neutral) return a;
+      if (typeof a.value === 'number') return constant32(fold(a.value, b.value));
+    }
+    return write(a, b);
+  };
+}
+
+function binary64(opcode: number, fold: Wide2, neutral?: bigint): (a: Expr, b: Expr) => Expr {
+  const write = plain2(opcode);
+  return (a, b) => {
+    if (typeof b.value === 'bigint') {
+      if (b.value === neutral) return a;
+      if (typeof a.value === 'bigint') return constant64(fold(a.value, b.value));
+    }
+    return write(a, b);
+  };
+}
+
+const compare64 = (opcode: number, fold: (a: bigint, b: bigint) => boolean): ((a: Expr, b: Expr) => Expr) => {
+  const write = plain2(opcode);
+  return (a, b) => (typeof a.value === 'bigint' && typeof b.value === 'bigint' ? constant32(fold(a.value, b.value) ? 1 : 0) : write(a, b));
+};
+
+const flag = (fold: (a: number, b: number) => boolean): Fold2 => {
+  return (a, b) => (fold(a, b) ? 1 : 0);
+};
+const unsigned64 = (a: bigint): bigint => BigInt.asUintN(64, a);
 
 const load =
   (opcode: number, align: number) =>
@@ -258,108 +427,136 @@ export const call =
     c.call(index, ...args);
 
 /** `condition ? a : b`, both computed. */
-export const select =
-  (condition: Expr, a: Expr, b: Expr): Expr =>
-  (c) => {
-    a(c);
-    b(c);
-    condition(c);
-    c.byte(0x1b);
-  };
+export const select = (condition: Expr, a: Expr, b: Expr): Expr =>
+  condition.value === undefined
+    ? (c) => {
+        a(c);
+        b(c);
+        condition(c);
+        c.byte(0x1b);
+      }
+    : condition.value
+      ? a
+      : b;
+
+const wrapped = plain(0xa7);
+const isZero64 = plain(0x50);
+const signExtended = plain(0xac);
+const zeroExtended = plain(0xad);
 
 /** 32-bit arithmetic. Alignment hints are 0: the guest's data may lie anywhere. */
 export const i32 = {
   type: I32 as ValueType,
-  const:
-    (value: number): Expr =>
-    (c) => {
-      c.byte(0x41);
-      c.signed(value);
-    },
+  const: constant32,
   load: load(0x28, 0),
   load8u: load(0x2d, 0),
   load16u: load(0x2f, 0),
   store: store(0x36, 0),
   store8: store(0x3a, 0),
   store16: store(0x3b, 0),
-  eqz: unary(0x45),
-  eq: binary(0x46),
-  ne: binary(0x47),
-  lt_s: binary(0x48),
-  lt_u: binary(0x49),
-  gt_s: binary(0x4a),
-  gt_u: binary(0x4b),
-  le_s: binary(0x4c),
-  le_u: binary(0x4d),
-  ge_s: binary(0x4e),
-  ge_u: binary(0x4f),
-  clz: unary(0x67),
-  ctz: unary(0x68),
-  popcnt: unary(0x69),
-  add: binary(0x6a),
-  sub: binary(0x6b),
-  mul: binary(0x6c),
-  div_s: binary(0x6d),
-  div_u: binary(0x6e),
-  rem_s: binary(0x6f),
-  rem_u: binary(0x70),
-  and: binary(0x71),
-  or: binary(0x72),
-  xor: binary(0x73),
-  shl: binary(0x74),
-  shr_s: binary(0x75),
-  shr_u: binary(0x76),
-  rotl: binary(0x77),
-  rotr: binary(0x78),
-  wrap: unary(0xa7),
-  extend8_s: unary(0xc0),
-  extend16_s: unary(0xc1),
+  eqz: unary(0x45, (a) => (a === 0 ? 1 : 0)),
+  eq: binary(
+    0x46,
+    flag((a, b) => a === b),
+  ),
+  ne: binary(
+    0x47,
+    flag((a, b) => a !== b),
+  ),
+  lt_s: binary(
+    0x48,
+    flag((a, b) => a < b),
+  ),
+  lt_u: binary(
+    0x49,
+    flag((a, b) => a >>> 0 < b >>> 0),
+  ),
+  gt_s: binary(
+    0x4a,
+    flag((a, b) => a > b),
+  ),
+  gt_u: binary(
+    0x4b,
+    flag((a, b) => a >>> 0 > b >>> 0),
+  ),
+  le_s: binary(
+    0x4c,
+    flag((a, b) => a <= b),
+  ),
+  le_u: binary(
+    0x4d,
+    flag((a, b) => a >>> 0 <= b >>> 0),
+  ),
+  ge_s: binary(
+    0x4e,
+    flag((a, b) => a >= b),
+  ),
+  ge_u: binary(
+    0x4f,
+    flag((a, b) => a >>> 0 >= b >>> 0),
+  ),
+  clz: plain(0x67),
+  ctz: plain(0x68),
+  popcnt: plain(0x69),
+  add: binary(0x6a, (a, b) => a + b, 0),
+  sub: binary(0x6b, (a, b) => a - b, 0),
+  mul: binary(0x6c, Math.imul, 1),
+  div_s: plain2(0x6d),
+  div_u: plain2(0x6e),
+  rem_s: plain2(0x6f),
+  rem_u: plain2(0x70),
+  and: binary(0x71, (a, b) => a & b, -1),
+  or: binary(0x72, (a, b) => a | b, 0),
+  xor: binary(0x73, (a, b) => a ^ b, 0),
+  shl: binary(0x74, (a, b) => a << b, 0),
+  shr_s: binary(0x75, (a, b) => a >> b, 0),
+  shr_u: binary(0x76, (a, b) => a >>> b, 0),
+  rotl: plain2(0x77),
+  rotr: plain2(0x78),
+  wrap: (a: Expr): Expr => (typeof a.value === 'bigint' ? constant32(Number(BigInt.asIntN(32, a.value))) : wrapped(a)),
+  extend8_s: unary(0xc0, (a) => (a << 24) >> 24),
+  extend16_s: unary(0xc1, (a) => (a << 16) >> 16),
 } as const;
 
 /** 64-bit arithmetic. Comparisons leave an i32. */
 export const i64 = {
   type: I64 as ValueType,
-  const:
-    (value: number | bigint): Expr =>
-    (c) => {
-      c.byte(0x42);
-      c.signed64(BigInt(value));
-    },
+  const: constant64,
   load: load(0x29, 0),
   load32u: load(0x35, 0),
   store: store(0x37, 0),
   store32: store(0x3e, 0),
-  eqz: unary(0x50),
-  eq: binary(0x51),
-  ne: binary(0x52),
-  lt_s: binary(0x53),
-  lt_u: binary(0x54),
-  gt_s: binary(0x55),
-  gt_u: binary(0x56),
-  le_s: binary(0x57),
-  le_u: binary(0x58),
-  ge_s: binary(0x59),
-  ge_u: binary(0x5a),
-  clz: unary(0x79),
-  ctz: unary(0x7a),
-  popcnt: unary(0x7b),
-  add: binary(0x7c),
-  sub: binary(0x7d),
-  mul: binary(0x7e),
-  div_s: binary(0x7f),
-  div_u: binary(0x80),
-  rem_s: binary(0x81),
-  rem_u: binary(0x82),
-  and: binary(0x83),
-  or: binary(0x84),
-  xor: binary(0x85),
-  shl: binary(0x86),
-  shr_s: binary(0x87),
-  shr_u: binary(0x88),
-  rotl: binary(0x89),
-  rotr: binary(0x8a),
-  extend_s: unary(0xac),
-  extend_u: unary(0xad),
+  eqz: (a: Expr): Expr => (typeof a.value === 'bigint' ? constant32(a.value === 0n ? 1 : 0) : isZero64(a)),
+  eq: compare64(0x51, (a, b) => a === b),
+  ne: compare64(0x52, (a, b) => a !== b),
+  lt_s: compare64(0x53, (a, b) => a < b),
+  lt_u: compare64(0x54, (a, b) => unsigned64(a) < unsigned64(b)),
+  gt_s: compare64(0x55, (a, b) => a > b),
+  gt_u: compare64(0x56, (a, b) => unsigned64(a) > unsigned64(b)),
+  le_s: compare64(0x57, (a, b) => a <= b),
+  le_u: compare64(0x58, (a, b) => unsigned64(a) <= unsigned64(b)),
+  ge_s: compare64(0x59, (a, b) => a >= b),
+  ge_u: compare64(0x5a, (a, b) => unsigned64(a) >= unsigned64(b)),
+  clz: plain(0x79),
+  ctz: plain(0x7a),
+  popcnt: plain(0x7b),
+  add: binary64(0x7c, (a, b) => a + b, 0n),
+  sub: binary64(0x7d, (a, b) => a - b, 0n),
+  mul: binary64(0x7e, (a, b) => a * b, 1n),
+  div_s: plain2(0x7f),
+  div_u: plain2(0x80),
+  rem_s: plain2(0x81),
+  rem_u: plain2(0x82),
+  and: binary64(0x83, (a, b) => a & b, -1n),
+  or: binary64(0x84, (a, b) => a | b, 0n),
+  xor: binary64(0x85, (a, b) => a ^ b, 0n),
+  shl: binary64(0x86, (a, b) => a << (b & 63n), 0n),
+  shr_s: binary64(0x87, (a, b) => a >> (b & 63n), 0n),
+  shr_u: binary64(0x88, (a, b) => unsigned64(a) >> (b & 63n), 0n),
+  rotl: plain2(0x89),
+  rotr: plain2(0x8a),
+  extend_s: (a: Expr): Expr => (typeof a.value === 'number' ? constant64(a.value) : signExtended(a)),
+  extend_u: (a: Expr): Expr => (typeof a.value === 'number' ? constant64(a.value >>> 0) : zeroExtended(a)),
 } as const;
 
 interface FloatOpcodes {
@@ -379,42 +576,42 @@ const float = ({ type, load: loadOpcode, store: storeOpcode, compare, arithmetic
   type,
   load: load(loadOpcode, 0),
   store: store(storeOpcode, 0),
-  eq: binary(compare),
-  ne: binary(compare + 1),
-  lt: binary(compare + 2),
-  gt: binary(compare + 3),
-  le: binary(compare + 4),
-  ge: binary(compare + 5),
-  abs: unary(arithmetic),
-  neg: unary(arithmetic + 1),
-  ceil: unary(arithmetic + 2),
-  floor: unary(arithmetic + 3),
-  trunc: unary(arithmetic + 4),
-  nearest: unary(arithmetic + 5),
-  sqrt: unary(arithmetic + 6),
-  add: binary(arithmetic + 7),
-  sub: binary(arithmetic + 8),
-  mul: binary(arithmetic + 9),
-  div: binary(arithmetic + 10),
+  eq: plain2(compare),
+  ne: plain2(compare + 1),
+  lt: plain2(compare + 2),
+  gt: plain2(compare + 3),
+  le: plain2(compare + 4),
+  ge: plain2(compare + 5),
+  abs: plain(arithmetic),
+  neg: plain(arithmetic + 1),
+  ceil: plain(arithmetic + 2),
+  floor: plain(arithmetic + 3),
+  trunc: plain(arithmetic + 4),
+  nearest: plain(arithmetic + 5),
+  sqrt: plain(arithmetic + 6),
+  add: plain2(arithmetic + 7),
+  sub: plain2(arithmetic + 8),
+  mul: plain2(arithmetic + 9),
+  div: plain2(arithmetic + 10),
   /** From the integer of the same bits. */
-  fromBits: unary(reinterpret),
+  fromBits: plain(reinterpret),
   /** To the integer of the same bits. */
-  toBits: unary(toBits),
+  toBits: plain(toBits),
 });
 
 export const f32 = {
   ...float({ type: F32, load: 0x2a, store: 0x38, compare: 0x5b, arithmetic: 0x8b, reinterpret: 0xbe, toBits: 0xbc }),
-  convert_i32_s: unary(0xb2),
-  convert_i64_s: unary(0xb4),
-  demote: unary(0xb6),
+  convert_i32_s: plain(0xb2),
+  convert_i64_s: plain(0xb4),
+  demote: plain(0xb6),
 } as const;
 
 export const f64 = {
   ...float({ type: F64, load: 0x2b, store: 0x39, compare: 0x61, arithmetic: 0x99, reinterpret: 0xbf, toBits: 0xbd }),
-  convert_i32_s: unary(0xb7),
-  convert_i64_s: unary(0xb9),
-  convert_i64_u: unary(0xba),
-  promote: unary(0xbb),
+  convert_i32_s: plain(0xb7),
+  convert_i64_s: plain(0xb9),
+  convert_i64_u: plain(0xba),
+  promote: plain(0xbb),
 } as const;
 
 const saturating =

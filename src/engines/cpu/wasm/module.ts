@@ -14,8 +14,10 @@ export interface ModuleShape {
   readonly functions: readonly { readonly type: number; readonly body: Uint8Array }[];
   /** Function indexes (imports counted) under their names. */
   readonly exports: Readonly<Record<string, number>>;
-  /** Function indexes that fill table 0 from entry 0 on. */
-  readonly table: readonly number[];
+  /** Function indexes that fill table 0, which may grow, from entry 0 on; without them there is no table. */
+  readonly table?: readonly number[];
+  /** The name that table 0 is exported by. */
+  readonly exportTable?: string;
 }
 
 const SECTION = { type: 1, import: 2, function: 3, table: 4, export: 7, element: 9, code: 10 } as const;
@@ -65,33 +67,43 @@ export function encodeModule(shape: ModuleShape): Uint8Array<ArrayBuffer> {
     c.unsigned(shape.functions.length);
     for (const { type } of shape.functions) c.unsigned(type);
   });
-  section(SECTION.table, (c) => {
-    c.unsigned(1);
-    c.byte(FUNCREF);
-    c.byte(0x00);
-    c.unsigned(shape.table.length);
-  });
+  const { table, exportTable } = shape;
+  if (table) {
+    section(SECTION.table, (c) => {
+      c.unsigned(1);
+      c.byte(FUNCREF);
+      c.byte(0x00);
+      c.unsigned(table.length);
+    });
+  }
   section(SECTION.export, (c) => {
     const entries = Object.entries(shape.exports);
-    c.unsigned(entries.length);
+    c.unsigned(entries.length + (exportTable === undefined ? 0 : 1));
     for (const [key, index] of entries) {
       name(c, key);
       c.byte(0x00);
       c.unsigned(index);
     }
+    if (exportTable !== undefined) {
+      name(c, exportTable);
+      c.byte(0x01);
+      c.unsigned(0);
+    }
   });
-  section(SECTION.element, (c) => {
-    c.unsigned(1);
-    c.unsigned(0);
-    c.byte(0x41);
-    c.signed(0);
-    c.byte(0x0b);
-    c.unsigned(shape.table.length);
-    for (const index of shape.table) c.unsigned(index);
-  });
+  if (table) {
+    section(SECTION.element, (c) => {
+      c.unsigned(1);
+      c.unsigned(0);
+      c.byte(0x41);
+      c.signed(0);
+      c.byte(0x0b);
+      c.unsigned(table.length);
+      for (const index of table) c.unsigned(index);
+    });
+  }
   section(SECTION.code, (c) => {
     c.unsigned(shape.functions.length);
-    for (const { body } of shape.functions) for (const byte of body) c.byte(byte);
+    for (const { body } of shape.functions) c.append(body);
   });
   const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;

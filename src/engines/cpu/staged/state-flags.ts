@@ -2,20 +2,22 @@
 import { FLAG_ADJUST, FLAG_CARRY, FLAG_SIGN, FLAG_ZERO } from '../layout';
 import type { FlagSink, StatusBits } from '../semantics/context';
 import type { Word } from '../semantics/words';
-import { type Expr, I32, i32 } from '../wasm/code';
+import { type Expr, I32, i32, type ValueType } from '../wasm/code';
 import { at, state } from './code-width';
-import type { HandlerContext } from './handler-context';
 
 export const FLAG_WORDS = [FLAG_ZERO, FLAG_SIGN, FLAG_CARRY, FLAG_ADJUST];
 const SIGN_BIT = 0x80000000 | 0;
 
-/** PF as 0 or 1. */
-export const parity = (): Expr => i32.xor(i32.and(i32.popcnt(i32.and(state(FLAG_SIGN), at(0xff))), at(1)), at(1));
+/** Where the words are written. */
+export interface FlagTarget {
+  let(type: ValueType, value: Expr): Expr;
+  setState(offset: number, value: Expr): void;
+}
 
 export class StateFlags implements FlagSink {
-  private readonly c: HandlerContext;
+  private readonly c: FlagTarget;
 
-  constructor(c: HandlerContext) {
+  constructor(c: FlagTarget) {
     this.c = c;
   }
 
@@ -37,11 +39,11 @@ export class StateFlags implements FlagSink {
   }
 
   add(w: Word, a: Expr, b: Expr, result: Expr): void {
-    this.sum(w, a, b, result, w.or(w.and(a, b), w.and(w.or(a, b), w.xor(result, w.const(-1)))));
+    this.sum(w, a, b, result, additionCarries(w, a, b, result));
   }
 
   sub(w: Word, a: Expr, b: Expr, result: Expr): void {
-    this.sum(w, a, b, result, w.or(w.and(w.xor(a, w.const(-1)), w.or(b, result)), w.and(b, result)));
+    this.sum(w, a, b, result, subtractionBorrows(w, a, b, result));
   }
 
   logic(w: Word, result: Expr): void {
@@ -100,4 +102,63 @@ export class StateFlags implements FlagSink {
     this.c.setState(FLAG_ADJUST, i32.and(eflags, at(0x10)));
     this.carryOverflow(i32.and(eflags, at(1)), overflow);
   }
+
+  // --- reading the words
+
+  /** i32 of 0 or 1: the condition code holds. */
+  holds(condition: number): Expr {
+    const zero = (): Expr => i32.eqz(state(FLAG_ZERO));
+    const sign = (): Expr => i32.shr_u(state(FLAG_SIGN), at(31));
+    const less = (): Expr => i32.xor(sign(), this.overflowNow());
+    const positive = [
+      () => this.overflowNow(),
+      () => this.carryNow(),
+      zero,
+      () => i32.or(this.carryNow(), zero()),
+      sign,
+      () => parity(state(FLAG_SIGN)),
+      less,
+      () => i32.or(less(), zero()),
+    ][condition >> 1]();
+    return condition & 1 ? i32.eqz(positive) : positive;
+  }
+
+  carryNow(): Expr {
+    return i32.shr_u(state(FLAG_CARRY), at(31));
+  }
+
+  overflowNow(): Expr {
+    return i32.shr_u(i32.xor(state(FLAG_CARRY), i32.shl(state(FLAG_CARRY), at(1))), at(31));
+  }
+
+  adjustNow(): Expr {
+    return i32.and(i32.shr_u(state(FLAG_ADJUST), at(4)), at(1));
+  }
+
+  /** The low byte of EFLAGS. */
+  statusByte(): Expr {
+    const parts = [
+      this.carryNow(),
+      at(2),
+      i32.shl(parity(state(FLAG_SIGN)), at(2)),
+      i32.and(state(FLAG_ADJUST), at(0x10)),
+      i32.shl(i32.eqz(state(FLAG_ZERO)), at(6)),
+      i32.and(i32.shr_u(state(FLAG_SIGN), at(24)), at(0x80)),
+    ];
+    return this.c.let(
+      I32,
+      parts.reduce((sum, part) => i32.or(sum, part)),
+    );
+  }
 }
+
+/** PF of a result's low byte, as 0 or 1. */
+export const parity = (result: Expr): Expr => i32.xor(i32.and(i32.popcnt(i32.and(result, at(0xff))), at(1)), at(1));
+
+/** The carry out of every bit position of `result = a + b` (+ 1). */
+export const additionCarries = (w: Word, a: Expr, b: Expr, result: Expr): Expr =>
+  w.or(w.and(a, b), w.and(w.or(a, b), w.xor(result, w.const(-1))));
+
+/** The borrow into every bit position beyond of `result = a - b` (- 1). */
+export const subtractionBorrows = (w: Word, a: Expr, b: Expr, result: Expr): Expr =>
+  w.or(w.and(w.xor(a, w.const(-1)), w.or(b, result)), w.and(b, result));

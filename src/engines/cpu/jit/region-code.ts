@@ -1,0 +1,340 @@
+/**
+ * The function of a region under construction.
+ *
+ * General registers live in locals from the moment it is entered to the moment it is left; so do the budget and, between blocks, what
+ * the flags come from. Every way out sets three locals (why, at which record, at which IP) and jumps to the one place that puts
+ * everything back into the state.
+ */
+import { Exit, ENTER, RECORD, RECORD_SIZE } from '../interpreter/records';
+import { BUDGET, CURRENT, IP, JUMP64_ENTRY, JUMP_BASE, JUMP_ENTRIES, JUMP_ENTRY, SEG, SEGMENT_SIZE, SEGMENTS } from '../layout';
+import { SEMANTICS } from '../semantics/index';
+import { generalOffset } from '../staged/base-context';
+import { at, state } from '../staged/code-width';
+import type { AccessCallees } from '../staged/fields';
+import { Code, type Expr, get, I32, i32, I64, i64, type Label, type ValueType } from '../wasm/code';
+import type { Library } from '../wasm/library';
+import { BlockContext, type Site } from './block-context';
+import { type FlagCode, IN_LOCALS, LazyFlags } from './lazy-flags';
+import type { Region, RegionBlock, Trace } from './region';
+import { Structure } from './structure';
+
+/** Ways out beside `Exit`'s: to the record's link or IP's block, and to the interpreter at the record. */
+const GO = -1;
+const RUN = -2;
+const GENERAL_REGISTERS = 16;
+const CS = SEGMENTS + SEGMENT_SIZE;
+const PAGE = 4096;
+
+/** What the function calls, as indexes in its module. */
+export interface RegionCallees extends AccessCallees {
+  /** Handlers' `go` and `run` (see handlers.ts). */
+  readonly go: number;
+  readonly run: number;
+}
+
+export interface RegionTraits {
+  readonly long: boolean;
+  readonly flat: boolean;
+  /** Its index in the table of handlers. */
+  readonly handler: number;
+}
+
+const record = get(0);
+
+export class RegionCode implements FlagCode {
+  readonly code = new Code(1);
+  readonly long: boolean;
+  readonly flat: boolean;
+  readonly callees: RegionCallees;
+  readonly library: Library;
+  readonly flags: LazyFlags;
+  readonly budget: Expr;
+  private readonly handler: number;
+  private readonly region: Region;
+  private readonly structure: Structure<Trace>;
+  private readonly registers: number[];
+  private readonly touched = new Set<number>();
+  private readonly changed = new Set<number>();
+  private readonly budgetLocal: number;
+  /** IP at the region's origin. */
+  private readonly base: number;
+  private readonly selector: number;
+  private readonly reason: number;
+  private readonly current: number;
+  private readonly ip: number;
+  private readonly flagKind: number;
+  private readonly flagOperands: readonly [a: number, b: number, result: number];
+  private out!: Label;
+  private again!: Label;
+  private indirect!: Label;
+  /** The block that follows in the trace that is being written. */
+  private following: RegionBlock | undefined;
+  private pinned: readonly number[] = [];
+
+  constructor(region: Region, { long, flat, handler }: RegionTraits, callees: RegionCallees, library: Library) {
+    const { code } = this;
+    this.region = region;
+    this.long = long;
+    this.flat = flat;
+    this.handler = handler;
+    this.callees = callees;
+    this.library = library;
+    this.flags = new LazyFlags(this);
+    this.registers = Array.from({ length: long ? GENERAL_REGISTERS : GENERAL_REGISTERS / 2 }, () => code.local(I64));
+    this.budgetLocal = code.local(I32);
+    this.budget = get(this.budgetLocal);
+    this.base = code.local(this.pointerType);
+    this.ip = code.local(this.pointerType);
+    this.selector = code.local(I32);
+    this.reason = code.local(I32);
+    this.current = code.local(I32);
+    this.flagKind = code.local(I32);
+    this.flagOperands = [code.local(I64), code.local(I64), code.local(I64)];
+    this.structure = new Structure(code, this.selector, (trace) => this.trace(trace));
+  }
+
+  private get pointerType(): ValueType {
+    return this.long ? I64 : I32;
+  }
+
+  /** The function's body. */
+  emit(): Uint8Array {
+    const { code, region, long } = this;
+    const start = code.mark();
+    this.out = code.open();
+    this.again = code.openLoop();
+    this.indirect = code.open();
+    this.structure.emit(region.traces, region.entries);
+    code.close();
+    this.dispatch();
+    code.close();
+    code.close();
+    this.leaveForGood();
+    code.insert(start, () => {
+      for (const number of this.touched) code.set(this.registers[number], i64.load(at(0), generalOffset(number)));
+      code.set(this.budgetLocal, state(BUDGET));
+      const distance = i32.load(record, ENTER.distance);
+      code.set(this.base, long ? i64.sub(i64.load(at(0), IP), i64.extend_s(distance)) : i32.sub(state(IP), distance));
+      code.set(this.selector, i32.load(record, ENTER.entry));
+    });
+    code.unreachable();
+    return code.finish();
+  }
+
+  /** The number that an entry's ENTER record has to hold. */
+  entryNumber(trace: Trace): number {
+    return this.structure.numberOf(trace);
+  }
+
+  // --- what instructions use
+
+  let(type: ValueType, value: Expr): Expr {
+    return this.code.let(type, value);
+  }
+
+  setState(offset: number, value: Expr): void {
+    i32.store(this.code, at(0), value, offset);
+  }
+
+  /** A general register, as i64. */
+  register(number: number): Expr {
+    this.touched.add(number);
+    return get(this.registers[number]);
+  }
+
+  setRegister(number: number, value: Expr): void {
+    this.touched.add(number);
+    this.changed.add(number);
+    this.code.set(this.registers[number], value);
+  }
+
+  /** A general register as an address: i32 outside 64-bit code. */
+  address(number: number): Expr {
+    return this.long ? this.register(number) : i32.wrap(this.register(number));
+  }
+
+  /** The offset in CS of a place in the region. */
+  ipAt(distance: number): Expr {
+    return this.long ? i64.add(get(this.base), i64.const(distance)) : i32.add(get(this.base), at(distance));
+  }
+
+  spend(instructions: number): void {
+    this.code.set(this.budgetLocal, i32.sub(this.budget, at(instructions)));
+  }
+
+  samePage(a: number, b: number): boolean {
+    return Math.floor(a / PAGE) === Math.floor(b / PAGE);
+  }
+
+  setFlagLocals(kind: number, a: Expr | undefined, b: Expr | undefined, result: Expr | undefined): void {
+    for (const [i, value] of [a, b, result].entries()) if (value) this.code.set(this.flagOperands[i], value);
+    this.code.set(this.flagKind, at(kind));
+  }
+
+  flushFlagLocals(): void {
+    this.library.call(this.code, 'flag_words', get(this.flagKind), ...this.flagOperands.map(get));
+    this.code.set(this.flagKind, at(0));
+  }
+
+  // --- ways out
+
+  /** Leaves with a reason of `Exit`'s, or GO or RUN. */
+  leave(reason: number, recordAt: number, ip: Expr): void {
+    const { code } = this;
+    this.flags.toLocals();
+    code.set(this.ip, ip);
+    code.set(this.current, at(recordAt));
+    code.set(this.reason, at(reason));
+    code.branch(this.out);
+  }
+
+  /** Goes on at an IP outside the region, where the record may be linked to. */
+  go(recordAt: number, ip: Expr): void {
+    this.leave(GO, recordAt, ip);
+  }
+
+  jumpIndirect(target: Expr, recordAt: number): void {
+    const { code } = this;
+    this.flags.toLocals();
+    code.set(this.ip, target);
+    code.set(this.current, at(recordAt));
+    code.branch(this.indirect);
+  }
+
+  /** @returns true where the target simply follows, so that nothing was written */
+  jumpDirect({ inside, record: recordAt }: Site, distance: number, conditional: boolean): boolean {
+    return this.edge(inside, recordAt, distance, conditional);
+  }
+
+  private edge(from: RegionBlock, recordAt: number, distance: number, conditional: boolean): boolean {
+    const follows = !conditional && this.following?.distance === distance;
+    const target = this.region.starts.get(distance);
+    if (!follows && !target) {
+      this.go(recordAt, this.ipAt(distance));
+      return false;
+    }
+    const head = follows ? (this.following as RegionBlock) : (target as Trace).head;
+    if (!this.samePage(from.distance, distance)) {
+      this.code.if(i32.eqz(this.isMapped(this.ipAt(distance), head.block.start)), () => this.go(recordAt, this.ipAt(distance)));
+    }
+    if (follows) return true;
+    this.flags.toLocals();
+    this.structure.jump(target as Trace);
+    return false;
+  }
+
+  /** The jump cache's entry for an offset in CS, and whether it is for that. */
+  private look(ip: Expr): { entry: Expr; found: Expr; recordAt: number } {
+    const { code, long, flat } = this;
+    const linear = code.let(this.pointerType, long || flat ? ip : i32.add(state(CS + SEG.base), ip));
+    const low = long ? code.let(I32, i32.wrap(linear)) : linear;
+    const slot = i32.and(i32.xor(low, i32.shr_u(low, at(12))), at(JUMP_ENTRIES - 1));
+    const entry = code.let(I32, i32.add(state(JUMP_BASE), i32.mul(slot, at(long ? JUMP64_ENTRY : JUMP_ENTRY))));
+    const found = long ? i64.eq(i64.load(entry), linear) : i32.eq(i32.load(entry), linear);
+    return { entry, found, recordAt: long ? 8 : 4 };
+  }
+
+  /** The block at an offset in another page is still the one that was compiled. */
+  private isMapped(ip: Expr, start: number): Expr {
+    const { entry, found, recordAt } = this.look(ip);
+    return i32.and(found, i32.eq(i32.load(entry, recordAt), at(start)));
+  }
+
+  /** Indirect jumps: back into the region where the jump cache says so. */
+  private dispatch(): void {
+    const { code, long } = this;
+    const { entry, found, recordAt } = this.look(get(this.ip));
+    code.if(found, () => {
+      const next = code.let(I32, i32.load(entry, recordAt));
+      code.if(i32.eq(i32.load(next, RECORD.handler), at(this.handler)), () => {
+        const distance = i32.load(next, ENTER.distance);
+        code.set(this.base, long ? i64.sub(get(this.ip), i64.extend_s(distance)) : i32.sub(get(this.ip), distance));
+        code.set(this.selector, i32.load(next, ENTER.entry));
+        code.branch(this.again);
+      });
+    });
+    code.set(this.reason, at(GO));
+    code.branch(this.out);
+  }
+
+  private leaveForGood(): void {
+    const { code, long, callees } = this;
+    code.if(get(this.flagKind), () => this.flushFlagLocals());
+    for (const number of this.changed) i64.store(code, at(0), get(this.registers[number]), generalOffset(number));
+    this.setState(BUDGET, this.budget);
+    (long ? i64 : i32).store(code, at(0), get(this.ip), IP);
+    this.setState(CURRENT, get(this.current));
+    code.if(i32.eq(get(this.reason), at(GO)), () => code.returnCall(callees.go, get(this.current)));
+    code.if(i32.eq(get(this.reason), at(RUN)), () => code.returnCall(callees.run, get(this.current)));
+    code.return(get(this.reason));
+  }
+
+  // --- blocks
+
+  private trace(trace: Trace): void {
+    const { code } = this;
+    this.flags.current = IN_LOCALS;
+    code.reuse(this.pinned);
+    this.pinned = [];
+    const { head } = trace;
+    const { start, instructions } = head.block;
+    const whole = trace.instructions;
+    code.if(i32.lt_s(this.budget, at(whole)), () => {
+      const ip = this.ipAt(head.distance);
+      code.if(i32.lt_s(this.budget, at(instructions)), () => this.leave(Exit.budget, start, ip));
+      // The interpreter gets further with what is left.
+      this.enter(head);
+      this.leave(RUN, start + RECORD_SIZE, ip);
+    });
+    for (const [i, block] of trace.blocks.entries()) {
+      this.following = trace.blocks[i + 1];
+      this.enter(block);
+      this.block(block);
+    }
+  }
+
+  /** Pays for a block, which has to lie under CS's limit. */
+  private enter({ distance, block }: RegionBlock): void {
+    if (!this.long && !this.flat) {
+      const last = this.ipAt(distance + block.to - block.from - 1);
+      this.code.if(i32.gt_u(last, state(CS + SEG.limit)), () => this.leave(Exit.budget, block.start, this.ipAt(distance)));
+    }
+    this.spend(block.instructions);
+  }
+
+  private block(inside: RegionBlock): void {
+    const { list, block, distance, fall } = inside;
+    let here = 0;
+    for (const [i, instruction] of list.entries()) {
+      const recordAt = block.start + (i + 1) * RECORD_SIZE;
+      if (inside.helper && i === list.length - 1) return this.leave(RUN, recordAt, this.ipAt(distance));
+      if (!this.instruction({ inside, instruction, record: recordAt, here })) return;
+      here += instruction.length;
+    }
+    if (fall !== undefined) this.edge(inside, block.start + (list.length + 1) * RECORD_SIZE, fall, false);
+  }
+
+  /** @returns false when control does not come out behind it */
+  private instruction(site: Site): boolean {
+    const { code, flags } = this;
+    const semantics = SEMANTICS[site.instruction.row.semantics];
+    if (!semantics) throw new Error(`no staged semantics: ${site.instruction.row.semantics}`);
+    code.reuse(code.collect());
+    const before = flags.current;
+    const context = new BlockContext(this, site);
+    semantics(context);
+    const goesOn = context.finish();
+    const taken = code.collect();
+    if (flags.current === before) {
+      code.reuse(taken);
+    } else if (flags.current.at === 'source') {
+      // What the flags come from is still needed.
+      if (!flags.current.keeps) code.reuse(this.pinned);
+      this.pinned = flags.current.keeps ? [...this.pinned, ...taken] : taken;
+    } else {
+      code.reuse([...this.pinned, ...taken]);
+      this.pinned = [];
+    }
+    return goesOn;
+  }
+}

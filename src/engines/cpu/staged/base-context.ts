@@ -1,0 +1,330 @@
+/** What both projections of the semantics have in common: operands, memory, the stack, strings and faults in terms of `Fields`. */
+import { EFLAGS, REGISTER_SIZE, REGISTERS, SEG, SEGMENT_SIZE, SEGMENTS, MMX_GATE, SSE_GATE, VECTOR, X87_GATE } from '../layout';
+import type { Context, Facts, FlagSink, MemoryPlace, Place } from '../semantics/context';
+import { type Word, word } from '../semantics/words';
+import { type Code, type Expr, I32, i32, i64, type ValueType } from '../wasm/code';
+import type { Library } from '../wasm/library';
+import { Access, at, type CodeWidth, LongCode, NarrowCode, state } from './code-width';
+import type { Fields, SegmentPlace } from './fields';
+import { Exit } from '../interpreter/records';
+
+/** One operand of a form. */
+export type FormOperand =
+  | { readonly kind: 'register' | 'memory' | 'immediate' | 'xmm' | 'mmx' | 'x87'; readonly size: number }
+  | { readonly kind: 'relative' }
+  | { readonly kind: 'other' };
+
+export const EQUAL = 4;
+export const NOT_EQUAL = 5;
+const DF_BIT = 10;
+const EBP = 5;
+const ESP = 4;
+const ECX = 1;
+const GENERAL_PROTECTION = 13;
+const SS = SEGMENTS + 2 * SEGMENT_SIZE;
+const ES = SEGMENTS;
+const GATES = { x87: X87_GATE, mmx: MMX_GATE, sse: SSE_GATE } as const;
+
+const log2 = (n: number): number => 31 - Math.clz32(n);
+
+export abstract class BaseContext implements Context {
+  readonly code: Code;
+  readonly facts: Facts;
+  abstract readonly flags: FlagSink;
+  protected readonly operands: readonly FormOperand[];
+  protected readonly fields: Fields;
+  protected readonly width: CodeWidth;
+  private readonly functions: Library;
+  private readonly undo: (() => void)[] = [];
+
+  /** @param flat see `NarrowCode` */
+  constructor(code: Code, facts: Facts, operands: readonly FormOperand[], fields: Fields, functions: Library, flat: boolean) {
+    this.code = code;
+    this.facts = facts;
+    this.operands = operands;
+    this.fields = fields;
+    this.functions = functions;
+    this.width = facts.long ? new LongCode(code, fields) : new NarrowCode(code, fields, flat);
+  }
+
+  let(type: ValueType, value: Expr): Expr {
+    return this.code.let(type, value);
+  }
+
+  if(condition: Expr, then: () => void, otherwise?: () => void): void {
+    this.code.if(condition, then, otherwise);
+  }
+
+  setState(offset: number, value: Expr): void {
+    i32.store(this.code, at(0), value, offset);
+  }
+
+  // --- operands
+
+  get operandCount(): number {
+    return this.operands.length;
+  }
+
+  wordOf(index: number): Word {
+    return word(this.sizeOf(index));
+  }
+
+  sizeOf(index: number): number {
+    const operand = this.operands[index];
+    if (!operand || !('size' in operand)) throw new Error(`operand ${index} has no size`);
+    return operand.size;
+  }
+
+  isMemory(index: number): boolean {
+    return this.operands[index]?.kind === 'memory';
+  }
+
+  isImmediate(index: number): boolean {
+    return this.operands[index]?.kind === 'immediate';
+  }
+
+  isRelative(index: number): boolean {
+    return this.operands[index]?.kind === 'relative';
+  }
+
+  kindOf(index: number): FormOperand['kind'] {
+    return this.operands[index].kind;
+  }
+
+  private readonly places: Place[] = [];
+
+  operand(index: number): Place {
+    return (this.places[index] ??= this.makePlace(index));
+  }
+
+  private makePlace(index: number): Place {
+    const operand = this.operands[index];
+    switch (operand?.kind) {
+      case 'register':
+        return this.registerOperand(index, word(operand.size));
+      case 'immediate': {
+        const w = word(operand.size);
+        const refuse = (): never => {
+          throw new Error('an immediate is not written');
+        };
+        return { word: w, read: () => w.zero(this.immediate(index, w)), update: refuse, write: refuse };
+      }
+      case 'memory':
+        return this.memory(index);
+      default:
+        throw new Error(`operand ${index} is no value`);
+    }
+  }
+
+  /** General register operand `index`. */
+  protected abstract registerOperand(index: number, w: Word): Place;
+  /** Immediate operand `index`, of the word's type. */
+  protected abstract immediate(index: number, w: Word): Expr;
+  /** What `pointer` gives for register operand `index`. */
+  protected abstract registerPointer(index: number, access: 'read' | 'write' | 'update'): Expr;
+  abstract register(number: number, w: Word): Place;
+  abstract highByte(number: number): Place;
+
+  pointer(index: number, access: 'read' | 'write' | 'update', bytes: number, aligned = false): Expr {
+    if (this.operands[index].kind !== 'memory') return this.registerPointer(index, access);
+    const segment = this.fields.operandSegment();
+    const address = this.width.operandAddress();
+    if (aligned) this.faultIf(i32.and(this.width.linearLow(segment, address), at(bytes - 1)), GENERAL_PROTECTION);
+    return this.host(segment, address, bytes, Access[access]);
+  }
+
+  farAddress(index: number): { segment: Expr; offset: Expr } {
+    if (this.operands[index]?.kind !== 'memory') throw new Error(`operand ${index} is not in memory`);
+    const address = this.width.operandAddress();
+    return {
+      segment: i32.load(this.fields.operandSegment().register, SEG.selector),
+      offset: this.facts.long ? address : i64.extend_u(address),
+    };
+  }
+
+  requireUnit(unit: 'x87' | 'mmx' | 'sse'): void {
+    const vector = this.let(I32, state(GATES[unit]));
+    this.code.if(vector, () => {
+      this.setState(VECTOR, vector);
+      this.leave(Exit.exception);
+    });
+  }
+
+  memory(index: number): MemoryPlace {
+    const operand = this.operands[index];
+    if (operand?.kind !== 'memory') throw new Error(`operand ${index} is not in memory`);
+    const segment = this.fields.operandSegment();
+    return this.memoryPlace(operand.size, segment, this.width.operandAddress());
+  }
+
+  private memoryPlace(size: number, segment: SegmentPlace, address: Expr): MemoryPlace {
+    let pointer: Expr | undefined;
+    return {
+      get word() {
+        return word(size);
+      },
+      read: () => {
+        const w = word(size);
+        return this.let(w.type, w.load(this.host(segment, address, size, Access.read)));
+      },
+      update: () => {
+        const w = word(size);
+        pointer = this.host(segment, address, size, Access.update);
+        return this.let(w.type, w.load(pointer));
+      },
+      write: (value) => {
+        const to = pointer ?? this.host(segment, address, size, Access.write);
+        word(size).store(this.code, to, value);
+        this.commit(to);
+      },
+      address: () => (this.facts.long && this.facts.addressSize < 8 ? i32.wrap(address) : address),
+      at: (distance, part = size) => {
+        const wide = this.facts.long && this.facts.addressSize < 8 ? i64.extend_s(distance) : distance;
+        return this.memoryPlace(part, segment, this.width.move(address, wide));
+      },
+    };
+  }
+
+  counter(): Place {
+    return this.register(ECX, word(this.facts.addressSize));
+  }
+
+  // --- memory
+
+  /** The host offset at which an access can be made, now that segment and page allow it. */
+  private host(segment: SegmentPlace, address: Expr, size: number, access: Access): Expr {
+    const pointer = this.width.host(segment, address, size, access);
+    this.code.if(i32.eqz(pointer), () => this.leave(Exit.fault));
+    return pointer;
+  }
+
+  abstract commit(pointer: Expr): void;
+
+  // --- faults and exits
+
+  /** Leaves the code with the instruction not done. */
+  protected leave(reason: Exit): void {
+    for (const undo of this.undo) undo();
+    this.exit(reason);
+  }
+
+  protected abstract exit(reason: Exit): void;
+
+  faultIf(condition: Expr, vector: number): void {
+    this.code.if(condition, () => {
+      this.setState(VECTOR, at(vector));
+      this.leave(Exit.exception);
+    });
+  }
+
+  guard(undo: () => void, body: () => void): void {
+    this.undo.push(undo);
+    body();
+    this.undo.pop();
+  }
+
+  abstract helper(name: string): void;
+
+  library(name: string, ...args: Expr[]): Expr[] {
+    return this.functions.call(this.code, name, ...args);
+  }
+
+  // --- flags
+
+  abstract holds(condition: number): Expr;
+  abstract carry(): Expr;
+  abstract overflow(): Expr;
+  abstract adjust(): Expr;
+  abstract statusByte(): Expr;
+
+  direction(): Expr {
+    return i32.and(i32.shr_u(state(EFLAGS), at(DF_BIT)), at(1));
+  }
+
+  setDirection(down: boolean): void {
+    this.setState(EFLAGS, down ? i32.or(state(EFLAGS), at(1 << DF_BIT)) : i32.and(state(EFLAGS), at(~(1 << DF_BIT))));
+  }
+
+  // --- stack
+
+  private stackAt(register: number, distance: Expr, size: number, access: Access): { offset: Expr; pointer: Expr } {
+    const offset = this.width.stackOffset(register, distance);
+    return { offset, pointer: this.host(this.fields.segment(SS), offset, size, access) };
+  }
+
+  push(w: Word, value: Expr): void {
+    const kept = this.let(w.type, value);
+    const { offset, pointer } = this.stackAt(ESP, at(-w.size), w.size, Access.write);
+    w.store(this.code, pointer, kept);
+    this.commit(pointer);
+    this.width.setStackPointer(offset);
+  }
+
+  peek(w: Word, skip = 0): Expr {
+    return w.load(this.stackAt(ESP, at(skip), w.size, Access.read).pointer);
+  }
+
+  release(bytes: Expr): void {
+    this.width.setStackPointer(this.width.stackOffset(ESP, bytes));
+  }
+
+  stackPointer(): Place {
+    return this.register(ESP, this.width.word);
+  }
+
+  peekAtFrame(w: Word): Expr {
+    return w.load(this.stackAt(EBP, at(0), w.size, Access.read).pointer);
+  }
+
+  releaseFrame(bytes: number): void {
+    this.width.setStackPointer(this.width.stackOffset(EBP, at(bytes)));
+  }
+
+  // --- strings
+
+  stringSource(w: Word): Place {
+    return this.stringPlace(w, this.fields.operandSegment(), 6);
+  }
+
+  stringDestination(w: Word): Place {
+    return this.stringPlace(w, this.fields.segment(ES), 7);
+  }
+
+  private stringPlace(w: Word, segment: SegmentPlace, register: number): Place {
+    return this.memoryPlace(w.size, segment, this.width.stringAddress(register, this.facts.addressSize));
+  }
+
+  advance(register: number, w: Word): void {
+    const place = this.register(register, word(this.facts.addressSize));
+    const step = i32.sub(at(w.size), i32.and(i32.shr_u(state(EFLAGS), at(DF_BIT - 1 - log2(w.size))), at(2 * w.size)));
+    const aw = place.word;
+    place.write(aw.add(place.read(), aw.size === 8 ? i64.extend_s(step) : step));
+  }
+
+  abstract repeat(iteration: () => void, until: 'count' | 'zero'): void;
+
+  // --- control flow
+
+  get offsets(): Word {
+    return this.width.word;
+  }
+
+  abstract instructionIp(): Expr;
+
+  nextIp(): Expr {
+    return this.width.nextIp();
+  }
+
+  target(): Expr {
+    return this.width.target(this.facts.operandSize);
+  }
+
+  checkTarget(target: Expr): void {
+    this.faultIf(this.width.badTarget(target), GENERAL_PROTECTION);
+  }
+
+  abstract jump(target: Expr): void;
+}
+
+/** State offset of a general register, or of AH to BH by numbers 0 to 3. */
+export const generalOffset = (number: number): number => REGISTERS + number * REGISTER_SIZE;
