@@ -20,6 +20,8 @@ export interface EngineTask {
 }
 
 const SLICE = 2_000_000;
+/** Milliseconds. */
+const PATIENCE = 10_000;
 /** Where the breakpoints are: behind all that the benchmark's guests use. */
 const FIRST_BREAKPOINT = 0x2800123;
 const PAGE = 4096;
@@ -30,7 +32,7 @@ const NEWLINE = 10;
  * COM1 goes to standard output line by line, as it comes.
  * @returns exit status
  */
-export function runAsEngine({ launch: options, from, until, breakpoints = 0 }: EngineTask): number {
+export async function runAsEngine({ launch: options, from, until, breakpoints = 0 }: EngineTask): Promise<number> {
   const { engine } = launch(options, (path) => readFileSync(path));
   for (let page = 0; page < breakpoints; page++) {
     engine.probes.add({ kind: 'code', address: (FIRST_BREAKPOINT + page * PAGE) as LinearAddress });
@@ -52,6 +54,9 @@ export function runAsEngine({ launch: options, from, until, breakpoints = 0 }: E
     const stop = engine.run({ instructions: SLICE });
     if (stop.reason === 'slice') continue;
     if (stop.text !== undefined) process.stderr.write(`${stop.text}\n`);
-    return stop.reason === 'exited' ? 0 : 1;
+    if (stop.reason !== 'exited') return 1;
+    // The runner looks at this process when it has read the last line, and ends it.
+    await new Promise((over) => setTimeout(over, PATIENCE));
+    return 0;
   }
 }

@@ -22,6 +22,8 @@ export interface BenchOptions {
   readonly quick: boolean;
   /** The best of so many runs. */
   readonly repeat: number;
+  /** Time on a processor instead of time that passed, in the table and the boots. */
+  readonly cpuTime: boolean;
   /** The table of guests. */
   readonly table: boolean;
   /** Debian's kernels too. */
@@ -39,6 +41,7 @@ export interface BenchReport {
   readonly engines: readonly { readonly name: string; readonly own: boolean; readonly version: string; readonly missing?: string }[];
   readonly quick: boolean;
   readonly repeat: number;
+  readonly cpuTime: boolean;
   readonly guests: readonly RowResult[];
   readonly means: readonly MeanResult[];
   readonly boots?: readonly BootResult[];
@@ -97,7 +100,7 @@ export class Bench {
 
   /** @param say gets the table as it comes */
   async run(say: (text: string) => void): Promise<BenchReport> {
-    const { against, tiers, quick, repeat, program, limitSeconds } = this.options;
+    const { against, tiers, quick, repeat, cpuTime, program, limitSeconds } = this.options;
     const rows = this.options.table ? chooseRows(this.options.only) : [];
     const all = peerEngines(this.folder);
     const mine = tiers.map((choice) => ours(program, choice));
@@ -109,7 +112,7 @@ export class Bench {
     const guests = await this.runTable(rows, present, pairs, say);
     const common = { folder: this.folder, program, tiers };
     const boots = this.options.boots
-      ? await runBoots({ ...common, peers, limitSeconds: Math.max(limitSeconds, BOOT_LIMIT) }, this.runner, say)
+      ? await runBoots({ ...common, peers, cpuTime, limitSeconds: Math.max(limitSeconds, BOOT_LIMIT) }, this.runner, say)
       : undefined;
     const more = this.options.more
       ? await runMore({ ...common, work: this.work, quick, limitSeconds, signal: this.abort.signal }, this.runner, say)
@@ -119,6 +122,7 @@ export class Bench {
       engines: engines.map(({ name, version, missing, peer }) => ({ name, own: peer === undefined, version, missing })),
       quick,
       repeat,
+      cpuTime,
       guests,
       means: means(guests, pairs),
       boots,
@@ -150,7 +154,7 @@ export class Bench {
   }
 
   private async measure(row: Row, engines: readonly BenchEngine[]): Promise<RowResult> {
-    const { quick, repeat, limitSeconds } = this.options;
+    const { quick, repeat, cpuTime, limitSeconds } = this.options;
     const rounds = roundsOf(row, quick);
     const files: GuestFiles = { image: join(this.work, 'guest.bin'), rom: join(this.work, 'rom.bin'), folder: this.work };
     writeFileSync(files.image, guestImage(this.folder, row, rounds));
@@ -160,7 +164,7 @@ export class Bench {
     for (const engine of engines.filter(({ widths }) => widths.includes(row.width))) {
       const runs: Outcome[] = [];
       for (let run = 0; run < repeat && !this.closed; run++) {
-        runs.push(await this.runner.run(engine.way(files, row.width), { ...BY_LINES, limitSeconds, counts: engine.counts }));
+        runs.push(await this.runner.run(engine.way(files, row.width), { ...BY_LINES, limitSeconds, cpuTime, counts: engine.counts }));
         if ('problem' in runs[run]) break;
       }
       if (runs.length > 0) outcomes.set(engine.name, best(runs, expected));

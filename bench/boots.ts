@@ -43,6 +43,7 @@ export interface BootOptions {
   readonly tiers: readonly Tiers[];
   readonly peers: readonly BenchEngine[];
   readonly limitSeconds: number;
+  readonly cpuTime: boolean;
 }
 
 function booters({ folder, program, tiers, peers }: BootOptions): Booter[] {
@@ -98,7 +99,7 @@ export async function runBoots(options: BootOptions, runner: EngineRunner, say: 
         ? { problem: missing }
         : await runner.run(
             { kind: 'stdout', command: booter.command(kernel, files[0], files[1]) },
-            { limitSeconds: options.limitSeconds, counts, from: 'process', until: new RegExp(`^${PROMPT}`, 'm') },
+            { limitSeconds: options.limitSeconds, cpuTime: options.cpuTime, counts, from: 'process', until: new RegExp(`^${PROMPT}`, 'm') },
           );
       outcomes.set(name, outcome);
       const told =

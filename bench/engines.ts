@@ -91,7 +91,7 @@ const qemu = (): BenchEngine => {
         program: programs[width],
         args: [
           ['-accel', 'tcg', '-cpu', 'max', '-m', String(MEGABYTES), '-nodefaults', '-no-user-config', '-display', 'none'],
-          ['-no-reboot', '-serial', 'stdio', '-device', 'isa-debug-exit,iobase=0xf4,iosize=4', '-kernel', image],
+          ['-no-reboot', '-serial', 'stdio', '-kernel', image],
         ].flat(),
       },
     }),

@@ -1,5 +1,6 @@
 /** An engine as a process of its own, and the time that passes between two things its guest says. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 
 export interface Command {
@@ -26,6 +27,8 @@ export interface Watch {
   readonly limitSeconds: number;
   /** The engine says `COUNT <instructions>` behind the end. */
   readonly counts?: boolean;
+  /** Time that the engine's threads were on a processor, instead of time that passed. */
+  readonly cpuTime?: boolean;
   /** Where time begins: when the guest has said START, or with the process. */
   readonly from: 'start-line' | 'process';
   /** What the guest says at the end. */
@@ -37,6 +40,28 @@ export const BY_LINES = { from: 'start-line', until: /^DONE ([0-9a-f]{8})\r?\n/m
 
 /** Errors of an engine, as far as they are kept. */
 const ERRORS_KEPT = 2000;
+
+/** Milliseconds that a process's threads have been on a processor, by Linux' own account. @throws Error on other systems */
+export function cpuMilliseconds(pid: number | 'self'): number {
+  const threads = readdirSync(`/proc/${pid}/task`);
+  return threads.reduce((sum, thread) => {
+    try {
+      return sum + Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]) / 1e6;
+    } catch {
+      // A thread that ended meanwhile.
+      return sum;
+    }
+  }, 0);
+}
+
+/** NaN when it is gone already. */
+function childMilliseconds({ pid }: ChildProcess): number {
+  try {
+    return cpuMilliseconds(pid!);
+  } catch {
+    return Number.NaN;
+  }
+}
 
 /** Runs one engine at a time, and ends what it started when it is told to. */
 export class EngineRunner {
@@ -61,9 +86,10 @@ export class EngineRunner {
 
   private watch({ program, args }: Command, watch: Watch, server: Server | undefined): Promise<Outcome> {
     return new Promise((done) => {
-      const lines = new GuestLines(watch, performance.now());
+      const started = performance.now();
       const child = spawn(program, args, { stdio: ['ignore', server ? 'ignore' : 'pipe', 'pipe'] });
       this.child = child;
+      const lines = new GuestLines(watch, watch.cpuTime ? 0 : started);
       let errors = '';
       let outcome: Outcome | undefined;
       const end = (how: Outcome): void => {
@@ -74,7 +100,8 @@ export class EngineRunner {
       const { limitSeconds } = watch;
       const timer = setTimeout(() => end({ problem: `no end within ${limitSeconds} s${lines.said()}` }), limitSeconds * 1000);
       const listen = (chunk: Buffer): void => {
-        const result = lines.take(chunk.toString('latin1'), performance.now());
+        const now = watch.cpuTime ? childMilliseconds(child) : performance.now();
+        const result = lines.take(chunk.toString('latin1'), now);
         if (result) end(result);
       };
       child.stdout?.on('data', listen);
@@ -130,7 +157,9 @@ class GuestLines {
     if (!this.result) {
       const end = until.exec(this.text);
       if (!end) return undefined;
-      this.result = { seconds: (now - this.started) / 1000, checksum: end[1] ?? '' };
+      const seconds = (now - this.started) / 1000;
+      if (!(seconds > 0)) return { problem: 'its time on a processor could not be read' };
+      this.result = { seconds, checksum: end[1] ?? '' };
     }
     if (!counts) return this.result;
     const [, count] = /^COUNT (\d+)\n/m.exec(this.text) ?? [];

@@ -4,6 +4,7 @@ import { type EngineTask, runAsEngine, TIERS } from '../../bench/as-engine';
 import { Bench, type BenchOptions, hasFailed } from '../../bench/bench';
 import { PEERS } from '../../bench/engines';
 import { BenchError } from '../../bench/errors';
+import { cpuMilliseconds } from '../../bench/guest-process';
 import { OutputFile } from './files';
 import { parseNumber, parseOptions, UsageError } from './options';
 
@@ -15,6 +16,7 @@ const OPTIONS = {
   boots: { type: 'boolean' },
   more: { type: 'boolean' },
   'no-table': { type: 'boolean' },
+  'cpu-time': { type: 'boolean' },
   repeat: { type: 'string' },
   limit: { type: 'string' },
   json: { type: 'string' },
@@ -40,6 +42,14 @@ function readPositive(text: string | undefined, option: string, otherwise: numbe
   return value;
 }
 
+function hasCpuTimes(): boolean {
+  try {
+    return cpuMilliseconds('self') > 0;
+  } catch {
+    return false;
+  }
+}
+
 /** Status 0, or 1 when a guest's result was wrong. */
 export async function bench(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseOptions(args, OPTIONS);
@@ -47,6 +57,8 @@ export async function bench(args: readonly string[]): Promise<number> {
   if (values['as-engine'] !== undefined) return runAsEngine(JSON.parse(values['as-engine'] as string) as EngineTask);
   const text = (name: keyof typeof OPTIONS): string | undefined => values[name] as string | undefined;
   const tiers = readNames(text('tiers') ?? DEFAULT_TIERS, 'tiers', TIERS);
+  if (values['cpu-time'] === true && !hasCpuTimes())
+    throw new UsageError('--cpu-time: this system does not tell it (Linux does, in /proc)');
   const json = text('json');
   // Before the work, so that a long run does not end with a file that cannot be written.
   const file = json === undefined || json === '-' ? undefined : new OutputFile(json);
@@ -55,6 +67,7 @@ export async function bench(args: readonly string[]): Promise<number> {
       against: readNames(text('against') ?? PEERS.join(','), 'against', PEERS),
       tiers,
       only: (text('only') ?? '').split(',').filter(Boolean),
+      cpuTime: values['cpu-time'] === true,
       table: values['no-table'] !== true,
       boots: values.boots === true,
       more: values.more === true,

@@ -1,5 +1,5 @@
 /** The benchmark's runner with engines that misbehave, its means, and the command. */
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { hasFailed } from '../../bench/bench';
@@ -45,6 +45,15 @@ describe('an engine', () => {
     expect(((await run(engine(code), limit)) as { problem: string }).problem).toMatch(says);
   });
 
+  it('that only waits takes no time on a processor', async (ctx) => {
+    if (!existsSync('/proc/self/schedstat')) ctx.skip('needs Linux, which tells the time of each thread');
+    const wait = engine(`${say('START\n')}; setTimeout(() => { ${say('DONE 00000000\n')} }, 1500); ${FOREVER}`);
+    const watch = { ...BY_LINES, limitSeconds: 60 };
+    const [passed, used] = [await new EngineRunner().run(wait, watch), await new EngineRunner().run(wait, { ...watch, cpuTime: true })];
+    expect((passed as { seconds: number }).seconds).toBeGreaterThan(1);
+    expect((used as { seconds: number }).seconds).toBeLessThan(1);
+  });
+
   it('is ended when the run is', async () => {
     const runner = new EngineRunner();
     const running = runner.run(engine(FOREVER), { ...BY_LINES, limitSeconds: 60 });
@@ -70,6 +79,7 @@ describe('results', () => {
     ],
     quick: false,
     repeat: 1,
+    cpuTime: false,
     guests: [row],
     means: [],
   });
