@@ -183,6 +183,7 @@ export abstract class Execution implements Cpu, Host {
     this.atomic = ATOMIC_ROWS[rowId] === 1;
     this.checkpoint();
     this.taskCommitted = false;
+    this.refused = false;
     try {
       helper(this);
     } catch (error) {
@@ -195,6 +196,10 @@ export abstract class Execution implements Cpu, Host {
       return Exit.fault + 1;
     }
     this.serving = 0;
+    if (this.refused) {
+      state.ip = start;
+      return Exit.fault + 1;
+    }
     if (this.partial) {
       state.ip = start;
       return Exit.partial + 1;
@@ -230,6 +235,13 @@ export abstract class Execution implements Cpu, Host {
 
   log(transition: RawTransition): void {
     this.parts.log.record(transition, this.instructionCount, this.index);
+  }
+
+  private refused = false;
+
+  refuse(fault: GuestFault): void {
+    this.fault = fault;
+    this.refused = true;
   }
 
   /** The helper under way changes nothing that a fault may follow. */

@@ -25,6 +25,15 @@ export function requireRing0(cpu: Cpu): void {
   if (cpu.state.cpl !== 0) throw gp(0, `${cpu.instruction.row.mnemonic.toUpperCase()} needs ring 0, CPL is ${cpu.state.cpl}`);
 }
 
+/** The same without throwing. @returns false when it is refused */
+export function inRing0(cpu: Cpu): boolean {
+  const { cpl } = cpu.state;
+  if (cpl === 0) return true;
+  const { mnemonic } = cpu.instruction.row;
+  cpu.refuse(gp(0, () => `${mnemonic.toUpperCase()} needs ring 0, CPL is ${cpl}`));
+  return false;
+}
+
 /** #UD in real and virtual-8086 mode. */
 export function requireProtected({ state, instruction }: Cpu): void {
   if (!state.protectedMode || state.virtual8086) throw ud(`${instruction.row.mnemonic.toUpperCase()} needs protected mode`);
@@ -67,7 +76,7 @@ export function movFromControl(cpu: Cpu): void {
   }
   const slot = CONTROL_REGISTERS[index];
   if (slot === undefined) throw ud('there is no such control register');
-  requireRing0(cpu);
+  if (!inRing0(cpu)) return;
   writeRegisterHalves(cpu, destination, state.sys(slot), state.sysHigh(slot));
 }
 
@@ -82,7 +91,7 @@ export function movToControl(cpu: Cpu): void {
   }
   const slot = CONTROL_REGISTERS[index];
   if (slot === undefined) throw ud('there is no such control register');
-  requireRing0(cpu);
+  if (!inRing0(cpu)) return;
   if (slot === SYS.cr2) cpu.state.setSysHalves(slot, low, high);
   else if (slot === SYS.cr3) writeCr3(cpu, low, high);
   else if (high) throw gp(0, `bits 32 to 63 of CR${index} are reserved`);
@@ -190,7 +199,7 @@ export function smsw(cpu: Cpu): void {
 }
 
 export function clts(cpu: Cpu): void {
-  requireRing0(cpu);
+  if (!inRing0(cpu)) return;
   cpu.state.setSys(SYS.cr0, (cpu.state.cr0 & ~Cr0.ts) >>> 0);
   cpu.state.refresh();
 }
@@ -302,7 +311,7 @@ export function str(cpu: Cpu): void {
 export const invalidateCaches = (cpu: Cpu): void => requireRing0(cpu);
 
 export function invlpg(cpu: Cpu): void {
-  requireRing0(cpu);
+  if (!inRing0(cpu)) return;
   const [operand] = cpu.instruction.operands;
   if (operand.kind !== 'memory') throw ud('INVLPG takes an address');
   const linear = cpu.state.linear(segmentNumber(operand), effectiveAddress(cpu, operand));
@@ -339,13 +348,13 @@ export function rdpid(cpu: Cpu): void {
 }
 
 export function rdmsr(cpu: Cpu): void {
-  requireRing0(cpu);
+  if (!inRing0(cpu)) return;
   const [low, high] = readMsr(cpu, cpu.state.reg32(Reg.ecx));
   cpu.state.setReg32(Reg.eax, low);
   cpu.state.setReg32(Reg.edx, high);
 }
 
 export function wrmsr(cpu: Cpu): void {
-  requireRing0(cpu);
+  if (!inRing0(cpu)) return;
   writeMsr(cpu, cpu.state.reg32(Reg.ecx), cpu.state.reg32(Reg.eax), cpu.state.reg32(Reg.edx));
 }

@@ -7,6 +7,7 @@ import type { LocalApic } from '../../machine/devices/local-apic';
 import type { CpuState } from '../state';
 import type { CpuidFacts } from './cpuid';
 import type { CpuModel } from './models';
+import type { GuestFault } from './fault';
 import type { Mmu } from './mmu';
 import type { TransitionDraft } from './draft';
 
@@ -30,6 +31,11 @@ export interface Cpu {
   readonly draft: TransitionDraft;
   /** What has happened up to now stays, whatever faults after it. */
   checkpoint(): void;
+  /**
+   * What a helper that has changed nothing yet does instead of throwing, and returns: an exception of JavaScript takes two
+   * microseconds, which monitors of deprivileged guests would pay at every trap.
+   */
+  refuse(fault: GuestFault): void;
   /** Keeps a copy of the state to go back to: before the first change that a fault may follow, where no copy was made. */
   keep(): void;
   /** The same, and faults from now on belong to the task at the new IP. */

@@ -86,5 +86,5 @@ export class GuestFault {
 /** Error code naming a selector (manual, "Error Code"): RPL dropped, EXT added at delivery. */
 export const selectorCode = (selector: number): number => selector & 0xfffc;
 
-export const gp = (errorCode: number, reason = ''): GuestFault => new GuestFault(Vector.gp, errorCode, reason);
+export const gp = (errorCode: number, reason: string | (() => string) = ''): GuestFault => new GuestFault(Vector.gp, errorCode, reason);
 export const ud = (reason = ''): GuestFault => new GuestFault(Vector.ud, 0, reason);

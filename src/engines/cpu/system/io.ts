@@ -7,27 +7,35 @@ import { gp } from './fault';
 import { readOperand, readSegment, segmentNumber, writeOperand, writeSegment } from './operands';
 import { checkAccess } from './segments';
 
-/** #GP(0) unless the ports may be used: CPL at or below IOPL, or their bits in the TSS are clear. */
-function checkPorts(cpu: Cpu, port: number, size: number): void {
-  const { state, mmu } = cpu;
-  if (!state.protectedMode || (!state.virtual8086 && state.cpl <= state.iopl)) return;
+/** #GP(0) unless the ports may be used: CPL at or below IOPL, or their bits in the TSS are clear. @returns false when refused */
+function mayUsePorts(cpu: Cpu, port: number, size: number): boolean {
+  const { state } = cpu;
+  const { cpl, iopl } = state;
+  if (!state.protectedMode || (!state.virtual8086 && cpl <= iopl)) return true;
+  const why = flawOfPorts(cpu, port, size);
+  if (why === undefined) return true;
+  cpu.refuse(gp(0, () => `port 0x${port.toString(16)}: CPL ${cpl} > IOPL ${iopl} and ${why}`));
+  return false;
+}
+
+/** What forbids the ports in the I/O permission bitmap. @throws GuestFault #PF */
+function flawOfPorts({ state, mmu }: Cpu, port: number, size: number): string | undefined {
   const tss = state.segment(Seg.tr);
-  const refuse = (why: string) => gp(0, `port 0x${port.toString(16)}: CPL ${state.cpl} > IOPL ${state.iopl} and ${why}`);
-  if (tss.unusable || !(tss.attributes & 8) || tss.limit < 0x67) throw refuse('there is no 32-bit TSS with a bitmap');
+  if (tss.unusable || !(tss.attributes & 8) || tss.limit < 0x67) return 'there is no 32-bit TSS with a bitmap';
   const base = tss.base as LinearAddress;
   const bitmap = mmu.read(state.advance(base, 0x66), 2, false);
   const at = bitmap + (port >> 3);
   // Two bytes are always read, so the last byte of the map must be followed by one of ones.
-  if (at + 1 > tss.limit) throw refuse('the bitmap ends before it');
+  if (at + 1 > tss.limit) return 'the bitmap ends before it';
   const bits = mmu.read(state.advance(base, at), 2, false) >> (port & 7);
-  if (bits & ((1 << size) - 1)) throw refuse('its bit in the I/O bitmap is set');
+  return bits & ((1 << size) - 1) ? 'its bit in the I/O bitmap is set' : undefined;
 }
 
 export function input(cpu: Cpu): void {
   const [dst, src] = cpu.instruction.operands;
   const size = (dst.kind === 'register' ? dst.size : 1) as AccessSize;
   const port = readOperand(cpu, src) & 0xffff;
-  checkPorts(cpu, port, size);
+  if (!mayUsePorts(cpu, port, size)) return;
   writeOperand(cpu, dst, cpu.readPort(port, size));
 }
 
@@ -35,7 +43,7 @@ export function output(cpu: Cpu): void {
   const [dst, src] = cpu.instruction.operands;
   const size = (src.kind === 'register' ? src.size : 1) as AccessSize;
   const port = readOperand(cpu, dst) & 0xffff;
-  checkPorts(cpu, port, size);
+  if (!mayUsePorts(cpu, port, size)) return;
   cpu.writePort(port, size, readOperand(cpu, src));
 }
 
@@ -50,7 +58,7 @@ export function ins(cpu: Cpu): void {
   const [dst] = cpu.instruction.operands;
   const size = (dst.kind === 'memory' ? dst.size : 1) as AccessSize;
   const port = cpu.state.reg(Reg.edx, 2);
-  checkPorts(cpu, port, size);
+  if (!mayUsePorts(cpu, port, size)) return;
   cpu.repeat(() => {
     const offset = cpu.state.reg(Reg.edi, cpu.instruction.addressSize / 8);
     // The destination is checked before the device is read, whose data would be lost otherwise.
@@ -66,7 +74,7 @@ export function outs(cpu: Cpu): void {
   if (src.kind !== 'memory') throw new Error('OUTS without a memory operand');
   const size = src.size as AccessSize;
   const port = cpu.state.reg(Reg.edx, 2);
-  checkPorts(cpu, port, size);
+  if (!mayUsePorts(cpu, port, size)) return;
   cpu.repeat(() => {
     const offset = cpu.state.reg(Reg.esi, cpu.instruction.addressSize / 8);
     cpu.writePort(port, size, readSegment(cpu, segmentNumber(src), offset, size));

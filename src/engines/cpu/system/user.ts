@@ -1,7 +1,7 @@
 /** Helpers that any ring may run: decimal arithmetic, flags, frames, probes of descriptors, software interrupts. */
 import { Flag, Reg, Seg } from '../state';
 import type { Cpu } from './cpu';
-import { requireProtected, requireRing0 } from './control';
+import { inRing0, requireProtected } from './control';
 import { type Descriptor, fetchDescriptor, isNull, SystemType } from './descriptors';
 import { GuestFault, gp, ud, Vector } from './fault';
 import {
@@ -118,27 +118,28 @@ export function popf(cpu: Cpu): void {
   state.refresh();
 }
 
-function requireIopl(cpu: Cpu): void {
-  const { state } = cpu;
-  if (state.protectedMode && state.cpl > state.iopl) {
-    throw gp(0, `${cpu.instruction.row.mnemonic.toUpperCase()} needs CPL ≤ IOPL: CPL ${state.cpl}, IOPL ${state.iopl}`);
-  }
+/** @returns false when it is refused */
+function mayChangeInterrupts(cpu: Cpu): boolean {
+  const { cpl, iopl, protectedMode } = cpu.state;
+  if (!protectedMode || cpl <= iopl) return true;
+  const { mnemonic } = cpu.instruction.row;
+  cpu.refuse(gp(0, () => `${mnemonic.toUpperCase()} needs CPL ≤ IOPL: CPL ${cpl}, IOPL ${iopl}`));
+  return false;
 }
 
 export function cli(cpu: Cpu): void {
-  requireIopl(cpu);
+  if (!mayChangeInterrupts(cpu)) return;
   cpu.state.setFlag(Flag.if, false);
 }
 
 export function sti(cpu: Cpu): void {
-  requireIopl(cpu);
+  if (!mayChangeInterrupts(cpu)) return;
   if (!cpu.state.flag(Flag.if)) cpu.shadow('sti');
   cpu.state.setFlag(Flag.if, true);
 }
 
 export function hlt(cpu: Cpu): void {
-  requireRing0(cpu);
-  cpu.halt();
+  if (inRing0(cpu)) cpu.halt();
 }
 
 // --- stack frames
