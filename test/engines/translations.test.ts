@@ -30,7 +30,7 @@ describe.each(ALL)('translations of $name code', ({ wide, pae, top }) => {
   });
 
   const fill = (linear: number, frame: number, writable: boolean, global = false): void =>
-    translations.fill(linear, memory.hostOffset(frame), writable, Tlb.supervisor, wide, global);
+    translations.fill(linear, memory.hostOffset(frame), writable ? 'write' : 'read', Tlb.supervisor, wide, global);
   const find = (linear: number, write = false): number => translations.lookup(linear, write, Tlb.supervisor, wide);
 
   it('are found by what they were filled for, and by nothing else', () => {
