@@ -115,6 +115,11 @@ export class BlockCache {
     return this.blocks.get((frame * FRAME_SIZE + offset) * 8 + (block.key % 8));
   }
 
+  /** All blocks of the same kind in the same frame, itself included. */
+  blocksLike(block: Block): readonly Block[] {
+    return (this.byFrame.get(block.frame) ?? []).filter(({ key }) => key % 8 === block.key % 8);
+  }
+
   /**
    * Builds a block.
    * @param probe whether a PROBE record belongs in front of the instruction at a distance from `offset`

@@ -20,8 +20,10 @@ import { RegionCode } from './region-code';
 export const DEFAULT_HEAT = 400;
 /** Bytes of WebAssembly that may be in use; the oldest regions go first. */
 const MAX_BYTES = 8 << 20;
-/** Entries that a region is made anew for. */
-const MAX_ENTRIES = 6;
+/** Regions made for a page before each of its hot blocks gets one of its own. */
+const MAX_VERSIONS = 12;
+/** The part of the heat that makes a block belong to a region that leads to it. */
+const WARM = 16;
 const TABLE_STEP = 256;
 
 const ACCESS: Signature = { parameters: [I32, I32, I32, I32], results: [I32] };
@@ -75,7 +77,6 @@ class Imports implements Library {
 
 interface Compiled {
   readonly handler: number;
-  readonly from: readonly Block[];
   readonly blocks: readonly Block[];
   /** Blocks whose ENTER records lead here. */
   readonly entries: Set<Block>;
@@ -102,6 +103,9 @@ export class Compiler {
   private readonly live = new Set<Compiled>();
   private readonly byBlock = new Map<Block, Set<Compiled>>();
   private readonly free: number[] = [];
+  /** Regions made so far for a frame, and blocks that became hot although regions held them. */
+  private readonly made = new Map<number, number>();
+  private readonly forced = new Set<Block>();
   private bytes = 0;
   private readonly counts = { regions: 0, compiledInstructions: 0, compiledBytes: 0, invalidatedRegions: 0, evictedRegions: 0 };
 
@@ -127,34 +131,49 @@ export class Compiler {
     const block = this.cache.blockAt(record);
     this.setHeat(record, NEVER_HOT);
     if (!block || kindOf(block).probed) return;
-    const from = this.entriesFor(block);
+    const { forced, seeds } = this.startsIn(block);
     const pages = new Map<number, number | undefined>([[0, block.frame]]);
     const region = findRegion(
       {
         cache: this.cache,
         isHelper: (instruction) => this.index.indexOf(instruction) === Special.helper,
+        isWarm: (other) => this.heatLeft(other) <= this.cache.heat - this.cache.heat / WARM,
         frameAt: (page) => {
           if (!pages.has(page)) pages.set(page, frameAt(page));
           return pages.get(page);
         },
       },
-      from,
+      block,
+      seeds,
+      forced,
     );
     // A region that only hands its first instruction to the interpreter gains nothing.
     if (region.blocks.every(({ list, helper }) => helper && list.length === 1)) return;
-    this.install(region, from);
+    this.install(region);
+    // Entered often from elsewhere, too, it becomes an entry.
+    if (!region.entries.some(({ head }) => head.block === block)) this.setHeat(record, this.cache.heat);
   }
 
-  /** A block inside a region that is often entered from outside becomes an entry of it. */
-  private entriesFor(block: Block): readonly Block[] {
-    for (const owner of this.byBlock.get(block) ?? []) {
-      const { from } = owner;
-      if (from.length < MAX_ENTRIES && from.every(({ frame }) => frame === block.frame)) return [...from, block];
-    }
-    return [block];
+  /** What else of a block's page belongs into one region with it, and what of that was hot inside a region already. */
+  private startsIn(block: Block): { seeds: readonly Block[]; forced: readonly Block[] } {
+    const made = this.made.get(block.frame) ?? 0;
+    this.made.set(block.frame, made + 1);
+    if (this.byBlock.has(block)) this.forced.add(block);
+    const alike = made < MAX_VERSIONS ? this.cache.blocksLike(block) : [block];
+    return {
+      seeds: alike.filter((other) => this.heatLeft(other) <= this.cache.heat / 2),
+      forced: alike.filter((other) => this.forced.has(other)),
+    };
   }
 
-  private install(region: Region, from: readonly Block[]): void {
+  /** How often a block has to run to become hot; 0 where it is compiled. */
+  private heatLeft({ start }: Block): number {
+    const { i32 } = this.host;
+    const heat = i32[(start + ENTER.heat) >> 2];
+    return heat > this.cache.heat ? 0 : heat;
+  }
+
+  private install(region: Region): void {
     const [{ block: first }] = region.blocks;
     const { bits, flat } = kindOf(first);
     const long = bits === 64;
@@ -179,7 +198,7 @@ export class Compiler {
     });
     this.handlers.table.set(handler, instance.exports.region);
     const blocks = region.blocks.map(({ block }) => block);
-    const compiled: Compiled = { handler, from, blocks, entries: new Set(), bytes: bytes.length };
+    const compiled: Compiled = { handler, blocks, entries: new Set(), bytes: bytes.length };
     this.live.add(compiled);
     this.bytes += bytes.length;
     for (const block of blocks) {
@@ -240,6 +259,7 @@ export class Compiler {
   }
 
   private invalidate(block: Block): void {
+    this.forced.delete(block);
     for (const compiled of this.byBlock.get(block) ?? []) {
       this.remove(compiled);
       this.counts.invalidatedRegions++;
@@ -263,6 +283,8 @@ export class Compiler {
     }
     this.live.clear();
     this.byBlock.clear();
+    this.forced.clear();
+    this.made.clear();
     this.bytes = 0;
   }
 }

@@ -43,6 +43,8 @@ export const IN_LOCALS: Flags = { at: 'locals' };
 export interface FlagCode extends FlagTarget {
   /** Sets the locals: the kind of flag-library.ts and its operands, as i64. */
   setFlagLocals(kind: number, a: Expr | undefined, b: Expr | undefined, result: Expr | undefined): void;
+  /** CF of what the locals say, which stay as they are. */
+  flagLocalCarry(): Expr;
   /** Puts what the locals say into the state's words. */
   flushFlagLocals(): void;
 }
@@ -109,11 +111,16 @@ export class LazyFlags implements FlagSink {
   }
 
   increment(w: Word, a: Expr, result: Expr): void {
-    this.current = { at: 'source', source: 'increment', w, a, result, carry: this.c.let(I32, this.carryNow()) };
+    this.current = { at: 'source', source: 'increment', w, a, result, carry: this.keptCarry() };
   }
 
   decrement(w: Word, a: Expr, result: Expr): void {
-    this.current = { at: 'source', source: 'decrement', w, a, result, carry: this.c.let(I32, this.carryNow()) };
+    this.current = { at: 'source', source: 'decrement', w, a, result, carry: this.keptCarry() };
+  }
+
+  /** CF for later. In a loop that counts it comes from the count before, and must not cost a look at all kinds of flags. */
+  private keptCarry(): Expr {
+    return this.current.at === 'locals' ? this.c.flagLocalCarry() : this.c.let(I32, this.carryNow());
   }
 
   result(w: Word, result: Expr, { carry, overflow, adjust }: StatusBits): void {

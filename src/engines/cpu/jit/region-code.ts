@@ -6,11 +6,12 @@
  * everything back into the state.
  */
 import { Exit, ENTER, RECORD, RECORD_SIZE } from '../interpreter/records';
-import { BUDGET, CURRENT, IP, JUMP64_ENTRY, JUMP_BASE, JUMP_ENTRIES, JUMP_ENTRY, SEG, SEGMENT_SIZE, SEGMENTS } from '../layout';
+import { BUDGET, CURRENT, FLAG_CARRY, IP, JUMP64_ENTRY, JUMP_BASE, JUMP_ENTRIES, JUMP_ENTRY, SEG, SEGMENT_SIZE, SEGMENTS } from '../layout';
 import { SEMANTICS } from '../semantics/index';
 import { generalOffset } from '../staged/base-context';
 import { at, state } from '../staged/code-width';
 import type { AccessCallees } from '../staged/fields';
+import { CARRY_KINDS } from '../staged/flag-library';
 import { Code, type Expr, get, I32, i32, I64, i64, type Label, type ValueType } from '../wasm/code';
 import type { Library } from '../wasm/library';
 import { BlockContext, type Site } from './block-context';
@@ -169,6 +170,21 @@ export class RegionCode implements FlagCode {
   setFlagLocals(kind: number, a: Expr | undefined, b: Expr | undefined, result: Expr | undefined): void {
     for (const [i, value] of [a, b, result].entries()) if (value) this.code.set(this.flagOperands[i], value);
     this.code.set(this.flagKind, at(kind));
+  }
+
+  flagLocalCarry(): Expr {
+    const { code } = this;
+    const carry = code.local(I32);
+    const kind = get(this.flagKind);
+    code.if(
+      i32.lt_u(i32.sub(kind, at(CARRY_KINDS.first)), at(CARRY_KINDS.last - CARRY_KINDS.first)),
+      () => code.set(carry, i32.wrap(get(this.flagOperands[1]))),
+      () => {
+        this.flushFlagLocals();
+        code.set(carry, i32.shr_u(state(FLAG_CARRY), at(31)));
+      },
+    );
+    return get(carry);
   }
 
   flushFlagLocals(): void {

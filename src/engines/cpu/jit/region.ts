@@ -61,6 +61,8 @@ export interface RegionSource {
   readonly cache: BlockCache;
   /** Whether the interpreter has to carry out an instruction. */
   isHelper(instruction: Instruction): boolean;
+  /** Whether a block runs often enough to belong to a region. */
+  isWarm(block: Block): boolean;
   /** The frame that a page of the region's linear neighbourhood is known to run from; the origin's is number 0. */
   frameAt(page: number): number | undefined;
 }
@@ -89,15 +91,15 @@ function waysOf(list: readonly Instruction[], helper: boolean, end: number): Way
 }
 
 /**
- * Finds the region of some blocks in the origin's page.
- * @param from the blocks that it has to have as entries
+ * Finds the region of a block.
+ * @param seeds blocks of its page that belong to it even if no way leads there
+ * @param forced those of them that have to be entries
  */
-export function findRegion(source: RegionSource, from: readonly Block[]): Region {
+export function findRegion(source: RegionSource, first: Block, seeds: readonly Block[], forced: readonly Block[]): Region {
   const { cache } = source;
-  const [first] = from;
   const known = new Map<number, RegionBlock>();
-  const entries = new Set<number>(from.map((block) => block.from));
-  const queue: number[] = [...entries];
+  const entries = new Set<number>(forced.map((block) => block.from));
+  const queue: number[] = [first.from, ...seeds.map((block) => block.from)];
   let instructions = 0;
   const blockAt = (distance: number): Block | undefined => {
     const frame = source.frameAt(Math.floor(distance / FRAME_SIZE));
@@ -106,7 +108,7 @@ export function findRegion(source: RegionSource, from: readonly Block[]): Region
   for (let distance = queue.shift(); distance !== undefined; distance = queue.shift()) {
     if (known.has(distance) || known.size >= MAX_BLOCKS || instructions >= MAX_INSTRUCTIONS) continue;
     const block = blockAt(distance);
-    if (!block) continue;
+    if (!block || (block !== first && !source.isWarm(block))) continue;
     const list = instructionsOf(cache, block);
     const helper = source.isHelper(list[list.length - 1]);
     const ways = waysOf(list, helper, distance + block.to - block.from);
@@ -121,12 +123,14 @@ export function findRegion(source: RegionSource, from: readonly Block[]): Region
 }
 
 /** Puts blocks that can only follow one another into traces. */
-function arrange(blocks: readonly RegionBlock[], entryDistances: ReadonlySet<number>): Region {
+function arrange(blocks: readonly RegionBlock[], wanted: ReadonlySet<number>): Region {
   const byDistance = new Map(blocks.map((block) => [block.distance, block]));
   const ways = new Map<number, number>();
   for (const { taken, fall } of blocks) {
     for (const to of [taken, fall]) if (to !== undefined) ways.set(to, (ways.get(to) ?? 0) + 1);
   }
+  // Where nothing leads inside the region, something else does.
+  const entryDistances = new Set([...wanted, ...blocks.map(({ distance }) => distance).filter((distance) => !ways.has(distance))]);
   const follower = ({ taken, fall }: RegionBlock): RegionBlock | undefined => {
     const to = fall ?? taken;
     return to === undefined || ways.get(to) !== 1 || entryDistances.has(to) ? undefined : byDistance.get(to);

@@ -27,6 +27,9 @@ const SIZES: readonly WordSize[] = [1, 2, 4, 8];
 export const flagKind = (source: FlagSource, size: WordSize): number =>
   1 + FLAG_SOURCES.indexOf(source) * SIZES.length + SIZES.indexOf(size);
 
+/** The kinds in which `b` is CF: from the first on to, not including, the last. */
+export const CARRY_KINDS = { first: flagKind('increment', 1), last: flagKind('bits', 1) } as const;
+
 const [KIND, A, B, RESULT] = [get(0), get(1), get(2), get(3)];
 
 function describe(code: Code, source: FlagSource, size: WordSize): void {
