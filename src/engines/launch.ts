@@ -20,6 +20,8 @@ export interface LaunchOptions {
   readonly cpu?: CpuModelName;
   /** What runs the guest: the interpreter alone, or compiled code where it is hot (the default). The guest sees no difference. */
   readonly tiers?: Tiers;
+  /** Count what runs where, for the engine's statistics; costs a little. */
+  readonly profile?: boolean;
   readonly kernel?: string;
   /** Unpack a bzImage on the host, instead of letting the guest do it. */
   readonly unpackKernel?: boolean;

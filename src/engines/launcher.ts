@@ -56,6 +56,7 @@ export function launch(options: LaunchOptions, read: ReadFile): Launched {
         cpus: options.cpus,
         cpu: options.cpu,
         tiers: options.tiers,
+        profile: options.profile,
         bios: firmware,
         biosWritable: options.bios !== undefined,
         vgaBios: options.bios === undefined ? undefined : sealOptionRom(vgaBios),

@@ -52,6 +52,8 @@ export interface MachineParts {
   readonly tiers?: 'all' | 'interpreter';
   /** Times that a block runs before it is compiled; for tests. */
   readonly heat?: number;
+  /** Count what runs where, for `engineStats`. */
+  readonly profile?: boolean;
   /** Where RDRAND's numbers begin. */
   readonly seed?: number;
   /** Told which processor's accesses come next. */

@@ -157,6 +157,13 @@ export const VECTOR_STATE_END = 0x1030;
 /** Where an access goes that cannot go straight to memory: over a page's edge, to a device, to a page that holds code. */
 export const SCRATCH = 0x1040;
 
+/** Counters that compiled code keeps while it is profiled, 8 bytes each: instructions it ran, and times it was entered. */
+export const COUNTERS = 0x1080;
+export const COUNTER = { instructions: 0, entries: 1 } as const;
+/** One word for each compiled region: times that it may still be entered before the compiler hears of it. */
+export const REGION_HEAT = 0x10000;
+export const REGION_HEAT_WORDS = 0x8000;
+
 /**
  * Translations of one processor: TLBs, direct-mapped on the linear page number, and jump caches by linear address.
  * Offsets within its own TRANSLATIONS_SIZE bytes.

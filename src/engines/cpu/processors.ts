@@ -61,7 +61,7 @@ export class Processors {
       helper: (record) => list[this.loaded].helper(record),
     });
     const engine: Engine = { handlers, blocks: this.blocks };
-    if (parts.tiers !== 'interpreter') engine.compiler = new Compiler(host, handlers, this.blocks, index, parts.heat);
+    if (parts.tiers !== 'interpreter') engine.compiler = new Compiler(host, handlers, this.blocks, index, parts.heat, parts.profile);
     this.compiler = engine.compiler;
     this.aside = [];
     this.turnLength = seats.length > 1 ? TURN : Infinity;

@@ -27,6 +27,8 @@ export type MachineOptions = Omit<PcOptions, 'host' | 'clock' | 'control'> & {
   readonly tiers?: Tiers;
   /** Times that a block runs before it is compiled. */
   readonly heat?: number;
+  /** Count what runs where, for the statistics. */
+  readonly profile?: boolean;
 };
 
 /** What is done to the machine after power-on and before the guest's first instruction: direct loading of a kernel. */
@@ -92,6 +94,7 @@ export class EmulatorEngine implements Engine {
         seed: this.options.seed,
         tiers: this.options.tiers,
         heat: this.options.heat,
+        profile: this.options.profile,
         onSwitch: (index) => {
           pc.activeCpu = index;
         },

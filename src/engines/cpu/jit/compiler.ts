@@ -9,6 +9,7 @@ import type { HostMemory } from '../../machine/host-memory';
 import { type Block, type BlockCache, kindOf, NEVER_HOT } from '../interpreter/blocks';
 import { type HandlerIndex, type Handlers, Special } from '../interpreter/handlers';
 import { ENTER, RECORD } from '../interpreter/records';
+import { COUNTER, COUNTERS, REGION_HEAT, REGION_HEAT_WORDS } from '../layout';
 import { LIBRARY } from '../semantics/library';
 import { I32, type ValueType } from '../wasm/code';
 import type { Library } from '../wasm/library';
@@ -17,13 +18,19 @@ import { findRegion, type Region } from './region';
 import { RegionCode } from './region-code';
 
 /** Times that a block is entered before it is compiled. */
-export const DEFAULT_HEAT = 400;
+export const DEFAULT_HEAT = 2000;
 /** Bytes of WebAssembly that may be in use; the oldest regions go first. */
 const MAX_BYTES = 8 << 20;
-/** Regions made for a page before each of its hot blocks gets one of its own. */
-const MAX_VERSIONS = 12;
-/** The part of the heat that makes a block belong to a region that leads to it. */
-const WARM = 16;
+/** Times that all of a page is compiled anew, and by what its hot code has to have grown for that. */
+const MAX_VERSIONS = 10;
+const GROWTH = 1.2;
+const GROWTH_STEP = 50;
+/** Runs that make a block belong to a region that leads to it, and the part of the heat that does to one in the same page. */
+const WARM_RUNS = 16;
+const WARM = 8;
+/** Times that a region is entered before it is joined with what it leads to; four times as many each next time. */
+const JOIN_HEAT = 500_000;
+const MAX_JOINED = 3;
 const TABLE_STEP = 256;
 
 const ACCESS: Signature = { parameters: [I32, I32, I32, I32], results: [I32] };
@@ -75,8 +82,29 @@ class Imports implements Library {
   };
 }
 
+/** What is compiled of a frame, as one kind of code. */
+interface Page {
+  readonly regions: Set<Compiled>;
+  /** Times that all of it was made anew, and instructions in the last of them. */
+  versions: number;
+  size: number;
+}
+
+/** What a region is made of. */
+interface Plan {
+  /** All regions of the page give way to it. */
+  readonly whole: boolean;
+  readonly seeds: readonly Block[];
+  readonly forced: readonly Block[];
+  /** See `Compiled`; above 0 it takes in whatever runs, in any page. */
+  readonly joined: number;
+}
+
 interface Compiled {
   readonly handler: number;
+  readonly page: Page;
+  /** How many times it was made larger because it was entered so often. */
+  readonly joined: number;
   readonly blocks: readonly Block[];
   /** Blocks whose ENTER records lead here. */
   readonly entries: Set<Block>;
@@ -100,27 +128,41 @@ export class Compiler {
   private readonly handlers: Handlers;
   private readonly cache: BlockCache;
   private readonly index: HandlerIndex;
+  private readonly firstHandler: number;
+  private readonly profiled: boolean;
+  private readonly imports: WebAssembly.Imports;
   private readonly live = new Set<Compiled>();
   private readonly byBlock = new Map<Block, Set<Compiled>>();
   private readonly free: number[] = [];
-  /** Regions made so far for a frame, and blocks that became hot although regions held them. */
-  private readonly made = new Map<number, number>();
+  private readonly pages = new Map<number, Page>();
+  /** Blocks that became hot although regions held them. */
   private readonly forced = new Set<Block>();
+  /** Blocks that are in regions, or have been. */
+  private readonly proven = new Set<Block>();
+  /** Hot blocks that are not worth making their page's region anew. */
+  private readonly waiting = new Set<Block>();
   private bytes = 0;
   private readonly counts = { regions: 0, compiledInstructions: 0, compiledBytes: 0, invalidatedRegions: 0, evictedRegions: 0 };
 
   /** @param heat see DEFAULT_HEAT */
-  constructor(host: HostMemory, handlers: Handlers, cache: BlockCache, index: HandlerIndex, heat = DEFAULT_HEAT) {
+  constructor(host: HostMemory, handlers: Handlers, cache: BlockCache, index: HandlerIndex, heat = DEFAULT_HEAT, profiled = false) {
+    this.profiled = profiled;
     this.host = host;
     this.handlers = handlers;
     this.cache = cache;
     this.index = index;
+    this.firstHandler = handlers.table.length;
+    this.imports = { host: { ...handlers.functions, memory: host.memory } };
     cache.heat = heat;
     cache.onDrop = (block) => this.invalidate(block);
   }
 
   get statistics(): CompilerStatistics {
-    return { ...this.counts, liveRegions: this.live.size };
+    const counter = (number: number): number => Number(this.host.view.getBigInt64(COUNTERS + number * 8, true));
+    const profile: Record<string, number> = this.profiled
+      ? { compiledRuns: counter(COUNTER.entries), instructionsInRegions: counter(COUNTER.instructions) }
+      : {};
+    return { ...this.counts, ...profile, liveRegions: this.live.size };
   }
 
   /**
@@ -129,55 +171,111 @@ export class Compiler {
    */
   compile(record: number, frameAt: (page: number) => number | undefined): void {
     const block = this.cache.blockAt(record);
-    this.setHeat(record, NEVER_HOT);
-    if (!block || kindOf(block).probed) return;
-    const { forced, seeds } = this.startsIn(block);
-    const pages = new Map<number, number | undefined>([[0, block.frame]]);
+    if (!block || kindOf(block).probed) return this.setHeat(record, NEVER_HOT);
+    const page = this.pageOf(block);
+    const plan = this.joining(block) ?? this.plan(block, page);
+    this.setHeat(record, plan ? NEVER_HOT : this.cache.heat);
+    if (!plan) return;
+    const frames = new Map<number, number | undefined>([[0, block.frame]]);
     const region = findRegion(
       {
         cache: this.cache,
         isHelper: (instruction) => this.index.indexOf(instruction) === Special.helper,
-        isWarm: (other) => this.heatLeft(other) <= this.cache.heat - this.cache.heat / WARM,
-        frameAt: (page) => {
-          if (!pages.has(page)) pages.set(page, frameAt(page));
-          return pages.get(page);
+        belongs: (other) => (plan.joined > 0 ? this.isWarm(other) : this.belongs(other, block, plan.whole)),
+        frameAt: (distance) => {
+          if (!frames.has(distance)) frames.set(distance, frameAt(distance));
+          return frames.get(distance);
         },
+        owns: (distance) => distance === 0 || plan.joined > 0,
       },
       block,
-      seeds,
-      forced,
+      plan.seeds,
+      plan.forced,
     );
     // A region that only hands its first instruction to the interpreter gains nothing.
     if (region.blocks.every(({ list, helper }) => helper && list.length === 1)) return;
-    this.install(region);
+    if (plan.whole) {
+      for (const other of page.regions) this.remove(other);
+      page.versions++;
+      page.size = region.blocks.reduce((sum, { list }) => sum + list.length, 0);
+    }
+    this.install(region, page, plan.joined);
     // Entered often from elsewhere, too, it becomes an entry.
     if (!region.entries.some(({ head }) => head.block === block)) this.setHeat(record, this.cache.heat);
   }
 
-  /** What else of a block's page belongs into one region with it, and what of that was hot inside a region already. */
-  private startsIn(block: Block): { seeds: readonly Block[]; forced: readonly Block[] } {
-    const made = this.made.get(block.frame) ?? 0;
-    this.made.set(block.frame, made + 1);
-    if (this.byBlock.has(block)) this.forced.add(block);
-    const alike = made < MAX_VERSIONS ? this.cache.blocksLike(block) : [block];
-    return {
-      seeds: alike.filter((other) => this.heatLeft(other) <= this.cache.heat / 2),
-      forced: alike.filter((other) => this.forced.has(other)),
-    };
+  private pageOf({ frame, key }: Block): Page {
+    const number = frame * 8 + (key % 8);
+    let page = this.pages.get(number);
+    if (!page) this.pages.set(number, (page = { regions: new Set(), versions: 0, size: 0 }));
+    return page;
   }
 
-  /** How often a block has to run to become hot; 0 where it is compiled. */
-  private heatLeft({ start }: Block): number {
-    const { i32 } = this.host;
-    const heat = i32[(start + ENTER.heat) >> 2];
+  /**
+   * Whether all of a page's hot code is made into one region again, as when it has grown, or the block alone with what no region has yet;
+   * undefined where the block waits.
+   */
+  private plan(block: Block, page: Page): Plan | undefined {
+    if (this.byBlock.has(block)) this.forced.add(block);
+    if (page.versions >= MAX_VERSIONS) return { whole: false, seeds: [], forced: [block], joined: 0 };
+    const hot = this.cache.blocksLike(block).filter((other) => this.isSeed(other));
+    const size = hot.reduce((sum, { instructions }) => sum + instructions, 0);
+    // A little more than what is compiled waits for more, or for its second time.
+    if (page.versions > 0 && size < page.size * GROWTH + GROWTH_STEP && !this.waiting.has(block)) {
+      this.waiting.add(block);
+      return undefined;
+    }
+    const joined = [...page.regions].reduce((most, region) => Math.max(most, region.joined), 0);
+    return { whole: true, seeds: hot, forced: hot.filter((other) => this.forced.has(other)), joined };
+  }
+
+  /** What to do when a region has been entered so often that leaving it and coming back has cost more than compiling it with others. */
+  private joining(block: Block): Plan | undefined {
+    const handler = this.host.i32[(block.start + RECORD.handler) >> 2];
+    for (const { handler: own, joined, page } of this.byBlock.get(block) ?? []) {
+      if (own !== handler || this.heatWord(own) === undefined || this.host.i32[(this.heatWord(own) as number) >> 2] !== 0) continue;
+      if (joined >= MAX_JOINED) return undefined;
+      const seeds = this.cache.blocksLike(block).filter((other) => this.isSeed(other));
+      return { whole: page.regions.size > 0, seeds, forced: seeds.filter((other) => this.forced.has(other)), joined: joined + 1 };
+    }
+    return undefined;
+  }
+
+  private isWarm(block: Block): boolean {
+    return this.heatLeft(block) <= this.cache.heat - WARM_RUNS;
+  }
+
+  private isSeed(block: Block): boolean {
+    return this.heatLeft(block) <= this.cache.heat - this.cache.heat / WARM;
+  }
+
+  /** Host offset of the word that counts a region's entries down. */
+  private heatWord(handler: number): number | undefined {
+    const index = handler - this.firstHandler;
+    return index < REGION_HEAT_WORDS ? REGION_HEAT + index * 4 : undefined;
+  }
+
+  /** Whether a block that is reached belongs to a region around another. */
+  private belongs(block: Block, around: Block, whole: boolean): boolean {
+    const { heat } = this.cache;
+    if (block.frame !== around.frame) return !this.byBlock.has(block) && this.heatLeft(block) <= heat / 2;
+    return (whole || !this.byBlock.has(block)) && this.isWarm(block);
+  }
+
+  /** How often a block has to run to become hot; 0 where it is compiled, or waits to be. */
+  private heatLeft(block: Block): number {
+    if (this.waiting.has(block) || this.proven.has(block)) return 0;
+    const heat = this.host.i32[(block.start + ENTER.heat) >> 2];
     return heat > this.cache.heat ? 0 : heat;
   }
 
-  private install(region: Region): void {
+  private install(region: Region, page: Page, joined: number): void {
     const [{ block: first }] = region.blocks;
     const { bits, flat } = kindOf(first);
     const long = bits === 64;
     const handler = this.takeHandler();
+    const heatAt = this.heatWord(handler);
+    if (heatAt !== undefined) this.host.i32[heatAt >> 2] = JOIN_HEAT * 4 ** joined;
     const imports = new Imports();
     const callees = {
       memory: long ? -1 : imports.index('access'),
@@ -185,7 +283,7 @@ export class Compiler {
       go: imports.index(long ? 'go64' : 'go'),
       run: imports.index('run'),
     };
-    const code = new RegionCode(region, { long, flat, handler }, callees, imports);
+    const code = new RegionCode(region, { long, flat, handler, heatAt, profiled: this.profiled }, callees, imports);
     const body = code.emit();
     const bytes = encodeModule({
       types: imports.types,
@@ -193,15 +291,16 @@ export class Compiler {
       functions: [{ type: 0, body }],
       exports: { region: imports.list.length },
     });
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
-      host: { ...this.handlers.functions, memory: this.host.memory },
-    });
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), this.imports);
     this.handlers.table.set(handler, instance.exports.region);
     const blocks = region.blocks.map(({ block }) => block);
-    const compiled: Compiled = { handler, blocks, entries: new Set(), bytes: bytes.length };
+    const compiled: Compiled = { handler, page, joined, blocks, entries: new Set(), bytes: bytes.length };
+    page.regions.add(compiled);
     this.live.add(compiled);
     this.bytes += bytes.length;
     for (const block of blocks) {
+      this.waiting.delete(block);
+      this.proven.add(block);
       const others = this.byBlock.get(block);
       if (others) others.add(compiled);
       else this.byBlock.set(block, new Set([compiled]));
@@ -241,6 +340,7 @@ export class Compiler {
 
   private remove(compiled: Compiled): void {
     if (!this.live.delete(compiled)) return;
+    compiled.page.regions.delete(compiled);
     const { i32 } = this.host;
     for (const block of compiled.blocks) {
       const regions = this.byBlock.get(block);
@@ -260,6 +360,8 @@ export class Compiler {
 
   private invalidate(block: Block): void {
     this.forced.delete(block);
+    this.proven.delete(block);
+    this.waiting.delete(block);
     for (const compiled of this.byBlock.get(block) ?? []) {
       this.remove(compiled);
       this.counts.invalidatedRegions++;
@@ -284,7 +386,9 @@ export class Compiler {
     this.live.clear();
     this.byBlock.clear();
     this.forced.clear();
-    this.made.clear();
+    this.proven.clear();
+    this.waiting.clear();
+    this.pages.clear();
     this.bytes = 0;
   }
 }

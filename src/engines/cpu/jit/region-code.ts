@@ -6,7 +6,21 @@
  * everything back into the state.
  */
 import { Exit, ENTER, RECORD, RECORD_SIZE } from '../interpreter/records';
-import { BUDGET, CURRENT, FLAG_CARRY, IP, JUMP64_ENTRY, JUMP_BASE, JUMP_ENTRIES, JUMP_ENTRY, SEG, SEGMENT_SIZE, SEGMENTS } from '../layout';
+import {
+  BUDGET,
+  COUNTER,
+  COUNTERS,
+  CURRENT,
+  FLAG_CARRY,
+  IP,
+  JUMP64_ENTRY,
+  JUMP_BASE,
+  JUMP_ENTRIES,
+  JUMP_ENTRY,
+  SEG,
+  SEGMENT_SIZE,
+  SEGMENTS,
+} from '../layout';
 import { SEMANTICS } from '../semantics/index';
 import { generalOffset } from '../staged/base-context';
 import { at, state } from '../staged/code-width';
@@ -38,6 +52,10 @@ export interface RegionTraits {
   readonly flat: boolean;
   /** Its index in the table of handlers. */
   readonly handler: number;
+  /** Host offset of its word of REGION_HEAT, if it has one. */
+  readonly heatAt: number | undefined;
+  /** Keep COUNTERS. */
+  readonly profiled: boolean;
 }
 
 const record = get(0);
@@ -51,6 +69,8 @@ export class RegionCode implements FlagCode {
   readonly flags: LazyFlags;
   readonly budget: Expr;
   private readonly handler: number;
+  private readonly heatAt: number | undefined;
+  private readonly profiled: boolean;
   private readonly region: Region;
   private readonly structure: Structure<Trace>;
   private readonly registers: number[];
@@ -72,12 +92,14 @@ export class RegionCode implements FlagCode {
   private following: RegionBlock | undefined;
   private pinned: readonly number[] = [];
 
-  constructor(region: Region, { long, flat, handler }: RegionTraits, callees: RegionCallees, library: Library) {
+  constructor(region: Region, { long, flat, handler, heatAt, profiled }: RegionTraits, callees: RegionCallees, library: Library) {
     const { code } = this;
     this.region = region;
     this.long = long;
     this.flat = flat;
     this.handler = handler;
+    this.heatAt = heatAt;
+    this.profiled = profiled;
     this.callees = callees;
     this.library = library;
     this.flags = new LazyFlags(this);
@@ -112,14 +134,30 @@ export class RegionCode implements FlagCode {
     code.close();
     this.leaveForGood();
     code.insert(start, () => {
+      this.cool();
       for (const number of this.touched) code.set(this.registers[number], i64.load(at(0), generalOffset(number)));
       code.set(this.budgetLocal, state(BUDGET));
       const distance = i32.load(record, ENTER.distance);
       code.set(this.base, long ? i64.sub(i64.load(at(0), IP), i64.extend_s(distance)) : i32.sub(state(IP), distance));
       code.set(this.selector, i32.load(record, ENTER.entry));
+      if (!this.profiled) return;
+      this.count(COUNTER.entries, i64.const(1));
+      this.count(COUNTER.instructions, i64.extend_s(this.budget));
     });
     code.unreachable();
     return code.finish();
+  }
+
+  /** Hands a region that is entered very often to the compiler, before anything of it runs. */
+  private cool(): void {
+    const { code, heatAt } = this;
+    if (heatAt === undefined) return;
+    const heat = code.let(I32, i32.sub(state(heatAt), at(1)));
+    this.setState(heatAt, heat);
+    code.if(i32.eqz(heat), () => {
+      this.setState(CURRENT, record);
+      code.return(at(Exit.hot));
+    });
   }
 
   /** The number that an entry's ENTER record has to hold. */
@@ -273,8 +311,14 @@ export class RegionCode implements FlagCode {
     code.branch(this.out);
   }
 
+  private count(counter: number, value: Expr): void {
+    const offset = COUNTERS + counter * 8;
+    i64.store(this.code, at(0), i64.add(i64.load(at(0), offset), value), offset);
+  }
+
   private leaveForGood(): void {
     const { code, long, callees } = this;
+    if (this.profiled) this.count(COUNTER.instructions, i64.sub(i64.const(0), i64.extend_s(this.budget)));
     code.if(get(this.flagKind), () => this.flushFlagLocals());
     for (const number of this.changed) i64.store(code, at(0), get(this.registers[number]), generalOffset(number));
     this.setState(BUDGET, this.budget);

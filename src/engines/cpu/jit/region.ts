@@ -11,8 +11,8 @@ import type { Block, BlockCache } from '../interpreter/blocks';
 import { RECORD_SIZE } from '../interpreter/records';
 import type { GraphNode } from './structure';
 
-const MAX_BLOCKS = 160;
-const MAX_INSTRUCTIONS = 1200;
+const MAX_BLOCKS = 600;
+const MAX_INSTRUCTIONS = 2400;
 
 /** Control leaves a block to these distances. */
 interface Ways {
@@ -61,10 +61,12 @@ export interface RegionSource {
   readonly cache: BlockCache;
   /** Whether the interpreter has to carry out an instruction. */
   isHelper(instruction: Instruction): boolean;
-  /** Whether a block runs often enough to belong to a region. */
-  isWarm(block: Block): boolean;
+  /** Whether a block that a way leads to becomes part of the region. */
+  belongs(block: Block): boolean;
   /** The frame that a page of the region's linear neighbourhood is known to run from; the origin's is number 0. */
   frameAt(page: number): number | undefined;
+  /** Whether blocks of a page may be entries. */
+  owns(page: number): boolean;
 }
 
 function instructionsOf(cache: BlockCache, block: Block): Instruction[] {
@@ -108,18 +110,38 @@ export function findRegion(source: RegionSource, first: Block, seeds: readonly B
   for (let distance = queue.shift(); distance !== undefined; distance = queue.shift()) {
     if (known.has(distance) || known.size >= MAX_BLOCKS || instructions >= MAX_INSTRUCTIONS) continue;
     const block = blockAt(distance);
-    if (!block || (block !== first && !source.isWarm(block))) continue;
+    if (!block || (block !== first && !source.belongs(block))) continue;
     const list = instructionsOf(cache, block);
     const helper = source.isHelper(list[list.length - 1]);
     const ways = waysOf(list, helper, distance + block.to - block.from);
     known.set(distance, { block, distance, list, helper, ...ways });
     instructions += list.length;
-    for (const next of [ways.fall, ways.taken, ways.back]) if (next !== undefined) queue.push(next);
-    if (ways.back !== undefined) entries.add(ways.back);
+    for (const next of [ways.fall, ways.taken]) if (next !== undefined) queue.push(next);
+    const owned = (to: number): boolean => source.owns(Math.floor(to / FRAME_SIZE));
+    // What lies in another page is entered through that page's own regions.
+    if (!owned(distance)) continue;
+    if (ways.back !== undefined && owned(ways.back)) {
+      queue.push(ways.back);
+      entries.add(ways.back);
+    }
     // Loops are entered at their heads again after interrupts, functions from elsewhere.
-    if (ways.taken !== undefined && (ways.taken <= distance || list[list.length - 1].row.flow === 'call')) entries.add(ways.taken);
+    const head = ways.taken !== undefined && (ways.taken <= distance || list[list.length - 1].row.flow === 'call');
+    if (head && owned(ways.taken)) entries.add(ways.taken);
   }
   return arrange([...known.values()], entries);
+}
+
+/** Adds what direct ways lead to from a block. */
+function reach(from: RegionBlock | undefined, byDistance: ReadonlyMap<number, RegionBlock>, reached: Set<RegionBlock>): void {
+  const queue = [from];
+  for (let block = queue.pop(); block; block = queue.pop()) {
+    if (reached.has(block)) continue;
+    reached.add(block);
+    for (const to of [block.taken, block.fall]) {
+      const next = to === undefined ? undefined : byDistance.get(to);
+      if (next) queue.push(next);
+    }
+  }
 }
 
 /** Puts blocks that can only follow one another into traces. */
@@ -131,6 +153,14 @@ function arrange(blocks: readonly RegionBlock[], wanted: ReadonlySet<number>): R
   }
   // Where nothing leads inside the region, something else does.
   const entryDistances = new Set([...wanted, ...blocks.map(({ distance }) => distance).filter((distance) => !ways.has(distance))]);
+  // So it is with a circle of blocks into which nothing leads: one of them has to be an entry.
+  const reached = new Set<RegionBlock>();
+  for (const distance of entryDistances) reach(byDistance.get(distance), byDistance, reached);
+  for (const block of blocks) {
+    if (reached.has(block)) continue;
+    entryDistances.add(block.distance);
+    reach(block, byDistance, reached);
+  }
   const follower = ({ taken, fall }: RegionBlock): RegionBlock | undefined => {
     const to = fall ?? taken;
     return to === undefined || ways.get(to) !== 1 || entryDistances.has(to) ? undefined : byDistance.get(to);
