@@ -16,7 +16,7 @@ import { IN_LOCALS, type LazyFlags } from './lazy-flags';
 import type { RegionCode } from './region-code';
 import type { RegionBlock } from './region';
 
-const FS = 4;
+const [CS, FS] = [1, 4];
 
 /** Where in its region an instruction stands. */
 export interface Site {
@@ -38,7 +38,9 @@ function siteFields(region: RegionCode, { inside, instruction, record, here }: S
   const register = (number: number): Expr => (number < 0 ? constant(0) : region.address(number));
   const segment = (number: number): SegmentPlace => {
     const offset = SEGMENTS + number * SEGMENT_SIZE;
-    return { register: at(offset), base: at(long ? offset + SEG.base : offset), flat: number < FS && (long || flat) };
+    // Code may not be written, perhaps not even read.
+    const free = long || (flat && number !== CS);
+    return { register: at(offset), base: at(long ? offset + SEG.base : offset), flat: number < FS && free };
   };
   return {
     record: at(record),
