@@ -5,6 +5,7 @@
  * the flags come from. Every way out sets three locals (why, at which record, at which IP) and jumps to the one place that puts
  * everything back into the state.
  */
+import { effectiveRepeat } from '../interpreter/forms';
 import { Exit, ENTER, RECORD, RECORD_SIZE } from '../interpreter/records';
 import {
   BUDGET,
@@ -346,10 +347,17 @@ export class RegionCode implements FlagCode {
       this.enter(head);
       this.leave(RUN, start + RECORD_SIZE, ip);
     });
+    let repeats = false;
     for (const [i, block] of trace.blocks.entries()) {
       this.following = trace.blocks[i + 1];
+      // Iterations have been paid for out of what was to be left.
+      if (repeats) {
+        const leave = (): void => this.leave(Exit.budget, block.block.start, this.ipAt(block.distance));
+        code.if(i32.lt_s(this.budget, at(block.block.instructions)), leave);
+      }
       this.enter(block);
       this.block(block);
+      repeats ||= block.list.some(({ row, prefixes }) => effectiveRepeat(row, prefixes.repeat) !== 'none');
     }
   }
 
