@@ -9,6 +9,9 @@ import { HOST_ONLY, LEFT_OUT } from './left-out';
 import { usesVectors, writeVectorState } from './vector-state';
 import { CODE_SIZE, DATA, FX_SIZE, OWN_SEGMENTS, selectorOf, START, TEST, type Width } from './wire';
 
+/** Alone, out of a decoded block, or out of one that has been compiled. */
+export type Way = 'alone' | 'block' | 'compiled';
+
 export interface Case {
   readonly width: Width;
   /** Where its struct test lies in the batch's input. */
@@ -16,8 +19,8 @@ export interface Case {
   readonly code: Uint8Array;
   /** Undefined where ours raises #UD or #GP for the bytes. */
   readonly instruction: Instruction | undefined;
-  /** Our side runs it out of a decoded block, not alone. */
-  readonly blocks: boolean;
+  /** What our side runs it out of. */
+  readonly way: Way;
   /** Our side begins with empty TLBs. */
   readonly fresh: boolean;
 }
@@ -37,6 +40,8 @@ export interface CaseFilter {
   readonly shares: (feature: string) => boolean;
   /** Rows to be tried alone. */
   readonly wants?: (row: InstructionRow) => boolean;
+  /** All cases run compiled. */
+  readonly compiled?: boolean;
 }
 
 interface RowPattern {
@@ -103,6 +108,9 @@ export class CaseSource {
   private readonly shares: CaseFilter['shares'];
   /** Rows were chosen: no other bytes. */
   private readonly rowsAlone: boolean;
+  private readonly compiled: boolean;
+  /** Of its own, so that it chooses no cases. */
+  private readonly ways: () => number;
 
   constructor(width: Width, seed: number, decode: Decode, filter: CaseFilter) {
     this.width = width;
@@ -111,6 +119,8 @@ export class CaseSource {
     this.contents = new Contents(width, this.random);
     this.shares = filter.shares;
     this.rowsAlone = filter.wants !== undefined;
+    this.compiled = filter.compiled ?? false;
+    this.ways = randomSource(~seed);
     this.patterns = rowsTried(width, filter).map((row) => ({ row, pattern: parseEncoding(row.encoding) }));
   }
 
@@ -125,6 +135,12 @@ export class CaseSource {
 
   private pick<T>(list: readonly T[]): T {
     return list[this.random() % list.length];
+  }
+
+  private way(block: boolean): Way {
+    if (this.compiled) return 'compiled';
+    if (!block) return 'alone';
+    return this.ways() % 2 === 0 ? 'block' : 'compiled';
   }
 
   /** Makes a case behind the others of a batch. */
@@ -145,7 +161,7 @@ export class CaseSource {
       const vectors = instruction && usesVectors(instruction.row) ? (fx: Uint8Array) => writeVectorState(fx, this.random) : undefined;
       const inside = code.slice(0, CODE_SIZE - start);
       const at = input.add(inside, start, flags, this.bases(), vectors);
-      return { width: this.width, at, code: inside, instruction, blocks: this.chance(3), fresh: this.chance(8) };
+      return { width: this.width, at, code: inside, instruction, way: this.way(this.chance(3)), fresh: this.chance(8) };
     }
   }
 

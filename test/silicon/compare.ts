@@ -187,7 +187,8 @@ export class Comparison {
     const code = Buffer.from(test.code).toString('hex').replace(/..\B/g, '$& ');
     const registers = Array.from({ length: test.width === 64 ? 16 : 8 }, (_, i) => hex(this.words.getBigUint64(test.at + i * 8, true)));
     const start = this.words.getUint16(test.at + TEST.start, true);
-    const ways = `${test.blocks ? ', from a block' : ''}${test.fresh ? ', TLB empty' : ''}`;
+    const way = { alone: '', block: ', from a block', compiled: ', compiled' }[test.way];
+    const ways = `${way}${test.fresh ? ', TLB empty' : ''}`;
     return (
       `${test.instruction ? format(test.instruction) : '(none of ours)'} [${code}] at ${hex(CODE + start)} registers ${registers.join(' ')}` +
       ` eflags ${hex(this.words.getUint32(test.at + TEST.flags, true))}${ways}`

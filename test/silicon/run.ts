@@ -16,6 +16,8 @@ export interface RunOptions {
   readonly seed: number;
   /** Rows alone whose mnemonic, semantics or feature matches. */
   readonly rows?: RegExp;
+  /** All cases run out of compiled blocks, not some of them. */
+  readonly compiled?: boolean;
 }
 
 interface Batch {
@@ -34,6 +36,8 @@ export class Run {
   private readonly decode: Decode;
   private readonly filter: CaseFilter;
   private readonly differences = new Map<string, string[]>();
+  /** Instructions that our side compiled for the cases so far. */
+  compiled = 0;
 
   constructor(width: Width, native: Native, options: RunOptions) {
     this.width = width;
@@ -41,9 +45,9 @@ export class Run {
     this.native = native;
     const model = cpuModel('max');
     this.decode = createDecoder((row) => model.has(row.feature));
-    const { rows } = options;
+    const { rows, compiled } = options;
     const wants: CaseFilter['wants'] = rows && ((row) => [row.mnemonic, row.semantics, row.feature].some((text) => rows.test(text)));
-    this.filter = { shares: native.shares, wants };
+    this.filter = { shares: native.shares, wants, compiled };
   }
 
   /** @returns what differed */
@@ -79,6 +83,7 @@ export class Run {
       cases.push(test);
       places.push(place);
     }
+    this.compiled += subject.compiled;
     const { bytes } = input;
     const silicon = this.native.run(inputHead(data, cases.length), bytes.subarray(0, input.end));
     return { input: bytes, cases, ours: results.u8, places, silicon };

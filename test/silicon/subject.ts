@@ -1,4 +1,5 @@
 /** Our processor in the harness's place: a ring 3 program under Linux's selectors with the same regions and segments. */
+import { NEVER_HOT } from '../../src/engines/cpu/interpreter/blocks';
 import { buildHandlers } from '../../src/engines/cpu/interpreter/handlers';
 import {
   IP,
@@ -28,7 +29,7 @@ import { PhysicalMemory } from '../../src/engines/machine/physical-memory';
 import { PortBus } from '../../src/engines/machine/ports';
 import { TransitionLog } from '../../src/engines/transitions';
 import type { GuestPhysicalAddress } from '../../src/shared/addresses';
-import type { Case } from './cases';
+import type { Case, Way } from './cases';
 import { Results } from './results';
 import {
   CODE,
@@ -75,6 +76,7 @@ const STOPPED = new Error('stopped');
 
 export class Subject {
   private readonly width: Width;
+  private readonly cpus: Processors;
   private readonly cpu: Processor;
   private readonly memory: PhysicalMemory;
   private readonly host = new HostMemory(RESERVED);
@@ -100,7 +102,8 @@ export class Subject {
       handlers: buildHandlers(),
       model: cpuModel('max'),
     };
-    [this.cpu] = new Processors(machine, [{ interrupts: { pending: false, acknowledge: () => 0 } }]).list;
+    this.cpus = new Processors(machine, [{ interrupts: { pending: false, acknowledge: () => 0 } }]);
+    [this.cpu] = this.cpus.list;
     this.cpu.hooks = {
       probedPage: () => false,
       probesOpcodes: false,
@@ -121,6 +124,11 @@ export class Subject {
     this.code.fill(INT3);
     this.enterUserMode();
     this.initial = this.cpu.state.save();
+  }
+
+  /** Instructions that were compiled. */
+  get compiled(): number {
+    return this.cpus.compiler?.statistics.compiledInstructions ?? 0;
   }
 
   private bytesAt(physical: number, length: number): Buffer {
@@ -215,7 +223,7 @@ export class Subject {
     if (test.fresh) cpu.mmu.flush();
     cpu.mmu.retry = false;
 
-    const ended = this.runToException(test.blocks);
+    const ended = this.runToException(test.way);
     this.memory.writeBytes((CODE + start) as GuestPhysicalAddress, new Uint8Array(code.length).fill(INT3));
     const at = ended ? this.report(results, before) : undefined;
     if (!this.data.equals(this.pristine)) this.data.set(this.pristine);
@@ -229,12 +237,12 @@ export class Subject {
     this.cpu.state.setSegment(segment, { selector, base, limit, attributes, unusable: false });
   }
 
-  /** @param blocks through decoded blocks, not one instruction at a time */
-  private runToException(blocks: boolean): boolean {
+  private runToException(way: Way): boolean {
     const { cpu } = this;
     this.fault = undefined;
+    cpu.blocks.heat = way === 'compiled' ? 1 : NEVER_HOT;
     try {
-      if (blocks) cpu.run(MOST_STEPS);
+      if (way !== 'alone') cpu.run(MOST_STEPS);
       else for (let i = 0; i < MOST_STEPS; i++) cpu.step();
     } catch (error) {
       if (error !== STOPPED) throw error;
