@@ -47,6 +47,7 @@ export const ALL_FLAT = 0b1111;
 /** Eight segment registers (ES, CS, SS, DS, FS, GS, LDTR, TR), 32 bytes each. */
 export const SEGMENTS = 0x180;
 export const SEGMENT_SIZE = 32;
+export const ES = SEGMENTS;
 export const SEG = {
   /** Linear address of offset 0 (8 bytes). */
   base: 0,

@@ -6,7 +6,7 @@ import { BUDGET, CURRENT, IP, REGISTER_SIZE, REGISTERS, SCRATCH } from '../layou
 import type { Facts } from '../semantics/context';
 import type { Place } from '../semantics/context';
 import { type Word, word } from '../semantics/words';
-import { BaseContext, EQUAL, type FormOperand, generalOffset, NOT_EQUAL } from '../staged/base-context';
+import { BaseContext, type FormOperand, generalOffset, type Repetition } from '../staged/base-context';
 import { at, state } from '../staged/code-width';
 import type { AccessCallees, Fields } from '../staged/fields';
 import { FLAG_WORDS, StateFlags } from '../staged/state-flags';
@@ -153,36 +153,20 @@ export class HandlerContext extends BaseContext {
     return this.flags.statusByte();
   }
 
-  repeat(iteration: () => void, until: 'count' | 'zero'): void {
-    if (this.facts.repeat === 'none') {
-      iteration();
-      return;
-    }
-    const c = this.code;
+  protected repetition(until: 'count' | 'zero'): Repetition {
     // A comparison that is broken off shows the flags from before it (manual, REP): only the last iteration's count.
     const flags = until === 'zero' ? FLAG_WORDS.map((offset) => ({ offset, value: this.let(I32, state(offset)) })) : [];
-    const restore = (): void => {
+    const takeBack = (): void => {
       for (const { offset, value } of flags) this.setState(offset, value);
     };
-    c.block((done) => {
-      const counter = this.counter();
-      const w = counter.word;
-      c.if(w.eqz(counter.read()), done);
-      c.loop((again) => {
-        this.guard(restore, iteration);
-        const left = this.let(w.type, w.zero(w.sub(counter.read(), w.const(1))));
-        counter.write(left);
-        c.if(w.eqz(left), done);
-        if (until === 'zero') c.if(this.holds(this.facts.repeat === 'rep' ? NOT_EQUAL : EQUAL), done);
-        // Every iteration counts as an instruction: an interrupt may come between any two.
-        c.if(i32.le_s(state(BUDGET), at(0)), () => {
-          restore();
-          this.exit(Exit.partial);
-        });
-        this.setState(BUDGET, i32.sub(state(BUDGET), at(1)));
-        again();
-      });
-    });
+    return {
+      iterate: (iteration) => this.guard(takeBack, iteration),
+      finish: (done) => done(),
+      interrupt: () => {},
+      takeBack,
+      budget: () => state(BUDGET),
+      spend: (instructions) => this.setState(BUDGET, i32.sub(state(BUDGET), instructions)),
+    };
   }
 
   // --- control flow

@@ -8,7 +8,7 @@ import { Exit } from '../interpreter/records';
 import { SEG, SEGMENT_SIZE, SEGMENTS, X87_REGISTERS, X87_STRIDE, XMM, XMM_STRIDE } from '../layout';
 import type { Place } from '../semantics/context';
 import { type Word, word } from '../semantics/words';
-import { BaseContext, EQUAL, generalOffset, NOT_EQUAL } from '../staged/base-context';
+import { BaseContext, generalOffset, type Repetition } from '../staged/base-context';
 import { at, COMPILED } from '../staged/code-width';
 import type { Fields, SegmentPlace } from '../staged/fields';
 import { type Expr, i32, i64 } from '../wasm/code';
@@ -249,40 +249,27 @@ export class BlockContext extends BaseContext {
     return this.flags.statusByte();
   }
 
-  repeat(iteration: () => void, until: 'count' | 'zero'): void {
-    if (this.facts.repeat === 'none') {
-      iteration();
-      return;
-    }
-    const { code: c, flags, region } = this;
+  protected repetition(until: 'count' | 'zero'): Repetition {
+    const { flags, region } = this;
     // A comparison that is broken off shows the flags from before it (manual, REP): only the last iteration's count.
     if (until === 'zero') {
       flags.toLocals();
       flags.current = IN_LOCALS;
     }
     const before = flags.current;
-    c.block((done) => {
-      const counter = this.counter();
-      const w = counter.word;
-      c.if(w.eqz(counter.read()), done);
-      c.loop((again) => {
-        iteration();
-        const after = flags.current;
-        const finish = (): void => {
-          if (until === 'zero') flags.toLocals(after);
-          done();
-        };
-        const left = this.let(w.type, w.zero(w.sub(counter.read(), w.const(1))));
-        counter.write(left);
-        c.if(w.eqz(left), finish);
-        if (until === 'zero') c.if(this.holds(this.facts.repeat === 'rep' ? NOT_EQUAL : EQUAL), finish);
+    return {
+      iterate: (iteration) => iteration(),
+      finish: (done) => {
+        if (until === 'zero') flags.toLocals();
+        done();
+      },
+      interrupt: () => {
         flags.current = before;
-        // Every iteration counts as an instruction: an interrupt may come between any two.
-        c.if(i32.le_s(region.budget, at(0)), () => this.exit(Exit.partial));
-        region.spend(1);
-        again();
-      });
-    });
+      },
+      takeBack: () => {},
+      budget: () => region.budget,
+      spend: (instructions) => region.spend(instructions),
+    };
   }
 
   // --- control flow

@@ -198,8 +198,8 @@ export class RegionCode implements FlagCode {
     return this.long ? i64.add(get(this.base), i64.const(distance)) : i32.add(get(this.base), at(distance));
   }
 
-  spend(instructions: number): void {
-    this.code.set(this.budgetLocal, i32.sub(this.budget, at(instructions)));
+  spend(instructions: Expr): void {
+    this.code.set(this.budgetLocal, i32.sub(this.budget, instructions));
   }
 
   samePage(a: number, b: number): boolean {
@@ -367,7 +367,7 @@ export class RegionCode implements FlagCode {
       const last = this.ipAt(distance + block.to - block.from - 1);
       this.code.if(i32.gt_u(last, state(CS + SEG.limit)), () => this.leave(Exit.budget, block.start, this.ipAt(distance)));
     }
-    this.spend(block.instructions);
+    this.spend(at(block.instructions));
   }
 
   private block(inside: RegionBlock): void {

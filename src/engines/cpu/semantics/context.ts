@@ -167,8 +167,11 @@ export interface Context {
   checkTarget(target: Expr): void;
   /** Ends the instruction at a near target that `checkTarget` has passed. */
   jump(target: Expr): void;
-  /** Runs `iteration` under the instruction's repeat prefix; `until` ends a REPE/REPNE run when ZF says so. */
-  repeat(iteration: () => void, until: 'count' | 'zero'): void;
+  /**
+   * Runs `iteration` under the instruction's repeat prefix; `until` ends a REPE/REPNE run when ZF says so. `bulk` says what many
+   * iterations come to, where they can be made at once: elements copied, or the accumulator stored.
+   */
+  repeat(iteration: () => void, until: 'count' | 'zero', bulk?: { readonly kind: 'copy' | 'fill'; readonly element: Word }): void;
 }
 
 export type Semantics = (c: Context) => void;

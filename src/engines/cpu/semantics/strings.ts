@@ -9,21 +9,31 @@ const EAX = 0;
 /** The element's size comes from the operand that is in memory, whichever that is. */
 const element = (c: Context): Word => c.wordOf(c.isMemory(0) ? 0 : 1);
 
-export const movs: Semantics = (c) =>
-  c.repeat(() => {
-    const w = element(c);
-    const value = c.let(w.type, c.stringSource(w).read());
-    c.stringDestination(w).write(value);
-    c.advance(SI, w);
-    c.advance(DI, w);
-  }, 'count');
+export const movs: Semantics = (c) => {
+  const w = element(c);
+  c.repeat(
+    () => {
+      const value = c.let(w.type, c.stringSource(w).read());
+      c.stringDestination(w).write(value);
+      c.advance(SI, w);
+      c.advance(DI, w);
+    },
+    'count',
+    { kind: 'copy', element: w },
+  );
+};
 
-export const stos: Semantics = (c) =>
-  c.repeat(() => {
-    const w = element(c);
-    c.stringDestination(w).write(c.let(w.type, c.register(EAX, w).read()));
-    c.advance(DI, w);
-  }, 'count');
+export const stos: Semantics = (c) => {
+  const w = element(c);
+  c.repeat(
+    () => {
+      c.stringDestination(w).write(c.let(w.type, c.register(EAX, w).read()));
+      c.advance(DI, w);
+    },
+    'count',
+    { kind: 'fill', element: w },
+  );
+};
 
 export const lods: Semantics = (c) =>
   c.repeat(() => {

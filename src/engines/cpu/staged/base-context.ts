@@ -1,12 +1,32 @@
 /** What both projections of the semantics have in common: operands, memory, the stack, strings and faults in terms of `Fields`. */
-import { EFLAGS, REGISTER_SIZE, REGISTERS, SEG, SEGMENT_SIZE, SEGMENTS, MMX_GATE, SSE_GATE, VECTOR, X87_GATE } from '../layout';
+import { EFLAGS, ES, REGISTER_SIZE, REGISTERS, SEG, SEGMENT_SIZE, SEGMENTS, MMX_GATE, SSE_GATE, VECTOR, X87_GATE } from '../layout';
 import type { Context, Facts, FlagSink, MemoryPlace, Place } from '../semantics/context';
 import { type Word, word } from '../semantics/words';
-import { type Code, type Expr, I32, i32, i64, type ValueType } from '../wasm/code';
+import { type Code, type Expr, get, I32, i32, i64, type ValueType } from '../wasm/code';
 import type { Library } from '../wasm/library';
 import { Access, at, type CodeWidth, LongCode, NarrowCode, state } from './code-width';
+import { bulkOf } from './bulk';
 import type { Fields, SegmentPlace } from './fields';
 import { Exit } from '../interpreter/records';
+
+/** See `Context.repeat`. */
+export interface Bulk {
+  readonly kind: 'copy' | 'fill';
+  readonly element: Word;
+}
+
+export interface Repetition {
+  /** Writes one iteration; where it faults the flags are those from before the instruction. */
+  iterate(iteration: () => void): void;
+  /** Writes the way out when all is done. */
+  finish(done: () => void): void;
+  /** What is written from here on is for a run that is broken off, in code common to all ways, and on that way alone. */
+  interrupt(): void;
+  takeBack(): void;
+  /** Instructions that may still run. */
+  budget(): Expr;
+  spend(instructions: Expr): void;
+}
 
 /** One operand of a form. */
 export type FormOperand =
@@ -22,7 +42,6 @@ const ESP = 4;
 const ECX = 1;
 const GENERAL_PROTECTION = 13;
 const SS = SEGMENTS + 2 * SEGMENT_SIZE;
-const ES = SEGMENTS;
 const GATES = { x87: X87_GATE, mmx: MMX_GATE, sse: SSE_GATE } as const;
 
 const log2 = (n: number): number => 31 - Math.clz32(n);
@@ -301,7 +320,55 @@ export abstract class BaseContext implements Context {
     place.write(aw.add(place.read(), aw.size === 8 ? i64.extend_s(step) : step));
   }
 
-  abstract repeat(iteration: () => void, until: 'count' | 'zero'): void;
+  /** What the interpreter and the compiler do differently about a repeated instruction's flags and its budget. */
+  protected abstract repetition(until: 'count' | 'zero'): Repetition;
+
+  repeat(iteration: () => void, until: 'count' | 'zero', bulk?: Bulk): void {
+    if (this.facts.repeat === 'none') {
+      iteration();
+      return;
+    }
+    const c = this.code;
+    const run = this.repetition(until);
+    c.block((done) => {
+      const counter = this.counter();
+      const w = counter.word;
+      c.if(w.eqz(counter.read()), done);
+      c.loop((again) => {
+        const left = c.local(w.type);
+        const count = (elements: Expr): void => {
+          c.set(left, w.zero(w.sub(counter.read(), elements)));
+          counter.write(get(left));
+        };
+        const one = (): void => {
+          run.iterate(iteration);
+          count(w.const(1));
+        };
+        if (bulk) {
+          const elements = bulkOf(this, this.width, this.fields, bulk, run.budget());
+          c.if(
+            elements,
+            () => {
+              run.spend(i32.sub(elements, at(1)));
+              count(w.from(elements));
+            },
+            one,
+          );
+        } else one();
+        const finish = (): void => run.finish(done);
+        c.if(w.eqz(get(left)), finish);
+        if (until === 'zero') c.if(this.holds(this.facts.repeat === 'rep' ? NOT_EQUAL : EQUAL), finish);
+        run.interrupt();
+        // Every iteration counts as an instruction: an interrupt may come between any two.
+        c.if(i32.le_s(run.budget(), at(0)), () => {
+          run.takeBack();
+          this.exit(Exit.partial);
+        });
+        run.spend(at(1));
+        again();
+      });
+    });
+  }
 
   // --- control flow
 

@@ -4,7 +4,7 @@
  */
 import { SEG, SEGMENT_SIZE, SEGMENTS, STACK_MASK, TLB, TLB64, TLB64_ENTRY, TLB_BASE, TLB_ENTRIES, TLB_ENTRY } from '../layout';
 import { type Word, word } from '../semantics/words';
-import { type Code, type Expr, call, get, I32, i32, i64 } from '../wasm/code';
+import { type Code, type Expr, call, get, I32, i32, i64, select } from '../wasm/code';
 import type { Fields, SegmentPlace } from './fields';
 
 export const Access = { read: 0, write: 1, update: 2 } as const;
@@ -31,6 +31,11 @@ export interface CodeWidth {
   stringAddress(register: number, addressSize: number): Expr;
   /** The host offset at which an access can be made, by the TLB or else by TypeScript; 0 when the access faults. */
   host(segment: SegmentPlace, address: Expr, size: number, access: Access): Expr;
+  /**
+   * A host offset for any access that lies in the page of an address, if the TLB knows the page; else 0.
+   * @param span the segment has to allow all of so many bytes from there
+   */
+  known(segment: SegmentPlace, address: Expr, access: Access, span: number): Expr;
   /** The low 32 bits of the linear address. */
   linearLow(segment: SegmentPlace, address: Expr): Expr;
   /** An offset in the stack at some distance from a register's value. */
@@ -105,6 +110,19 @@ export class NarrowCode implements CodeWidth {
       },
       call(f.callees.memory, f.record, segment.register, address, at(size | (access << 8) | f.origin)),
     );
+  }
+
+  known(segment: SegmentPlace, address: Expr, access: Access, span: number): Expr {
+    const { c } = this;
+    const linear = c.let(I32, this.linearLow(segment, address));
+    const entry = entryOf(c, linear, TLB_ENTRY);
+    const tagged = i32.eq(i32.load(entry, access === Access.read ? TLB.read : TLB.write), i32.and(linear, at(PAGE_MASK)));
+    const pointer = i32.add(i32.load(entry, TLB.addend), linear);
+    if (segment.flat) return c.let(I32, select(tagged, pointer, at(0)));
+    const from = c.let(I32, i32.sub(address, i32.load(segment.register, SEG.low)));
+    const limit = c.let(I32, i32.load(segment.register, access === Access.read ? SEG.readSpan : SEG.writeSpan));
+    const allowed = i32.and(i32.lt_u(from, limit), i32.gt_u(i32.sub(limit, from), at(span)));
+    return c.let(I32, select(i32.and(tagged, allowed), pointer, at(0)));
   }
 
   linearLow(segment: SegmentPlace, address: Expr): Expr {
@@ -188,6 +206,15 @@ export class LongCode implements CodeWidth {
         at(size | (access << 8) | f.origin),
       ),
     );
+  }
+
+  known(segment: SegmentPlace, address: Expr, access: Access): Expr {
+    const { c } = this;
+    const linear = this.linear(segment, address);
+    const low = c.let(I32, i32.wrap(linear));
+    const entry = entryOf(c, low, TLB64_ENTRY);
+    const tag = i64.load(entry, access === Access.read ? TLB64.read : TLB64.write);
+    return c.let(I32, select(i64.eq(tag, i64.and(linear, i64.const(-4096))), i32.add(i32.load(entry, TLB64.addend), low), at(0)));
   }
 
   linearLow({ base, flat }: SegmentPlace, address: Expr): Expr {

@@ -234,6 +234,17 @@ export class Code {
     for (const label of labels) this.unsigned(this.depth - label.depth);
   }
 
+  /** Copies bytes within the memory, as if all were read before any is written. */
+  copyMemory(to: Expr, from: Expr, bytes: Expr): void {
+    for (const operand of [to, from, bytes]) operand(this);
+    for (const byte of [0xfc, 0x0a, 0x00, 0x00]) this.byte(byte);
+  }
+
+  fillMemory(to: Expr, value: Expr, bytes: Expr): void {
+    for (const operand of [to, value, bytes]) operand(this);
+    for (const byte of [0xfc, 0x0b, 0x00]) this.byte(byte);
+  }
+
   return(value: Expr): void {
     value(this);
     this.byte(0x0f);
