@@ -174,6 +174,12 @@ export const TRANSLATIONS_SIZE = 0x58000;
 export const MAX_PROCESSORS = 8;
 export const TLB_ENTRIES = 1024;
 
+/**
+ * Which entry holds a page, by the low half of a linear address: addresses that differ by powers of two should not meet. Emitted code
+ * finds it with `entryOf` (staged/code-width.ts).
+ */
+export const tlbEntry = (low: number): number => ((low >>> 12) ^ (low >>> 22)) & (TLB_ENTRIES - 1);
+
 /** In 16- and 32-bit code, 16 bytes an entry. */
 export const TLB_ENTRY = 16;
 export const TLB_SIZE = TLB_ENTRIES * TLB_ENTRY;

@@ -16,12 +16,11 @@ import {
   TLB,
   TLB64,
   TLB64_ENTRY,
-  TLB_BASE,
-  TLB_ENTRIES,
   TLB_ENTRY,
 } from '../layout';
 import { LIBRARY } from '../semantics/library';
 import { SEMANTICS } from '../semantics/index';
+import { entryOf } from '../staged/code-width';
 import type { Facts } from '../semantics/context';
 import { Code, type Expr, get, I32, i32, i64 } from '../wasm/code';
 import { linkLibrary, placeLibrary } from '../wasm/library';
@@ -182,10 +181,7 @@ function accessBody(long: boolean): Uint8Array {
   const direct = (linear: Expr): void => {
     const size = long ? TLB64_ENTRY : TLB_ENTRY;
     const [tag, addend] = long ? [TLB64.write, TLB64.addend] : [TLB.write, TLB.addend];
-    const entry = code.let(
-      I32,
-      i32.add(i32.load(zero, TLB_BASE), i32.and(i32.shr_u(linear, at(12 - Math.log2(size))), at((TLB_ENTRIES - 1) * size))),
-    );
+    const entry = entryOf(code, linear, size);
     const page = (byte: Expr): Expr => i32.or(i32.and(byte, at(PAGE_MASK)), at(1));
     const tagged = i32.and(i32.eq(i32.load(entry, tag), page(linear)), i32.eq(page(linear), page(i32.add(linear, last))));
     code.if(long ? i32.and(tagged, i32.eq(i32.load(entry, tag + 4), get(3))) : tagged, () => {

@@ -60,9 +60,12 @@ function through(c: Code, quick: (done: (pointer: Expr) => void) => void, slow: 
   return get(pointer);
 }
 
-/** The TLB entry for a linear address's low half. */
-const entryOf = (c: Code, low: Expr, size: number): Expr =>
-  c.let(I32, i32.add(state(TLB_BASE), i32.and(i32.shr_u(low, at(12 - Math.log2(size))), at((TLB_ENTRIES - 1) * size))));
+/** The host offset of the TLB entry for a linear address's low half; see `tlbEntry` in layout.ts. @param size bytes of an entry */
+export function entryOf(c: Code, low: Expr, size: number): Expr {
+  const shift = Math.log2(size);
+  const folded = i32.xor(i32.shr_u(low, at(12 - shift)), i32.shr_u(low, at(22 - shift)));
+  return c.let(I32, i32.add(state(TLB_BASE), i32.and(folded, at((TLB_ENTRIES - 1) << shift))));
+}
 
 /** The stack's offsets have 32 bits: known where segments are known to be flat. */
 export class NarrowCode implements CodeWidth {

@@ -3,7 +3,7 @@
  * code pages. What is filled is written down, so that dropping it costs what filling it did, and what global pages gave
  * (manual, "Global Pages") is written down apart.
  */
-import { FRAME_SHIFT, FRAME_SIZE, type PhysicalMemory } from '../../machine/physical-memory';
+import { FRAME_SIZE, type PhysicalMemory } from '../../machine/physical-memory';
 import {
   JUMP64_ENTRY,
   JUMP64_CACHES,
@@ -16,6 +16,7 @@ import {
   TLB64_ENTRY,
   TLB_ENTRIES,
   TLB_ENTRY,
+  tlbEntry,
   TLBS64,
   type Tlb,
 } from '../layout';
@@ -167,7 +168,7 @@ export class Translations {
   lookup(linear: number, write: boolean, tlb: Tlb, wide: boolean): number {
     const { u32 } = this.state.host;
     const low = linear | 0;
-    const entry = (low >>> FRAME_SHIFT) & (TLB_ENTRIES - 1);
+    const entry = tlbEntry(low);
     const page = (low & PAGE) >>> 0;
     const at = this.wordOf((wide ? WIDE : 0) + tlb * TLB_ENTRIES + entry);
     if (!wide) {
@@ -186,7 +187,7 @@ export class Translations {
   fill(linear: number, host: number, rights: 'read' | 'write' | 'look', tlb: Tlb, wide: boolean, global: boolean): void {
     const { u32 } = this.state.host;
     const low = linear | 0;
-    const entry = (low >>> FRAME_SHIFT) & (TLB_ENTRIES - 1);
+    const entry = tlbEntry(low);
     const page = (low & PAGE) >>> 0;
     const addend = (host - page) >>> 0;
     const slot = (wide ? WIDE : 0) + tlb * TLB_ENTRIES + entry;
@@ -232,7 +233,7 @@ export class Translations {
       this.lastLarge = NaN;
     }
     const page = pageOf(linear);
-    const slot = ((linear | 0) >>> FRAME_SHIFT) & (TLB_ENTRIES - 1);
+    const slot = tlbEntry(linear | 0);
     const wide = this.state.longMode;
     for (let tlb = 0; tlb < (wide ? 6 : 3); tlb++) {
       const entry = tlb * TLB_ENTRIES + slot;
