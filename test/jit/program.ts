@@ -130,6 +130,22 @@ const ROWS = { 16: rowsOf(16), 32: rowsOf(32), 64: rowsOf(64) } as const satisfi
 const LENGTHS = [6, 12, 25, 50, 100, 180];
 const STATUS = 0x8d5;
 
+/** Where carries, overflows and signs change. */
+const NUMBERS = [0, 1, -1, 2, 0x7f, 0x80, -128, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, -(2 ** 31), 0x0f, 0x10, 31, 32, 33];
+const EDGE_BYTES = [0, 1, -1, 0x7f, 0x80];
+const EDGE_WORDS = [0, 1, -1, 0x7fff, 0x8000];
+const EDGE_DOUBLEWORDS = [0, 1, -1, 0x7fffffff, -(2 ** 31)];
+/** Opcode, digit and immediate of operations on a register. */
+const OPERATIONS: readonly (readonly [opcode: number, digit: number, immediate: 'none' | 'byte' | 'word'])[] = [
+  ...[0, 1, 2, 3, 4, 5, 6, 7, 7].map((digit) => [0x81, digit, 'word'] as const),
+  ...[0, 1, 0, 1, 0, 1].map((digit) => [0xff, digit, 'none'] as const),
+  ...[2, 3].map((digit) => [0xf7, digit, 'none'] as const),
+  ...[0, 1, 2, 3, 4, 5, 7].map((digit) => [0xc1, digit, 'byte'] as const),
+  ...[0, 1, 2, 3, 4, 5, 7].map((digit) => [0xd1, digit, 'none'] as const),
+  // TEST, CMP, ADD, SUB and XOR with another register.
+  ...[0x85, 0x39, 0x01, 0x29, 0x31].flatMap((opcode) => [0, 1, 2].map((digit) => [opcode, digit, 'none'] as const)),
+];
+
 /** One kind of item, and how often it comes. */
 type Maker = readonly [weight: number, make: (at: number) => Item | undefined, when?: boolean];
 
@@ -166,7 +182,7 @@ class ProgramMaker {
 
   private makeRegisters(): number[] {
     const { mode } = this;
-    const registers = Array.from({ length: 16 }, () => (this.chance(2) ? this.random() | 0 : this.random() & 0xff));
+    const registers = Array.from({ length: 16 }, () => (this.chance(2) ? this.random() | 0 : this.pick(NUMBERS)));
     const data = (offset: number): number => DATA + offset - dataBase(mode);
     registers[1] = this.below(6);
     registers[3] = data(this.below(0x300));
@@ -204,7 +220,9 @@ class ProgramMaker {
       registers: this.registers,
       flags: 2 | (this.random() & STATUS) | (this.chance(4) ? 0 : 0x200) | (this.chance(4) ? 0x3000 : 0),
       intervals: this.chance(3) ? [] : Array.from({ length: 5 }, () => 1 + this.below(this.pick([20, 100, 500]))),
-      data: Uint8Array.from({ length: 4 * PAGE }, () => (this.chance(3) ? this.random() & 0xff : this.random() & 3)),
+      data: Uint8Array.from({ length: 4 * PAGE }, () =>
+        this.chance(3) ? this.random() & 0xff : this.pick([0, 0, 1, 0x7f, 0x80, 0xff, 0xff]),
+      ),
       slices: this.makeSlices(),
     };
   }
@@ -250,6 +268,7 @@ class ProgramMaker {
     return [
       [40, from(rows.integer)],
       [9, from(rows.flags)],
+      [18, (at) => this.flagPair(near(at))],
       [6, from(rows.vector)],
       [2, from(rows.strings)],
       [1, from(rows.system), mode.ring === 3],
@@ -422,6 +441,33 @@ class ProgramMaker {
     const value = this.chance(2) ? this.move(0, this.pick([0x90909090, this.random() | 0])) : [];
     const string = [0xf3, this.pick([0xaa, 0xab, 0xa4])];
     return { bytes: [...head, ...pointer, ...count, ...value, ...string, ...tail, ...this.move(7, this.registers[7])], fixups: [fixup] };
+  }
+
+  /** Numbers near an edge, an operation on them, and what reads its flags: at once, over a block's edge, or not all. */
+  private flagPair(item: number): Item {
+    const { bits } = this.mode;
+    const register = this.pick([0, 0, 2]);
+    const size = this.pick(bits === 64 ? [[], [0x66], [0x48], [0x48]] : [[], [0x66]]);
+    const whole = size[0] === 0x66 ? 6 - this.wordSize : this.wordSize;
+    const [opcode, digit, immediate] = this.pick(OPERATIONS);
+    // The byte form of an opcode is even.
+    const byte = this.chance(3);
+    const edges = byte ? EDGE_BYTES : whole === 2 ? EDGE_WORDS : EDGE_DOUBLEWORDS;
+    const bytes: number[] = this.chance(4) ? [] : [...this.move(register, this.pick(edges))];
+    if (this.chance(4)) bytes.push(this.pick([0xf8, 0xf9]));
+    bytes.push(...size, byte ? opcode & ~1 : opcode, 0xc0 | (digit << 3) | register);
+    const number = immediate === 'byte' ? this.pick(NUMBERS) : this.pick(edges);
+    const width = immediate === 'none' ? 0 : immediate === 'byte' || byte ? 1 : whole;
+    for (let i = 0; i < width; i++) bytes.push((number >> (i * 8)) & 0xff);
+    if (this.chance(4)) bytes.push(...this.move(1, 1 + this.below(3)));
+    // Those that OF decides more often.
+    const condition = this.chance(2) ? this.below(16) : this.pick([0, 12, 14]) | this.below(2);
+    const reader = this.below(8);
+    if (reader < 3) bytes.push(0x0f, 0x90 | condition, 0xc0 | this.pick([0, 1, 2]));
+    else if (reader === 3) bytes.push(0x0f, 0x40 | condition, 0xc1 | (this.below(3) << 3));
+    else if (reader === 4) bytes.push(this.pick([0x11, 0x19]), 0xc2);
+    if (reader !== 5) return { bytes, fixups: [] };
+    return { bytes: [...bytes, 0x70 | condition, 0], fixups: [relative(bytes.length + 1, 1, item)] };
   }
 
   private popFlags(): Item {
