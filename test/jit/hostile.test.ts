@@ -192,10 +192,10 @@ start:
 `;
 /** ADD EAX, number of the function; NOP; RET. */
 const SMALL = 'mov byte [edi], 0x05\n mov [edi + 1], ecx\n mov word [edi + 5], 0xc390';
-/** 160 times ADD [data], ECX, then ADD EAX, number; RET. */
-const LARGE = `mov edx, 160
+/** 120 times RCL [data], CL, then ADD EAX, number; RET. */
+const LARGE = `mov edx, 120
 .fill:
-  mov word [edi], 0x0d01
+  mov word [edi], 0x15d3
   mov dword [edi + 2], 0x300000
   add edi, 6
   dec edx
@@ -203,7 +203,7 @@ const LARGE = `mov edx, 160
   mov byte [edi], 0x05
   mov [edi + 1], ecx
   mov byte [edi + 5], 0xc3
-  sub edi, 960`;
+  sub edi, 720`;
 
 describe('a cache that is too small', () => {
   it('spends no time on compiling code that runs once', () => {
@@ -231,7 +231,7 @@ describe('a cache that is too small', () => {
   });
 
   it('drops the oldest regions when there is too much compiled code', () => {
-    const functions = 800;
+    const functions = 700;
     const stats = same(
       flood(functions, 4096, LARGE, 3, 2),
       sum(functions, (i) => i * 6),
