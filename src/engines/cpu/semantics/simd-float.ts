@@ -1,47 +1,408 @@
 /**
- * Floating point in XMM registers. Lane by lane through the kernels of ../float, which take the processor's own arithmetic where
- * that is sure to be exact. An instruction reads all its lanes, notes all their exceptions, and writes only if none is unmasked
+ * Floating point in XMM registers. The processor's own arithmetic where that is sure to be right (simd-float-native.ts), else the exact
+ * kernels (simd-float-exact.ts). An instruction reads all its lanes, notes all their exceptions, and writes only if none is unmasked
  * (manual, "SIMD Floating-Point Exceptions").
  */
-import { ALL_EXCEPTIONS, any, BEFORE_OPERATION, Flag, Mxcsr, n, q, type Variable, variable } from '../float/kit';
+import { ALL_EXCEPTIONS, BEFORE_OPERATION, Mxcsr, n, q, type Variable, variable } from '../float/kit';
 import { MXCSR, SYS, SYSTEM, X87_STATUS } from '../layout';
-import { type Expr, I32, I64, i32, i64, select, type ValueType } from '../wasm/code';
-import type { LibraryFunction } from '../wasm/library';
+import { type Expr, f32, f64, get, I32, I64, i32, i64, select, truncate, V128, type ValueType } from '../wasm/code';
+import { f32x4, f64x2, i32x4, i64x2, i8x16, truncateLanes, v128 } from '../wasm/vector';
 import type { Context, Semantics } from './context';
+import {
+  ALL,
+  BY_MXCSR,
+  CHOP,
+  DWORD,
+  type Group,
+  INVALID_OPCODE,
+  type Kind,
+  type Lane,
+  PD,
+  PS,
+  QUIET_PRECISION,
+  SD,
+  SIMD_ERROR,
+  SS,
+  typeOf,
+} from './simd-float-exact';
+import { MAY_BE_INEXACT, type Native, nativeOf, NEAREST, NEAREST_SUM } from './simd-float-native';
+import { alternate, doublewords, elements, ZERO } from './simd/lanes';
 import { ALL_VALID, setMmxState } from './simd/operands';
 
 const STATE = n(0);
-const INVALID_OPCODE = 6;
 const GENERAL_PROTECTION = 13;
 const FLOATING_POINT_ERROR = 16;
-const SIMD_ERROR = 19;
 const OSXMMEXCPT = 1 << 10;
 const X87_SUMMARY = 0x80;
 /** Bits of MXCSR that exist. */
 const MXCSR_BITS = 0xffff;
-
-/** What a lane holds. */
-interface Lane {
-  readonly bytes: 4 | 8;
-  readonly type: ValueType;
-  readonly load: typeof i32.load;
-  readonly store: typeof i32.store;
-}
-const DWORD: Lane = { bytes: 4, type: I32, load: i32.load, store: i32.store };
-const QWORD: Lane = { bytes: 8, type: I64, load: i64.load, store: i64.store };
-
-interface Kind {
-  readonly suffix: 'ps' | 'pd' | 'ss' | 'sd';
-  readonly format: 'f32' | 'f64';
-  readonly lane: Lane;
-  readonly lanes: number;
-}
-const PS: Kind = { suffix: 'ps', format: 'f32', lane: DWORD, lanes: 4 };
-const PD: Kind = { suffix: 'pd', format: 'f64', lane: QWORD, lanes: 2 };
-const SS: Kind = { suffix: 'ss', format: 'f32', lane: DWORD, lanes: 1 };
-const SD: Kind = { suffix: 'sd', format: 'f64', lane: QWORD, lanes: 1 };
-const ALL = [PS, PD, SS, SD];
 const PACKED = [PS, PD];
+const SCALAR = [SS, SD];
+
+const table: Record<string, Semantics> = {};
+
+/** The immediate operand `index`, 0 to 255. */
+const immediate = (c: Context, index: number): Expr => c.let(I32, i32.and(c.operand(index).read(), n(0xff)));
+
+// --- operands
+
+/** An operand, read. */
+interface Source {
+  readonly bits: Expr;
+  /** As native arithmetic takes it: read anew, if it is in a register. */
+  readonly value: Expr;
+}
+
+const bytesOf = ({ lane, count }: Group): number => lane.bytes * count;
+
+/** Operand `index`; 16 bytes in memory have to be aligned. */
+function read(c: Context, index: number, kind: Kind): Source {
+  const bytes = bytesOf(kind);
+  const pointer = c.pointer(index, 'read', bytes, bytes === 16);
+  if (kind.count > 1) {
+    const value = c.let(V128, v128.load(pointer));
+    return { bits: value, value };
+  }
+  const { load } = kind.lane === DWORD ? i32 : i64;
+  return { bits: c.let(kind.lane.type, load(pointer)), value: nativeOf(kind).load(pointer) };
+}
+
+/** A group of lanes in operand `index`, zeros above them. */
+function readGroup(c: Context, index: number, group: Group): Expr {
+  const bytes = bytesOf(group);
+  const pointer = c.pointer(index, 'read', bytes, bytes === 16);
+  if (group.count === 1) return c.let(group.lane.type, (group.lane === DWORD ? i32 : i64).load(pointer));
+  return c.let(V128, (bytes === 8 ? v128.load64_zero : v128.load)(pointer));
+}
+
+/** Puts a group into the low part of register operand 0. */
+function write(c: Context, group: Group, value: Expr): void {
+  const pointer = c.pointer(0, 'write', bytesOf(group));
+  if (group.count === 1) (group.lane === DWORD ? i32 : i64).store(c.code, pointer, value);
+  else if (bytesOf(group) === 16) v128.store(c.code, pointer, value);
+  else i64.store(c.code, pointer, i64x2.extract(value, 0));
+}
+
+/** Runs `then` where all conditions hold; those behind the first one that does not are not looked at. */
+function whenAll(c: Context, conditions: readonly Expr[], then: () => void): void {
+  if (conditions.length === 0) return then();
+  c.if(conditions[0], () => whenAll(c, conditions.slice(1), then));
+}
+
+/**
+ * A result that is computed natively if that is sure to be right, else by an exact function.
+ * @param before conditions on operands; `after` on the result
+ */
+function compute(
+  c: Context,
+  type: ValueType,
+  { before, value, after = () => [] }: { before: readonly Expr[]; value: Expr; after?: (result: Expr) => Expr[] },
+  exact: string,
+  args: readonly Expr[],
+): Expr {
+  const local = c.code.local(type);
+  const result = get(local);
+  c.code.block((done) => {
+    whenAll(c, before, () => {
+      c.code.set(local, value);
+      whenAll(c, after(result), done);
+    });
+    exactly(c, local, exact, args);
+  });
+  return result;
+}
+
+/** Sets a local by an exact function, or raises what is not masked. */
+function exactly(c: Context, local: number, name: string, args: readonly Expr[]): void {
+  const [value, vector] = c.library(`sse_${name}`, ...args);
+  c.if(vector, () => {
+    c.faultIf(i32.eq(vector, n(INVALID_OPCODE)), INVALID_OPCODE);
+    c.faultIf(n(1), SIMD_ERROR);
+  });
+  c.code.set(local, value);
+}
+
+const sse =
+  (describe: (c: Context) => void): Semantics =>
+  (c) => {
+    c.requireUnit('sse');
+    describe(c);
+  };
+
+// --- arithmetic
+
+type Operation = 'add' | 'sub' | 'mul' | 'div';
+
+function operate(c: Context, kind: Kind, operation: Operation, a: Source, b: Source): Expr {
+  const native = nativeOf(kind);
+  const sum = operation === 'add' || operation === 'sub';
+  const before = [sum ? NEAREST_SUM : NEAREST, ...native.noDenormals([a.bits, b.bits])];
+  const value = native.toBits(native[operation](a.value, b.value));
+  const after = (result: Expr): Expr[] => [sum ? native.finite(result) : native.normal(result)];
+  return compute(c, typeOf(kind), { before, value, after }, operation + kind.suffix, [a.bits, b.bits]);
+}
+
+for (const kind of ALL) {
+  const native = nativeOf(kind);
+  for (const operation of ['add', 'sub', 'mul', 'div'] as const) {
+    table[operation + kind.suffix] = sse((c) => {
+      const b = read(c, 1, kind);
+      const a = read(c, 0, kind);
+      write(c, kind, operate(c, kind, operation, a, b));
+    });
+  }
+  table[`sqrt${kind.suffix}`] = sse((c) => {
+    const { bits, value } = read(c, 1, kind);
+    const quick = { before: [NEAREST, native.positive(bits)], value: native.toBits(native.sqrt(value)) };
+    write(c, kind, compute(c, typeOf(kind), quick, `sqrt${kind.suffix}`, [bits]));
+  });
+}
+
+// Of two zeros, and where one operand is a NaN, the second one is the result (manual, MINSD).
+for (const kind of PACKED) {
+  const native = nativeOf(kind);
+  for (const operation of ['min', 'max'] as const) {
+    table[operation + kind.suffix] = sse((c) => {
+      const { bits: b } = read(c, 1, kind);
+      const { bits: a } = read(c, 0, kind);
+      const lanes = kind === PS ? f32x4 : f64x2;
+      const before = [native.ordered([a, b]), ...native.noDenormals([a, b])];
+      const value = (operation === 'min' ? lanes.pmin : lanes.pmax)(b, a);
+      write(c, kind, compute(c, V128, { before, value }, operation + kind.suffix, [a, b]));
+    });
+  }
+}
+
+/** A comparison's conditions on its operands, scalar. */
+const comparable = (native: Native, a: Source, b: Source): Expr[] => [
+  native.ordered([a.value, b.value]),
+  ...native.noDenormals([a.bits, b.bits]),
+];
+
+/** Both as locals, for more than one use. */
+const kept = (c: Context, native: Native, { bits, value }: Source): Source => ({ bits, value: c.let(native.type, value) });
+
+for (const kind of SCALAR) {
+  const native = nativeOf(kind);
+  const float = kind === SS ? f32 : f64;
+  for (const operation of ['min', 'max'] as const) {
+    table[operation + kind.suffix] = sse((c) => {
+      const b = kept(c, native, read(c, 1, kind));
+      const a = kept(c, native, read(c, 0, kind));
+      const first = (operation === 'min' ? float.lt : float.gt)(a.value, b.value);
+      const quick = { before: comparable(native, a, b), value: select(first, a.bits, b.bits) };
+      write(c, kind, compute(c, typeOf(kind), quick, operation + kind.suffix, [a.bits, b.bits]));
+    });
+  }
+}
+
+for (const kind of PACKED) {
+  for (const operation of ['add', 'sub'] as const) {
+    table[`h${operation}${kind.suffix}`] = sse((c) => {
+      const { bits: b } = read(c, 1, kind);
+      const { bits: a } = read(c, 0, kind);
+      const [even, odd] = ([0, 1] as const).map((first) => {
+        const value = c.let(V128, kind === PS ? alternate(a, b, 4, first) : i8x16.shuffle(a, b, elements(8, [first, 2 + first])));
+        return { bits: value, value };
+      });
+      write(c, kind, operate(c, kind, operation, even, odd));
+    });
+  }
+}
+
+// --- comparisons
+
+/** Predicates of CMPPS by number; the rest are what needs a NaN. */
+const LANES = { [PS.suffix]: f32x4, [PD.suffix]: f64x2 };
+const ALL_ONES = doublewords([-1, -1, -1, -1]);
+const ONES = { 4: n(-1), 8: q(-1) } as const;
+
+/** The mask of predicate `number` (0 to 7) where nothing is a NaN. */
+function packedMask(kind: Kind, number: number, a: Expr, b: Expr): Expr {
+  const lanes = LANES[kind.suffix];
+  const relations = [lanes.eq, lanes.lt, lanes.le, () => ZERO, lanes.ne, lanes.ge, lanes.gt, () => ALL_ONES];
+  return relations[number](a, b);
+}
+
+function scalarMask(kind: Kind, number: number, a: Expr, b: Expr): Expr {
+  const float = kind === SS ? f32 : f64;
+  const relations = [float.eq, float.lt, float.le, () => n(0), float.ne, float.ge, float.gt, () => n(1)];
+  const mask = i32.sub(n(0), relations[number](a, b));
+  return kind === SS ? mask : i64.extend_s(mask);
+}
+
+for (const kind of ALL) {
+  const native = nativeOf(kind);
+  const name = `cmp${kind.suffix}`;
+  table[name] = sse((c) => {
+    const sources = [read(c, 1, kind), read(c, 0, kind)];
+    const number = c.let(I32, i32.and(immediate(c, 2), n(7)));
+    const [b, a] = kind.count > 1 ? sources : sources.map((source) => kept(c, native, source));
+    // The predicate is known where code is compiled.
+    const { value } = number;
+    const known = typeof value === 'number';
+    const mask = known
+      ? (kind.count > 1 ? packedMask : scalarMask)(kind, value, a.value, b.value)
+      : kind.count > 1
+        ? ZERO
+        : ONES[kind.lane.bytes];
+    const before = known ? comparable(native, a, b) : [n(0)];
+    write(c, kind, compute(c, typeOf(kind), { before, value: mask }, name, [a.bits, b.bits, number]));
+  });
+}
+
+for (const kind of SCALAR) {
+  const native = nativeOf(kind);
+  const float = kind === SS ? f32 : f64;
+  for (const [name, quiet] of [
+    ['comi', 0],
+    ['ucomi', 1],
+  ] as const) {
+    table[name + kind.suffix] = sse((c) => {
+      const b = kept(c, native, read(c, 1, kind));
+      const a = kept(c, native, read(c, 0, kind));
+      const value = i32.or(float.lt(a.value, b.value), i32.shl(float.eq(a.value, b.value), n(6)));
+      const quick = { before: comparable(native, a, b), value };
+      c.flags.explicit(compute(c, I32, quick, `comi${kind.suffix}`, [a.bits, b.bits, n(quiet)]), n(0));
+    });
+  }
+}
+
+// --- conversions
+
+/** Converts operand 1 into operand 0. */
+function conversion(
+  from: Group,
+  to: Group,
+  exact: string,
+  quick: (source: Expr) => { before: Expr[]; value: Expr; after?: (result: Expr) => Expr[] },
+  words: readonly Expr[] = [],
+): Semantics {
+  return sse((c) => {
+    const source = readGroup(c, 1, from);
+    write(c, to, compute(c, typeOf(to), quick(source), exact, [source, ...words]));
+  });
+}
+
+const TWO_SINGLES: Group = { lane: DWORD, count: 2 };
+const TWO_INTEGERS: Group = { lane: DWORD, count: 2 };
+const FOUR_INTEGERS: Group = { lane: DWORD, count: 4 };
+
+const [single, singles] = [nativeOf(SS), nativeOf(PS)];
+
+table.cvtss2sd = conversion(SS, SD, 'cvtss2sd', (a) => ({
+  before: [f32.eq(f32.fromBits(a), f32.fromBits(a)), ...single.noDenormals([a])],
+  value: f64.toBits(f64.promote(f32.fromBits(a))),
+}));
+table.cvtsd2ss = conversion(SD, SS, 'cvtsd2ss', (a) => ({
+  before: [NEAREST],
+  value: f32.toBits(f32.demote(f64.fromBits(a))),
+  after: (result) => [single.normal(result)],
+}));
+table.cvtps2pd = conversion(TWO_SINGLES, PD, 'cvtps2pd', (a) => ({
+  before: [singles.ordered([a]), ...singles.noDenormals([a])],
+  value: f64x2.promote_low_f32x4(a),
+}));
+table.cvtpd2ps = conversion(PD, FOUR_INTEGERS, 'cvtpd2ps', (a) => ({
+  before: [NEAREST],
+  value: f32x4.demote_f64x2(a),
+  // The upper half is zero, and here as if it were one.
+  after: (result) => [singles.normal(v128.or(result, doublewords([0, 0, 0x3f800000, 0x3f800000])))],
+}));
+table.cvtdq2ps = conversion(FOUR_INTEGERS, PS, 'dq2ps', (a) => ({ before: [NEAREST], value: f32x4.convert_i32x4_s(a) }));
+table.cvtdq2pd = sse((c) => write(c, PD, f64x2.convert_low_i32x4_s(readGroup(c, 1, TWO_INTEGERS))));
+
+/** Half as many as there are integers that fit, as a floating-point number's bits. */
+const LIMIT = {
+  f32: { 32: n(0x4f000000), 64: n(0x5f000000) },
+  f64: { 32: q(0x41e0000000000000n), 64: q(0x43e0000000000000n) },
+} as const;
+
+for (const kind of SCALAR) {
+  const float = kind === SS ? f32 : f64;
+  // Integers up to this magnitude are exact.
+  const exact = kind === SS ? 1n << 24n : 1n << 53n;
+  table[`cvtsi2${kind.suffix}`] = sse((c) => {
+    const place = c.operand(1);
+    const wide = place.word.size === 8;
+    const value = c.let(place.word.type, place.read());
+    if (kind === SD && !wide) return write(c, kind, f64.toBits(f64.convert_i32_s(value)));
+    const integer = wide ? value : c.let(I64, i64.extend_s(value));
+    const fits = i64.le_u(i64.add(integer, q(exact)), q(2n * exact));
+    const quick = {
+      before: [i32.or(fits, NEAREST)],
+      value: float.toBits(wide ? float.convert_i64_s(integer) : float.convert_i32_s(value)),
+    };
+    write(c, kind, compute(c, typeOf(kind), quick, `si642${kind.suffix}`, [integer]));
+  });
+  for (const truncates of [false, true]) {
+    table[`cvt${truncates ? 't' : ''}${kind.suffix}2si`] = sse((c) => {
+      const wide = c.wordOf(0).size === 8;
+      const bits = wide ? 64 : 32;
+      const source = readGroup(c, 1, kind);
+      const value = c.let(nativeOf(kind).type, nativeOf(kind).fromBits(source));
+      const narrow = kind === SS ? truncate.i32_f32_s : truncate.i32_f64_s;
+      const broad = kind === SS ? truncate.i64_f32_s : truncate.i64_f64_s;
+      const quick = {
+        before: [truncates ? MAY_BE_INEXACT : NEAREST, float.lt(float.abs(value), float.fromBits(LIMIT[kind.format][bits]))],
+        value: (wide ? broad : narrow)(truncates ? value : float.nearest(value)),
+        // Rounding may have reached the limit.
+        after: (result: Expr) => (truncates ? [] : [(wide ? i64 : i32).ne(result, wide ? q((1n << 63n) - 1n) : n(0x7fffffff))]),
+      };
+      const result = compute(c, wide ? I64 : I32, quick, `${kind.suffix}2si${bits}`, [source, n(truncates ? CHOP : 0)]);
+      c.operand(0).write(result);
+    });
+  }
+}
+
+const splat = (kind: Kind, pattern: number): Expr =>
+  doublewords(kind === PS ? [pattern, pattern, pattern, pattern] : [0, pattern, 0, pattern]);
+
+for (const kind of PACKED) {
+  const lanes = kind === PS ? f32x4 : f64x2;
+  const toIntegers = kind === PS ? truncateLanes.i32x4_f32x4_s : truncateLanes.i32x4_f64x2_s;
+  const limit = splat(kind, kind === PS ? 0x4effffff : 0x41dfffff);
+  for (const truncates of [false, true]) {
+    // The limit is below the largest integer, so that rounding does not reach beyond.
+    table[`cvt${truncates ? 't' : ''}${kind.suffix}2dq`] = conversion(
+      kind,
+      FOUR_INTEGERS,
+      `${kind.suffix}2dq`,
+      (a) => ({
+        before: [truncates ? MAY_BE_INEXACT : NEAREST, (kind === PS ? i32x4 : i64x2).allTrue(lanes.le(lanes.abs(a), limit))],
+        value: toIntegers(truncates ? a : lanes.nearest(a)),
+      }),
+      [n(truncates ? CHOP : 0)],
+    );
+  }
+}
+
+// --- rounding to an integral value
+
+const DENORMALS_ARE_NUMBERS = i32.eqz(i32.and(i32.load(STATE, MXCSR), n(Mxcsr.denormalsAreZeros)));
+
+for (const kind of ALL) {
+  const native = nativeOf(kind);
+  const name = `round${kind.suffix}`;
+  table[name] = sse((c) => {
+    const source = read(c, 1, kind);
+    const a = kind.count > 1 ? source : kept(c, native, source);
+    const mode = immediate(c, 2);
+    const { value: known } = mode;
+    const modes = [native.nearest, native.floor, native.ceil, native.trunc];
+    // In the direction that MXCSR says, and where code is not compiled, exactly.
+    const quick =
+      typeof known === 'number' && !(known & BY_MXCSR)
+        ? {
+            before: [DENORMALS_ARE_NUMBERS, ...(known & QUIET_PRECISION ? [] : [MAY_BE_INEXACT]), native.ordered([a.value])],
+            value: native.toBits(modes[known & 3](a.value)),
+          }
+        : { before: [n(0)], value: a.bits };
+    write(c, kind, compute(c, typeOf(kind), quick, name, [a.bits, mode]));
+  });
+}
+
+// --- lane by lane: what is rare
 
 /** One instruction under description. */
 class Simd {
@@ -60,18 +421,15 @@ class Simd {
   read(index: number, lane: Lane, count: number): Expr[] {
     const bytes = lane.bytes * count;
     const pointer = this.c.pointer(index, 'read', bytes, bytes === 16);
-    return Array.from({ length: count }, (_, i) => this.c.let(lane.type, lane.load(pointer, i * lane.bytes)));
+    const { load } = lane === DWORD ? i32 : i64;
+    return Array.from({ length: count }, (_, i) => this.c.let(lane.type, load(pointer, i * lane.bytes)));
   }
 
-  /** Calls a kernel whose last result is flags. @param ignored exceptions that do not count */
-  compute(kernel: string, args: readonly Expr[], mxcsr = this.mxcsr, ignored?: Expr): Expr {
-    const [result, flags] = this.c.library(kernel, ...args, mxcsr);
-    this.note(ignored ? i32.and(flags, i32.xor(ignored, n(-1))) : flags);
-    return result;
-  }
-
-  note(flags: Expr): void {
+  /** Calls a kernel whose last result is flags. */
+  compute(kernel: string, ...args: readonly Expr[]): Expr {
+    const [result, flags] = this.c.library(kernel, ...args);
     this.flags.set(i32.or(this.flags.get, flags));
+    return result;
   }
 
   /**
@@ -96,11 +454,8 @@ class Simd {
   /** Puts values side by side into the low part of register operand 0. */
   write(lane: Lane, values: readonly Expr[]): void {
     const pointer = this.c.pointer(0, 'write', lane.bytes * values.length);
-    values.forEach((value, i) => lane.store(this.c.code, pointer, value, i * lane.bytes));
-  }
-
-  clearUpperHalf(): void {
-    i64.store(this.c.code, this.c.pointer(0, 'write', 16), q(0), 8);
+    const { store } = lane === DWORD ? i32 : i64;
+    values.forEach((value, i) => store(this.c.code, pointer, value, i * lane.bytes));
   }
 }
 
@@ -109,75 +464,43 @@ const simd =
   (c) =>
     describe(new Simd(c), c);
 
-const table: Record<string, Semantics> = {};
-
-/** The immediate operand `index`, 0 to 255. */
-const immediate = (c: Context, index: number): Expr => c.let(I32, i32.and(c.operand(index).read(), n(0xff)));
-
-// --- arithmetic
-
-for (const { suffix, format, lane, lanes } of ALL) {
-  for (const operation of ['add', 'sub', 'mul', 'div', 'min', 'max']) {
-    table[operation + suffix] = simd((s) => {
-      const b = s.read(1, lane, lanes);
-      const a = s.read(0, lane, lanes);
-      const results = a.map((value, i) => s.compute(`${format}_${operation}`, [value, b[i]]));
-      s.settle();
-      s.write(lane, results);
-    });
-  }
-  table[`sqrt${suffix}`] = simd((s) => {
-    const results = s.read(1, lane, lanes).map((value) => s.compute(`${format}_sqrt`, [value]));
-    s.settle();
-    s.write(lane, results);
-  });
-}
-
-for (const { suffix, lane, lanes } of [PS, SS]) {
+for (const { suffix, lane, count } of [PS, SS]) {
   for (const operation of ['rcp', 'rsqrt']) {
     table[operation + suffix] = simd((s, c) =>
       s.write(
         lane,
-        s.read(1, lane, lanes).map((value) => c.library(`f32_${operation}`, value)[0]),
+        s.read(1, lane, count).map((value) => c.library(`f32_${operation}`, value)[0]),
       ),
     );
   }
 }
 
-for (const { suffix, format, lane, lanes } of PACKED) {
+for (const { suffix, format, lane, count } of PACKED) {
   table[`addsub${suffix}`] = simd((s) => {
-    const b = s.read(1, lane, lanes);
-    const a = s.read(0, lane, lanes);
-    const results = a.map((value, i) => s.compute(`${format}_${i % 2 ? 'add' : 'sub'}`, [value, b[i]]));
+    const b = s.read(1, lane, count);
+    const a = s.read(0, lane, count);
+    const results = a.map((value, i) => s.compute(`${format}_${i % 2 ? 'add' : 'sub'}`, value, b[i], s.mxcsr));
     s.settle();
     s.write(lane, results);
   });
-  for (const operation of ['add', 'sub']) {
-    table[`h${operation}${suffix}`] = simd((s) => {
-      const b = s.read(1, lane, lanes);
-      const values = [...s.read(0, lane, lanes), ...b];
-      const results = Array.from({ length: lanes }, (_, i) => s.compute(`${format}_${operation}`, [values[2 * i], values[2 * i + 1]]));
-      s.settle();
-      s.write(lane, results);
-    });
-  }
   table[`dp${suffix}`] = simd((s, c) => {
-    const b = s.read(1, lane, lanes);
-    const a = s.read(0, lane, lanes);
+    const b = s.read(1, lane, count);
+    const a = s.read(0, lane, count);
     const mask = immediate(c, 2);
     const bit = (number: number): Expr => i32.and(i32.shr_u(mask, n(number)), n(1));
     const none = lane === DWORD ? n(0) : q(0);
     let sums = a.map((value, i) => {
       const product = variable(c.code, lane.type, none);
-      c.if(bit(4 + i), () => product.set(s.compute(`${format}_mul`, [value, b[i]])));
+      c.if(bit(4 + i), () => product.set(s.compute(`${format}_mul`, value, b[i], s.mxcsr)));
       return product.get;
     });
     s.settle();
     // Each lane has its own order, which shows in whose NaN it gets: the processor adds a vector to itself with lanes exchanged.
-    for (let distance = 1; distance < lanes; distance *= 2) {
+    for (let distance = 1; distance < count; distance *= 2) {
       sums = sums.map((value, i) => {
         const other = sums[i ^ distance];
-        return s.compute(`${format}_add`, distance === 1 && lanes === 4 ? [other, value] : [value, other]);
+        const operands = distance === 1 && count === 4 ? [other, value] : [value, other];
+        return s.compute(`${format}_add`, ...operands, s.mxcsr);
       });
       s.settle();
     }
@@ -188,192 +511,31 @@ for (const { suffix, format, lane, lanes } of PACKED) {
   });
 }
 
-// --- comparisons
+/** What works on MMX registers reports pending x87 exceptions. */
+const checkX87 = (c: Context): void => c.faultIf(i32.and(i32.load(STATE, X87_STATUS), n(X87_SUMMARY)), FLOATING_POINT_ERROR);
 
-/** Predicates that take a quiet NaN for an operand like any other: equal, unordered, and their opposites. */
-const isQuiet = (predicate: Expr): Expr => i32.eqz(i32.and(i32.xor(predicate, i32.shr_u(predicate, n(1))), n(1)));
-
-/** simd_predicate: (relation, predicate 0 to 7) → 0 or 1. */
-const predicate: LibraryFunction = {
-  name: 'simd_predicate',
-  parameters: [I32, I32],
-  results: [I32],
-  body: (c) => {
-    const [relation, number] = [0, 1].map(
-      (local): Expr =>
-        (code) => {
-          code.byte(0x20);
-          code.unsigned(local);
-        },
-    );
-    const is = (value: number): Expr => i32.eq(relation, n(value));
-    const base = c.let(I32, i32.and(number, n(3)));
-    const equal = is(0x40);
-    const less = is(0x01);
-    const low = select(i32.eqz(base), equal, less);
-    const high = select(i32.eq(base, n(2)), i32.or(less, equal), is(0x45));
-    c.return(i32.xor(select(i32.lt_u(base, n(2)), low, high), i32.shr_u(i32.and(number, n(4)), n(2))));
-  },
-};
-
-for (const { suffix, format, lane, lanes } of ALL) {
-  table[`cmp${suffix}`] = simd((s, c) => {
-    const b = s.read(1, lane, lanes);
-    const a = s.read(0, lane, lanes);
-    const number = c.let(I32, i32.and(immediate(c, 2), n(7)));
-    const quiet = c.let(I32, isQuiet(number));
-    const results = a.map((value, i) => {
-      const [relation, flags] = c.library(`${format}_compare`, value, b[i], s.mxcsr, quiet);
-      s.note(flags);
-      const mask = c.let(I32, i32.sub(n(0), c.library('simd_predicate', relation, number)[0]));
-      return lane === DWORD ? mask : i64.extend_s(mask);
-    });
-    s.settle();
-    s.write(lane, results);
-  });
-}
-
-for (const { suffix, format, lane } of [SS, SD]) {
-  for (const [name, quiet] of [
-    ['comi', 0],
-    ['ucomi', 1],
-  ] as const) {
-    table[name + suffix] = simd((s, c) => {
-      const [b] = s.read(1, lane, 1);
-      const [a] = s.read(0, lane, 1);
-      const [relation, flags] = c.library(`${format}_compare`, a, b, s.mxcsr, n(quiet));
-      s.note(flags);
-      s.settle();
-      c.flags.explicit(relation, n(0));
-    });
-  }
-}
-
-// --- conversions
-
-const CHOP = 0x6000;
-const chopped = (s: Simd): Expr => i32.or(s.mxcsr, n(CHOP));
-
-/** Integers of `bits` from floating point, as the lanes that hold them. */
-function integers(s: Simd, format: Kind['format'], values: readonly Expr[], bits: 32 | 64, truncates: boolean): Expr[] {
-  const mxcsr = s.c.let(I32, truncates ? chopped(s) : s.mxcsr);
-  return values.map((value) => {
-    const [integer, flags] = s.c.library(`${format}_to_i64`, value, mxcsr, n(bits));
-    s.note(flags);
-    return bits === 32 ? i32.wrap(integer) : integer;
-  });
-}
-
-for (const { suffix, format, lane } of [SS, SD]) {
-  table[`cvtsi2${suffix}`] = simd((s, c) => {
-    const place = c.operand(1);
-    const value = place.read();
-    const result = s.compute(`i64_to_${format}`, [place.word.size === 8 ? value : i64.extend_s(value)]);
-    s.settle();
-    s.write(lane, [result]);
-  });
+for (const { suffix, format, lane } of PACKED) {
   for (const truncates of [false, true]) {
-    table[`cvt${truncates ? 't' : ''}${suffix}2si`] = simd((s, c) => {
-      const bits = c.wordOf(0).size === 8 ? 64 : 32;
-      const [result] = integers(s, format, s.read(1, lane, 1), bits, truncates);
-      s.settle();
-      c.operand(0).write(result);
-    });
-  }
-}
-
-for (const truncates of [false, true]) {
-  const t = truncates ? 't' : '';
-  table[`cvt${t}ps2dq`] = simd((s) => {
-    const results = integers(s, 'f32', s.read(1, DWORD, 4), 32, truncates);
-    s.settle();
-    s.write(DWORD, results);
-  });
-  table[`cvt${t}pd2dq`] = simd((s) => {
-    const results = integers(s, 'f64', s.read(1, QWORD, 2), 32, truncates);
-    s.settle();
-    s.write(DWORD, results);
-    s.clearUpperHalf();
-  });
-  for (const [format, lane] of [
-    ['f32', DWORD],
-    ['f64', QWORD],
-  ] as const) {
-    table[`cvt${t}p${format === 'f32' ? 's' : 'd'}2pi`] = simd((s, c) => {
+    table[`cvt${truncates ? 't' : ''}${suffix}2pi`] = simd((s, c) => {
       checkX87(c);
       const values = s.read(1, lane, 2);
       // Also when an exception then keeps the result from being written.
       setMmxState(c, ALL_VALID);
-      const results = integers(s, format, values, 32, truncates);
+      const mxcsr = c.let(I32, truncates ? i32.or(s.mxcsr, n(CHOP)) : s.mxcsr);
+      const results = values.map((value) => i32.wrap(s.compute(`${format}_to_i64`, value, mxcsr, n(32))));
       s.settle();
       const pointer = c.pointer(0, 'write', 8);
       results.forEach((value, i) => i32.store(c.code, pointer, value, i * 4));
       i32.store16(c.code, pointer, n(0xffff), 8);
     });
   }
-}
-
-/** What works on MMX registers reports pending x87 exceptions. */
-const checkX87 = (c: Context): void => c.faultIf(i32.and(i32.load(STATE, X87_STATUS), n(X87_SUMMARY)), FLOATING_POINT_ERROR);
-
-for (const { suffix, format, lane } of PACKED) {
   table[`cvtpi2${suffix}`] = simd((s, c) => {
     // From memory nothing of MMX takes part.
     const fromMmx = c.kindOf(1) === 'mmx';
     if (fromMmx) checkX87(c);
     const values = s.read(1, DWORD, 2);
     if (fromMmx) setMmxState(c, ALL_VALID);
-    const results = values.map((value) => s.compute(`i64_to_${format}`, [i64.extend_s(value)]));
-    s.settle();
-    s.write(lane, results);
-  });
-}
-table.cvtdq2ps = simd((s) => {
-  const results = s.read(1, DWORD, 4).map((value) => s.compute('i64_to_f32', [i64.extend_s(value)]));
-  s.settle();
-  s.write(DWORD, results);
-});
-table.cvtdq2pd = simd((s) => {
-  const results = s.read(1, DWORD, 2).map((value) => s.compute('i64_to_f64', [i64.extend_s(value)]));
-  s.write(QWORD, results);
-});
-table.cvtps2pd = simd((s) => {
-  const results = s.read(1, DWORD, 2).map((value) => s.compute('f32_to_f64', [value]));
-  s.settle();
-  s.write(QWORD, results);
-});
-table.cvtpd2ps = simd((s) => {
-  const results = s.read(1, QWORD, 2).map((value) => s.compute('f64_to_f32', [value]));
-  s.settle();
-  s.write(DWORD, results);
-  s.clearUpperHalf();
-});
-table.cvtss2sd = simd((s) => {
-  const [value] = s.read(1, DWORD, 1);
-  const result = s.compute('f32_to_f64', [value]);
-  s.settle();
-  s.write(QWORD, [result]);
-});
-table.cvtsd2ss = simd((s) => {
-  const [value] = s.read(1, QWORD, 1);
-  const result = s.compute('f64_to_f32', [value]);
-  s.settle();
-  s.write(DWORD, [result]);
-});
-
-/** Bits of ROUNDSD's immediate beside the rounding mode. */
-const BY_MXCSR = 4;
-const QUIET_PRECISION = 8;
-const ROUNDING_SHIFT = 13;
-
-for (const { suffix, format, lane, lanes } of ALL) {
-  table[`round${suffix}`] = simd((s, c) => {
-    const values = s.read(1, lane, lanes);
-    const mode = immediate(c, 2);
-    const own = any(i32.and(s.mxcsr, n(~Mxcsr.rounding)), i32.shl(i32.and(mode, n(3)), n(ROUNDING_SHIFT)));
-    const mxcsr = c.let(I32, select(i32.and(mode, n(BY_MXCSR)), s.mxcsr, own));
-    const ignored = c.let(I32, select(i32.and(mode, n(QUIET_PRECISION)), n(Flag.precision), n(0)));
-    const results = values.map((value) => s.compute(`${format}_round`, [value], mxcsr, ignored));
+    const results = values.map((value) => s.compute(`i64_to_${format}`, i64.extend_s(value), s.mxcsr));
     s.settle();
     s.write(lane, results);
   });
@@ -393,4 +555,3 @@ table.stmxcsr = (c) => {
 };
 
 export const SIMD_FLOAT: Readonly<Record<string, Semantics>> = table;
-export const SIMD_FLOAT_LIBRARY: readonly LibraryFunction[] = [predicate];

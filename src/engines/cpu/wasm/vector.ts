@@ -112,6 +112,8 @@ const comparisons = (first: number) => ({
 const lanes = (at: number) => ({
   abs: unary(at),
   neg: unary(at + 0x01),
+  /** An i32 of 1 where no lane is zero. */
+  allTrue: unary(at + 0x03),
   /** An i32 of the lanes' top bits. */
   bitmask: unary(at + 0x04),
   shl: binary(at + 0x0b),
@@ -213,3 +215,54 @@ export const i64x2 = {
   extract: extract(0x1d),
   replace: replace(0x1e),
 } as const;
+
+interface FloatVectorOpcodes {
+  /** The first of eq, ne, lt, gt, le, ge. */
+  readonly compare: number;
+  /** The first of abs, neg, (none), sqrt, add, sub, mul, div, min, max, pmin, pmax. */
+  readonly arithmetic: number;
+  readonly ceil: number;
+  readonly floor: number;
+  readonly trunc: number;
+  readonly nearest: number;
+}
+
+/** Native IEEE 754 arithmetic in lanes: round to nearest, no flags, and NaNs of no certain payload. */
+const floats = ({ compare, arithmetic, ceil, floor, trunc, nearest }: FloatVectorOpcodes) => ({
+  eq: binary(compare),
+  ne: binary(compare + 1),
+  lt: binary(compare + 2),
+  gt: binary(compare + 3),
+  le: binary(compare + 4),
+  ge: binary(compare + 5),
+  abs: unary(arithmetic),
+  sqrt: unary(arithmetic + 3),
+  add: binary(arithmetic + 4),
+  sub: binary(arithmetic + 5),
+  mul: binary(arithmetic + 6),
+  div: binary(arithmetic + 7),
+  /** `b < a ? b : a`. */
+  pmin: binary(arithmetic + 10),
+  /** `a < b ? b : a`. */
+  pmax: binary(arithmetic + 11),
+  ceil: unary(ceil),
+  floor: unary(floor),
+  trunc: unary(trunc),
+  nearest: unary(nearest),
+});
+
+export const f32x4 = {
+  ...floats({ compare: 0x41, arithmetic: 0xe0, ceil: 0x67, floor: 0x68, trunc: 0x69, nearest: 0x6a }),
+  convert_i32x4_s: unary(0xfa),
+  /** Zeros above. */
+  demote_f64x2: unary(0x5e),
+} as const;
+
+export const f64x2 = {
+  ...floats({ compare: 0x47, arithmetic: 0xec, ceil: 0x74, floor: 0x75, trunc: 0x7a, nearest: 0x94 }),
+  convert_low_i32x4_s: unary(0xfe),
+  promote_low_f32x4: unary(0x5f),
+} as const;
+
+/** Floats to integers: towards zero; a NaN gives 0, what does not fit the nearest integer that does. Zeros above where there are two. */
+export const truncateLanes = { i32x4_f32x4_s: unary(0xf8), i32x4_f64x2_s: unary(0xfc) } as const;
