@@ -253,6 +253,9 @@ const floats = ({ compare, arithmetic, ceil, floor, trunc, nearest }: FloatVecto
 
 export const f32x4 = {
   ...floats({ compare: 0x41, arithmetic: 0xe0, ceil: 0x67, floor: 0x68, trunc: 0x69, nearest: 0x6a }),
+  splat: unary(0x13),
+  extract: extract(0x1f),
+  replace: replace(0x20),
   convert_i32x4_s: unary(0xfa),
   /** Zeros above. */
   demote_f64x2: unary(0x5e),
@@ -260,6 +263,9 @@ export const f32x4 = {
 
 export const f64x2 = {
   ...floats({ compare: 0x47, arithmetic: 0xec, ceil: 0x74, floor: 0x75, trunc: 0x7a, nearest: 0x94 }),
+  splat: unary(0x14),
+  extract: extract(0x21),
+  replace: replace(0x22),
   convert_low_i32x4_s: unary(0xfe),
   promote_low_f32x4: unary(0x5f),
 } as const;

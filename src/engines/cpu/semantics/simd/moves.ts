@@ -114,8 +114,15 @@ const insertSingle: Semantics = vector((v, c) => {
 const doublewordBytes = (numbers: Expr): Expr =>
   i32x4.add(i32x4.mul(numbers, doublewords(new Array<number>(4).fill(0x04040404))), doublewords(new Array<number>(4).fill(0x03020100)));
 
+/** Four numbers of two bits each. */
+const twoBits = (selector: number): number[] => [0, 2, 4, 6].map((shift) => (selector >> shift) & 3);
+
 const shuffleDoublewords = vector((v, c) => {
   const selector = immediate(c, 2);
+  if (typeof selector.value === 'number') {
+    const source = v.read(1);
+    return v.write(0, i8x16.shuffle(source, source, elements(4, twoBits(selector.value))));
+  }
   v.write(0, i8x16.swizzle(v.read(1), doublewordBytes(selectors32(selector))));
 });
 
@@ -127,6 +134,11 @@ const IN_PLACE = [0x0100, 0x0302, 0x0504, 0x0706, 0x0908, 0x0b0a, 0x0d0c, 0x0f0e
 const shuffleWords = (upper: boolean): Semantics =>
   vector((v, c) => {
     const selector = immediate(c, 2);
+    if (typeof selector.value === 'number') {
+      const moved = twoBits(selector.value).map((number) => (upper ? 4 : 0) + number);
+      const source = v.read(1);
+      return v.write(0, i8x16.shuffle(source, source, elements(2, upper ? [0, 1, 2, 3, ...moved] : [...moved, 4, 5, 6, 7])));
+    }
     const base = IN_PLACE.map((place, i) => (i >= 4 === upper ? (upper ? FIFTH : FIRST) : place));
     const numbers = i16x8.mul(selectors16(selector, upper), words(new Array<number>(8).fill(0x0202)));
     v.write(0, i8x16.swizzle(v.read(1), i16x8.add(numbers, words(base))));
@@ -135,11 +147,17 @@ const shuffleWords = (upper: boolean): Semantics =>
 const BOTH_HALVES = elements(8, [0, 3]);
 
 /** The low half from the destination, the high half from the source. */
-const shuffleBoth = (numbers: (selector: Expr) => Expr): Semantics =>
+const shuffleBoth = (numbers: (selector: Expr) => Expr, size: 4 | 8): Semantics =>
   vector((v, c) => {
     const selector = immediate(c, 2);
     const b = v.read(1);
     const a = v.read(0);
+    const { value } = selector;
+    if (typeof value === 'number') {
+      const [first, second, third, fourth] = twoBits(value);
+      const chosen = size === 4 ? [first, second, 4 + third, 4 + fourth] : [value & 1, 2 + ((value >> 1) & 1)];
+      return v.write(0, i8x16.shuffle(a, b, elements(size, chosen)));
+    }
     const places = v.let(numbers(selector));
     v.write(0, i8x16.shuffle(i8x16.swizzle(a, places), i8x16.swizzle(b, places), BOTH_HALVES));
   });
@@ -191,8 +209,8 @@ export const VECTOR_MOVES: Readonly<Record<string, Semantics>> = {
   pshufw: shuffleWords(false),
   pshuflw: shuffleWords(false),
   pshufhw: shuffleWords(true),
-  shufps: shuffleBoth((selector) => doublewordBytes(selectors32(selector))),
-  shufpd: shuffleBoth(quadwordBytes),
+  shufps: shuffleBoth((selector) => doublewordBytes(selectors32(selector)), 4),
+  shufpd: shuffleBoth(quadwordBytes, 8),
   blendps: blend(mask32),
   blendpd: blend(mask64),
 };

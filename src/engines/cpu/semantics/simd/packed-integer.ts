@@ -50,6 +50,11 @@ const shiftBy = (bits: number, op: (a: Expr, count: Expr) => Expr, arithmetic: b
 const shiftBytes = (left: boolean): Semantics =>
   vector((v, c) => {
     const count = c.let(I32, atMost(immediate(c, 1), 16));
+    const { value } = count;
+    if (typeof value === 'number') {
+      const places = Array.from({ length: 16 }, (_, i) => (left ? 16 - value : value) + i);
+      return v.write(0, left ? i8x16.shuffle(ZERO, v.read(0), places) : i8x16.shuffle(v.read(0), ZERO, places));
+    }
     v.write(0, from(v.read(0), left ? i32.sub(n(0), count) : count));
   });
 
