@@ -8,7 +8,7 @@ import { Fuzzer } from './fuzzer';
 import { makeCase } from './program';
 import { MODES } from './world';
 
-const CASES = Number(process.env.RINGSIDE_FUZZ ?? 6);
+const CASES = Number(process.env.RINGSIDE_FUZZ ?? 4);
 const SEED = Number(process.env.RINGSIDE_SEED ?? 1);
 
 const fuzzer = new Fuzzer(PREBUILT_HANDLERS);

@@ -52,7 +52,7 @@ function same(text: string, expected: number, heat: number): Ending['stats'] {
 const sum = (count: number, term: (i: number) => number): number =>
   Array.from({ length: count }, (_, i) => term(i)).reduce((total, value) => (total + value) | 0, 0);
 
-const ROUNDS = 400;
+const ROUNDS = 200;
 /** A loop of ECX from ROUNDS down to 1, with the total in EAX. */
 const loop = (body: string, more = ''): string => `
 start:
@@ -207,7 +207,7 @@ const LARGE = `mov edx, 120
 
 describe('a cache that is too small', () => {
   it('spends no time on compiling code that runs once', () => {
-    const functions = 300_000;
+    const functions = 150_000;
     const stats = same(
       flood(functions, 16, SMALL, 1, 1),
       sum(functions, (i) => i),
@@ -219,7 +219,7 @@ describe('a cache that is too small', () => {
 
   it('goes on when decoded records fill their room, again and again', () => {
     const functions = 90_000;
-    const passes = 4;
+    const passes = 3;
     const stats = same(
       flood(functions, 16, SMALL, 2, passes),
       sum(functions, (i) => i * 2 * passes),

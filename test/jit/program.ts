@@ -231,7 +231,8 @@ class ProgramMaker {
     const actions = this.chance(3);
     return Array.from({ length: 10 + this.below(30) }, () => ({
       instructions: this.chance(3) ? 1 + this.below(8) : this.chance(8) ? 1 + this.below(3000) : 1 + this.below(250),
-      parts: this.chance(4) ? 2 + this.below(3) : 1,
+      // A probe on a repeated instruction is met again by a run that begins between iterations.
+      parts: !actions && this.chance(4) ? 2 + this.below(3) : 1,
       before: actions && this.chance(4) ? this.makeAction() : undefined,
     }));
   }
