@@ -17,7 +17,10 @@ const [first, cases, most] = [values.seed, values.cases, values.most].map(Number
 const fuzzer = new Fuzzer(PREBUILT_HANDLERS);
 let differences = 0;
 let ran = 0;
+/** Seeds between two signs of life. */
+const STEP = 50;
 for (let seed = first; seed < first + cases && differences < most; seed++) {
+  if (seed > first && (seed - first) % STEP === 0) console.log(`up to seed ${seed}: ${ran} programs, ${differences} differences`);
   for (const mode of modes) {
     const found = fuzzer.run(mode, seed);
     ran++;

@@ -270,7 +270,8 @@ class ProgramMaker {
       [40, from(rows.integer)],
       [9, from(rows.flags)],
       [18, (at) => this.flagPair(near(at))],
-      [6, from(rows.vector)],
+      [9, from(rows.vector)],
+      [2, () => bytes(...this.loadControl()), mode.bits !== 16],
       [2, from(rows.strings)],
       [1, from(rows.system), mode.ring === 3],
       [13, (at) => this.transfer(near(at), inside(), 'branch', !this.chance(4))],
@@ -469,6 +470,13 @@ class ProgramMaker {
     else if (reader === 4) bytes.push(this.pick([0x11, 0x19]), 0xc2);
     if (reader !== 5) return { bytes, fixups: [] };
     return { bytes: [...bytes, 0x70 | condition, 0], fixups: [relative(bytes.length + 1, 1, item)] };
+  }
+
+  /** PUSH a control word for SSE and load it: rounding, denormals as zeros, exceptions unmasked, status bits. */
+  private loadControl(): number[] {
+    const control =
+      (this.chance(4) ? 0x1f80 & this.random() : 0x1f80) | (this.below(4) << 13) | this.pick([0, 0, 0x8000, 0x40, 0x8040, 0x3f]);
+    return [0x68, ...this.word(control), 0x0f, 0xae, 0x14, 0x24, 0x58];
   }
 
   private popFlags(): Item {
