@@ -242,7 +242,7 @@ export class Compiler {
   }
 
   private isWarm(block: Block): boolean {
-    return this.heatLeft(block) <= this.cache.heat - WARM_RUNS;
+    return this.heatLeft(block) <= this.cache.heat - Math.min(WARM_RUNS, this.cache.heat / WARM);
   }
 
   private isSeed(block: Block): boolean {
@@ -262,6 +262,11 @@ export class Compiler {
     return (whole || !this.byBlock.has(block)) && this.isWarm(block);
   }
 
+  /** With a low heat, as tests give it, regions are joined after few entries, too. */
+  private get joinHeat(): number {
+    return Math.ceil(JOIN_HEAT * Math.min(1, (this.cache.heat / DEFAULT_HEAT) ** 2));
+  }
+
   /** How often a block has to run to become hot; 0 where it is compiled, or waits to be. */
   private heatLeft(block: Block): number {
     if (this.waiting.has(block) || this.proven.has(block)) return 0;
@@ -275,7 +280,7 @@ export class Compiler {
     const long = bits === 64;
     const handler = this.takeHandler();
     const heatAt = this.heatWord(handler);
-    if (heatAt !== undefined) this.host.i32[heatAt >> 2] = JOIN_HEAT * 4 ** joined;
+    if (heatAt !== undefined) this.host.i32[heatAt >> 2] = this.joinHeat * 4 ** joined;
     const imports = new Imports();
     const callees = {
       memory: long ? -1 : imports.index('access'),
