@@ -12,7 +12,7 @@ const SEED = Number(process.env.RINGSIDE_SEED ?? 1);
 const ROWS = process.env.RINGSIDE_ROWS === undefined ? undefined : new RegExp(process.env.RINGSIDE_ROWS);
 const COMPILED = process.env.RINGSIDE_TIER === 'compiled';
 /** Milliseconds: a long run takes its time. */
-const TIMEOUT = Math.max(180_000, COUNT * 2);
+const TIMEOUT = Math.max(180_000, COUNT * (COMPILED ? 20 : 2));
 
 describe.each<Width>([32, 64])('%d-bit instructions against the silicon', (width) => {
   const native = new Native(width);
