@@ -42,6 +42,7 @@ function recordFields(code: Code, callees: AccessCallees, long: boolean): Fields
     record,
     callees,
     origin: 0,
+    pageCache: () => undefined,
     ip: () => load(at(0), IP),
     next: () => field(RECORD.next),
     target: () => field(RECORD.target),

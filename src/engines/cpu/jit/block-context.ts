@@ -13,10 +13,15 @@ import { at, COMPILED } from '../staged/code-width';
 import type { Fields, SegmentPlace } from '../staged/fields';
 import { type Expr, i32, i64 } from '../wasm/code';
 import { IN_LOCALS, type LazyFlags } from './lazy-flags';
-import type { RegionCode } from './region-code';
+import { type RegionCode, STACK } from './region-code';
 import type { RegionBlock } from './region';
 
 const [CS, FS] = [1, 4];
+const ESP = 4;
+const EBP = 5;
+
+/** Addressed as the stack usually is. */
+const isFrame = ({ base, index }: MemoryOperand): boolean => index < 0 && (base === ESP || base === EBP);
 
 /** Where in its region an instruction stands. */
 export interface Site {
@@ -46,6 +51,7 @@ function siteFields(region: RegionCode, { inside, instruction, record, here }: S
     record: at(record),
     callees: region.callees,
     origin: COMPILED,
+    pageCache: (stack) => region.pageCache(stack || (memory !== undefined && isFrame(memory)) ? STACK : record),
     ip: () => region.ipAt(inside.distance),
     next: () => at(next),
     target: () => {

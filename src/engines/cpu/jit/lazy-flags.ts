@@ -2,7 +2,7 @@
  * Status flags in compiled code: not computed, but remembered as what they come from, until something reads them. What was
  * remembered and is overwritten unread has cost nothing.
  *
- * Between blocks that several ways lead to, the source travels in four locals (`FlagLocals`); outside compiled code the flags are
+ * Between blocks that several ways lead to, the source travels in three locals (`FlagLocals`); outside compiled code the flags are
  * the state's words again (see `staged/state-flags.ts`).
  */
 import type { FlagSink, StatusBits } from '../semantics/context';
@@ -41,8 +41,8 @@ export const IN_LOCALS: Flags = { at: 'locals' };
 
 /** The code that flags are written into. */
 export interface FlagCode extends FlagTarget {
-  /** Sets the locals: the kind of flag-library.ts and its operands, as i64. */
-  setFlagLocals(kind: number, a: Expr | undefined, b: Expr | undefined, result: Expr | undefined): void;
+  /** Sets the locals: a kind of flag-library.ts and its values, as i64. */
+  setFlagLocals(kind: number, first: Expr | undefined, second: Expr | undefined): void;
   /** CF of what the locals say, which stay as they are. */
   flagLocalCarry(): Expr;
   /** Puts what the locals say into the state's words. */
@@ -67,24 +67,29 @@ export class LazyFlags implements FlagSink {
   /** Makes the locals say what the flags are; `current` is left as it is, for the code on another way. */
   toLocals(flags = this.current): void {
     if (flags.at === 'locals') return;
-    if (flags.at === 'state') return this.c.setFlagLocals(0, undefined, undefined, undefined);
-    const { source, w, result } = flags;
-    const wide = (value: Expr | undefined): Expr | undefined => value && ZERO_EXTENDED(w, value);
-    const kind = flagKind(source, w.size);
+    if (flags.at === 'state') return this.c.setFlagLocals(0, undefined, undefined);
+    const { source, w, result, a, b, carry } = flags;
+    const kind = (name: FlagSource): number => flagKind(name, w.size);
+    const set = (name: FlagSource, first: Expr | undefined, second: Expr | undefined): void =>
+      this.c.setFlagLocals(kind(name), first && ZERO_EXTENDED(w, first), second && ZERO_EXTENDED(w, second));
+    const bits = (...values: readonly (Expr | undefined)[]): Expr =>
+      i64.extend_u(values.map((value, i) => (value ? i32.shl(value, at(i)) : at(0))).reduce((all, value) => i32.or(all, value)));
     switch (source) {
       case 'add':
       case 'sub':
-        return this.c.setFlagLocals(kind, wide(flags.a), wide(flags.b), wide(result));
+        if (!flags.carried) return source === 'add' ? set('add', a, result) : set('sub', a, b);
+        return this.c.setFlagLocals(
+          kind('bits'),
+          bits(this.carryOf(flags), this.overflowOf(flags), this.adjustOf(flags)),
+          ZERO_EXTENDED(w, result),
+        );
       case 'logic':
-        return this.c.setFlagLocals(kind, undefined, undefined, wide(result));
+        return set('logic', undefined, result);
       case 'increment':
       case 'decrement':
-        return this.c.setFlagLocals(kind, wide(flags.a), i64.extend_u(flags.carry ?? at(0)), wide(result));
-      case 'bits': {
-        const shifted = (bit: Expr | undefined, by: number): Expr => (bit ? i32.shl(bit, at(by)) : at(0));
-        const bits = i32.or(i32.or(flags.carry ?? at(0), shifted(flags.overflow, 1)), shifted(flags.adjust, 2));
-        return this.c.setFlagLocals(kind, i64.extend_u(bits), undefined, wide(result));
-      }
+        return this.c.setFlagLocals(kind(source), i64.extend_u(carry ?? at(0)), ZERO_EXTENDED(w, result));
+      case 'bits':
+        return this.c.setFlagLocals(kind('bits'), bits(carry, flags.overflow, flags.adjust), ZERO_EXTENDED(w, result));
     }
   }
 

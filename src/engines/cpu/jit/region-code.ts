@@ -25,7 +25,7 @@ import {
 import { SEMANTICS } from '../semantics/index';
 import { generalOffset } from '../staged/base-context';
 import { at, state } from '../staged/code-width';
-import type { AccessCallees } from '../staged/fields';
+import type { AccessCallees, PageCache } from '../staged/fields';
 import { CARRY_KINDS } from '../staged/flag-library';
 import { Code, type Expr, get, I32, i32, I64, i64, type Label, type ValueType } from '../wasm/code';
 import type { Library } from '../wasm/library';
@@ -60,6 +60,12 @@ export interface RegionTraits {
 }
 
 const record = get(0);
+/** The page cache of the stack; others go by the record of the instruction. */
+export const STACK = 0;
+/** Each costs something whenever the region is entered. */
+const MAX_PAGE_CACHES = 10;
+/** Instructions of a loop whose accesses get page caches. */
+const TIGHT = 60;
 
 export class RegionCode implements FlagCode {
   readonly code = new Code(1);
@@ -85,13 +91,16 @@ export class RegionCode implements FlagCode {
   private readonly current: number;
   private readonly ip: number;
   private readonly flagKind: number;
-  private readonly flagOperands: readonly [a: number, b: number, result: number];
+  private readonly flagOperands: readonly [first: number, second: number];
   private out!: Label;
   private again!: Label;
   private indirect!: Label;
   /** The block that follows in the trace that is being written. */
   private following: RegionBlock | undefined;
   private pinned: readonly number[] = [];
+  private readonly caches = new Map<number, PageCache>();
+  /** The trace that is being written is part of a tight loop. */
+  private tight = false;
 
   constructor(region: Region, { long, flat, handler, heatAt, profiled }: RegionTraits, callees: RegionCallees, library: Library) {
     const { code } = this;
@@ -113,7 +122,7 @@ export class RegionCode implements FlagCode {
     this.reason = code.local(I32);
     this.current = code.local(I32);
     this.flagKind = code.local(I32);
-    this.flagOperands = [code.local(I64), code.local(I64), code.local(I64)];
+    this.flagOperands = [code.local(I64), code.local(I64)];
     this.structure = new Structure(code, this.selector, (trace) => this.trace(trace));
   }
 
@@ -193,6 +202,19 @@ export class RegionCode implements FlagCode {
     return this.long ? this.register(number) : i32.wrap(this.register(number));
   }
 
+  /**
+   * The page cache of an access: all that go by the stack's registers share one, and those in tight loops have their own. They hold for
+   * one run of the region, during which no translation can change.
+   */
+  pageCache(key: number): PageCache | undefined {
+    let cache = this.caches.get(key);
+    if (cache || (key !== STACK && (!this.tight || this.caches.size >= MAX_PAGE_CACHES))) return cache;
+    const { code } = this;
+    cache = { page: code.permanent(this.pointerType), host: code.permanent(I32), span: code.permanent(I32) };
+    this.caches.set(key, cache);
+    return cache;
+  }
+
   /** The offset in CS of a place in the region. */
   ipAt(distance: number): Expr {
     return this.long ? i64.add(get(this.base), i64.const(distance)) : i32.add(get(this.base), at(distance));
@@ -206,8 +228,8 @@ export class RegionCode implements FlagCode {
     return Math.floor(a / PAGE) === Math.floor(b / PAGE);
   }
 
-  setFlagLocals(kind: number, a: Expr | undefined, b: Expr | undefined, result: Expr | undefined): void {
-    for (const [i, value] of [a, b, result].entries()) if (value) this.code.set(this.flagOperands[i], value);
+  setFlagLocals(kind: number, first: Expr | undefined, second: Expr | undefined): void {
+    for (const [i, value] of [first, second].entries()) if (value) this.code.set(this.flagOperands[i], value);
     this.code.set(this.flagKind, at(kind));
   }
 
@@ -217,7 +239,7 @@ export class RegionCode implements FlagCode {
     const kind = get(this.flagKind);
     code.if(
       i32.lt_u(i32.sub(kind, at(CARRY_KINDS.first)), at(CARRY_KINDS.last - CARRY_KINDS.first)),
-      () => code.set(carry, i32.wrap(get(this.flagOperands[1]))),
+      () => code.set(carry, i32.wrap(get(this.flagOperands[0]))),
       () => {
         this.flushFlagLocals();
         code.set(carry, i32.shr_u(state(FLAG_CARRY), at(31)));
@@ -337,6 +359,7 @@ export class RegionCode implements FlagCode {
     this.flags.current = IN_LOCALS;
     code.reuse(this.pinned);
     this.pinned = [];
+    this.tight = isTight(trace);
     const { head } = trace;
     const { start, instructions } = head.block;
     const whole = trace.instructions;
@@ -405,4 +428,20 @@ export class RegionCode implements FlagCode {
     }
     return goesOn;
   }
+}
+
+/** Whether control can come back to a trace within few instructions. */
+function isTight(trace: Trace): boolean {
+  const queue: [Trace, number][] = [[trace, trace.instructions]];
+  const seen = new Set<Trace>();
+  for (let next = queue.pop(); next; next = queue.pop()) {
+    const [from, length] = next;
+    if (length > TIGHT) continue;
+    for (const to of from.successors) {
+      if (to === trace) return true;
+      if (!seen.has(to)) queue.push([to, length + to.instructions]);
+      seen.add(to);
+    }
+  }
+  return false;
 }

@@ -211,8 +211,8 @@ export abstract class BaseContext implements Context {
   // --- memory
 
   /** The host offset at which an access can be made, now that segment and page allow it. */
-  private host(segment: SegmentPlace, address: Expr, size: number, access: Access): Expr {
-    const pointer = this.width.host(segment, address, size, access);
+  private host(segment: SegmentPlace, address: Expr, size: number, access: Access, stack = false): Expr {
+    const pointer = this.width.host(segment, address, size, access, segment.flat ? this.fields.pageCache(stack) : undefined);
     this.code.if(i32.eqz(pointer), () => this.leave(Exit.fault));
     return pointer;
   }
@@ -268,7 +268,7 @@ export abstract class BaseContext implements Context {
 
   private stackAt(register: number, distance: Expr, size: number, access: Access): { offset: Expr; pointer: Expr } {
     const offset = this.width.stackOffset(register, distance);
-    return { offset, pointer: this.host(this.fields.segment(SS), offset, size, access) };
+    return { offset, pointer: this.host(this.fields.segment(SS), offset, size, access, true) };
   }
 
   push(w: Word, value: Expr): void {

@@ -2,10 +2,22 @@
  * What differs between 16- and 32-bit code and 64-bit code: the width of offsets, how segments take part, which TLB is asked,
  * and where the instruction pointer may go.
  */
-import { SEG, SEGMENT_SIZE, SEGMENTS, STACK_MASK, TLB, TLB64, TLB64_ENTRY, TLB_BASE, TLB_ENTRIES, TLB_ENTRY } from '../layout';
+import {
+  SEG,
+  SEGMENT_SIZE,
+  SEGMENTS,
+  STACK_MASK,
+  TLB,
+  TLB64,
+  TLB64_ENTRY,
+  TLB_BASE,
+  TLB_ENTRIES,
+  TLB_ENTRY,
+  WIDEST_ACCESS,
+} from '../layout';
 import { type Word, word } from '../semantics/words';
 import { type Code, type Expr, call, get, I32, i32, i64, select } from '../wasm/code';
-import type { Fields, SegmentPlace } from './fields';
+import type { Fields, PageCache, SegmentPlace } from './fields';
 
 export const Access = { read: 0, write: 1, update: 2 } as const;
 export type Access = (typeof Access)[keyof typeof Access];
@@ -30,7 +42,7 @@ export interface CodeWidth {
   /** (R/E)SI or (R/E)DI at the address size. */
   stringAddress(register: number, addressSize: number): Expr;
   /** The host offset at which an access can be made, by the TLB or else by TypeScript; 0 when the access faults. */
-  host(segment: SegmentPlace, address: Expr, size: number, access: Access): Expr;
+  host(segment: SegmentPlace, address: Expr, size: number, access: Access, cache?: PageCache): Expr;
   /**
    * A host offset for any access that lies in the page of an address, if the TLB knows the page; else 0.
    * @param span the segment has to allow all of so many bytes from there
@@ -59,6 +71,9 @@ function through(c: Code, quick: (done: (pointer: Expr) => void) => void, slow: 
   });
   return get(pointer);
 }
+
+/** Offsets in a page at which any access lies in it wholly. */
+const SPAN = 4096 - (WIDEST_ACCESS - 1);
 
 /** The host offset of the TLB entry for a linear address's low half; see `tlbEntry` in layout.ts. @param size bytes of an entry */
 export function entryOf(c: Code, low: Expr, size: number): Expr {
@@ -94,11 +109,23 @@ export class NarrowCode implements CodeWidth {
     return this.c.let(I32, i32.and(this.f.register(register), at(addressSize === 2 ? 0xffff : -1)));
   }
 
-  host(segment: SegmentPlace, address: Expr, size: number, access: Access): Expr {
+  host(segment: SegmentPlace, address: Expr, size: number, access: Access, cache?: PageCache): Expr {
     const { c, f } = this;
     const tag = access === Access.read ? TLB.read : TLB.write;
     const look = (linear: Expr, done: (pointer: Expr) => void): void => {
+      if (cache) {
+        const distance = c.let(I32, i32.sub(linear, get(cache.page)));
+        c.if(i32.lt_u(distance, get(cache.span)), () => done(i32.add(distance, get(cache.host))));
+      }
       const entry = entryOf(c, linear, TLB_ENTRY);
+      if (cache) {
+        const base = c.let(I32, i32.and(linear, at(PAGE_MASK)));
+        c.if(i32.eq(i32.load(entry, TLB.write), base), () => {
+          c.set(cache.page, base);
+          c.set(cache.host, i32.add(i32.load(entry, TLB.addend), base));
+          c.set(cache.span, at(SPAN));
+        });
+      }
       const last = size === 1 ? linear : i32.add(linear, at(size - 1));
       c.if(i32.eq(i32.load(entry, tag), i32.and(last, at(PAGE_MASK))), () => done(i32.add(i32.load(entry, TLB.addend), linear)));
     };
@@ -188,7 +215,7 @@ export class LongCode implements CodeWidth {
     return flat ? address : this.c.let(i64.type, i64.add(i64.load(base), address));
   }
 
-  host(segment: SegmentPlace, address: Expr, size: number, access: Access): Expr {
+  host(segment: SegmentPlace, address: Expr, size: number, access: Access, cache?: PageCache): Expr {
     const { c, f } = this;
     const tag = access === Access.read ? TLB64.read : TLB64.write;
     const linear = this.linear(segment, address);
@@ -196,7 +223,19 @@ export class LongCode implements CodeWidth {
     return through(
       c,
       (done) => {
+        if (cache) {
+          const distance = c.let(i64.type, i64.sub(linear, get(cache.page)));
+          c.if(i64.lt_u(distance, i64.extend_u(get(cache.span))), () => done(i32.add(i32.wrap(distance), get(cache.host))));
+        }
         const entry = entryOf(c, low, TLB64_ENTRY);
+        if (cache) {
+          const base = c.let(i64.type, i64.and(linear, i64.const(-4096)));
+          c.if(i64.eq(i64.load(entry, TLB64.write), base), () => {
+            c.set(cache.page, base);
+            c.set(cache.host, i32.add(i32.load(entry, TLB64.addend), i32.wrap(base)));
+            c.set(cache.span, at(SPAN));
+          });
+        }
         const last = size === 1 ? linear : i64.add(linear, i64.const(size - 1));
         c.if(i64.eq(i64.load(entry, tag), i64.and(last, i64.const(-4096))), () => done(i32.add(i32.load(entry, TLB64.addend), low)));
       },

@@ -20,12 +20,24 @@ export interface SegmentPlace {
 }
 
 /**
+ * Three locals that remember the last page that some accesses found in the TLB: linear address of the page (of an address's type), its
+ * host offset, and how many offsets in it are good for any access, 0 while there is none. What is written through it was found writable.
+ */
+export interface PageCache {
+  readonly page: number;
+  readonly host: number;
+  readonly span: number;
+}
+
+/**
  * Of the interpreter's handlers these are loads from the decoded record and from the processor's state, of compiled code constants and
  * locals. Addresses are i32 in 16- and 32-bit code, i64 in 64-bit code.
  */
 export interface Fields {
   /** The decoded record (i32), which tells TypeScript what it serves. */
   readonly record: Expr;
+  /** For accesses through a flat segment, by the stack's registers or by the memory operand. */
+  pageCache(stack: boolean): PageCache | undefined;
   readonly callees: AccessCallees;
   /** Who asks: 0 for handlers, COMPILED (see code-width.ts). */
   readonly origin: number;

@@ -112,6 +112,11 @@ export class Code {
     return index;
   }
 
+  /** A local that is 0 at the start and never used for anything else. */
+  permanent(type: ValueType): number {
+    return this.parameters + this.locals.push(type) - 1;
+  }
+
   /** The locals handed out since the last call, to be given to `reuse` when nobody needs their values any more. */
   collect(): readonly number[] {
     const taken = this.taken ?? [];
