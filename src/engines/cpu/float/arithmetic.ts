@@ -1,6 +1,7 @@
 /** Addition, subtraction, multiplication, division and square root in all three formats. */
 import { type Code, type Expr, f32, f64, I32, I64, i32, i64, select } from '../wasm/code';
 import type { FunctionIndex, LibraryFunction } from '../wasm/library';
+import { quickProduct, quickQuotient, quickRoot, quickSum } from './common-case';
 import { unmasked } from './core';
 import {
   controlOf,
@@ -176,6 +177,13 @@ const COMPUTE: Readonly<Record<'sum' | 'mul' | 'div', (frame: Frame) => void>> =
   },
 };
 
+const QUICK: Readonly<Record<BinaryOperation, (c: Code, index: FunctionIndex) => void>> = {
+  add: (c) => quickSum(c, false),
+  sub: (c) => quickSum(c, true),
+  mul: quickProduct,
+  div: quickQuotient,
+};
+
 /** name: (a, b, control) → result, flags. */
 export function binary(format: Format, operation: BinaryOperation): LibraryFunction {
   const family = operation === 'add' || operation === 'sub' ? 'sum' : operation;
@@ -187,6 +195,7 @@ export function binary(format: Format, operation: BinaryOperation): LibraryFunct
       const { values, rest } = operands(format, 2);
       const native = NATIVE[operation](format.name === 'f32' ? f32 : f64);
       tryNative(c, format, rest(0), values.flat(), ([x, y]) => native(x, y));
+      if (format.name === 'f80') QUICK[operation](c, index);
       const control = controlOf(c, format, rest(0));
       const [a, b] = values.map((value) => format.unpack(c, value));
       const flags = variable(c, I32, n(0));
@@ -237,6 +246,7 @@ export function squareRoot(format: Format): LibraryFunction {
     body: (c, index) => {
       const { values, rest } = operands(format, 1);
       const operations = format.name === 'f32' ? f32 : f64;
+      if (format.name === 'f80') quickRoot(c, index);
       tryNative(c, format, rest(0), values.flat(), ([x]) => operations.sqrt(x));
       const control = controlOf(c, format, rest(0));
       const a = format.unpack(c, values[0]);

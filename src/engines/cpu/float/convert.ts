@@ -1,6 +1,7 @@
 /** Conversions between the formats, to and from integers, and rounding to an integral value. */
 import { I32, I64, i32, i64, select } from '../wasm/code';
 import type { LibraryFunction } from '../wasm/library';
+import { quickNarrowing } from './common-case';
 import { denormalFlag, returnOneNaN, zeroDenormals } from './arithmetic';
 import {
   controlOf,
@@ -34,6 +35,7 @@ export function convert(from: Format, to: Format): LibraryFunction {
     results: [...to.types, I32],
     body: (c, index) => {
       const { values, rest } = operands(from, 1);
+      if (from.name === 'f80') quickNarrowing(c, to);
       const control = controlOf(c, x87 ? F80_FORMAT : from, rest(0));
       const a = from.unpack(c, values[0]);
       const flags = variable(c, I32, n(0));
