@@ -2,6 +2,7 @@
 import { BEFORE_OPERATION, n, q } from '../float/kit';
 import { type Expr, I32, i32, i64, select } from '../wasm/code';
 import type { Context, Semantics } from './context';
+import { fromFloat, fromInteger } from './x87-widen';
 import { type Extended, type Fpu, INDEFINITE_NUMBER, Status, UNDERFLOW, x87 } from './x87-unit';
 
 const EXPONENT = 0x7fff;
@@ -16,12 +17,8 @@ interface Source {
 function memorySource(c: Context, integer: boolean): Source {
   const place = c.operand(0);
   const value = place.read();
-  if (integer) {
-    const [significand, signExponent] = c.library('i64_to_f80', i64.extend_s(place.word.signed(value)));
-    return { number: [significand, signExponent] };
-  }
-  const [significand, signExponent, flags] = c.library(place.word.size === 4 ? 'f32_widen' : 'f64_widen', value);
-  return { number: [significand, signExponent], flags };
+  if (integer) return { number: fromInteger(c, i64.extend_s(place.word.signed(value))) };
+  return place.word.size === 4 ? fromFloat(c, 4, value, 'f32_widen', []) : fromFloat(c, 8, value, 'f64_widen', []);
 }
 
 /** The exceptions of an operation on `a` and a source in memory. */

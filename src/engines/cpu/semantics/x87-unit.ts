@@ -138,6 +138,7 @@ export class Fpu {
   raise(flags: Expr, clears: number = Status.c1): Expr {
     const { c } = this;
     this.status.set(i32.or(i32.and(this.status.get, n(~clears)), flags));
+    if (flags.value === 0) return flags;
     const unmasked = this.unmasked(flags);
     c.if(unmasked, () => {
       this.status.set(i32.or(this.status.get, n(Status.summary | Status.busy)));
@@ -154,6 +155,7 @@ export class Fpu {
   /** Notes exceptions; `commit` writes the result unless one from before the operation is not masked. */
   complete(flags: Expr, commit: () => void, clears: number = Status.c1): void {
     const unmasked = this.raise(flags, clears);
+    if (unmasked.value === 0) return commit();
     this.c.if(i32.eqz(i32.and(unmasked, n(BEFORE_OPERATION))), commit);
   }
 
@@ -179,6 +181,10 @@ export class Fpu {
       this.empty(slot),
       () => {
         const { number, flags } = value();
+        if (flags.value === 0) {
+          this.raise(flags);
+          return put(number);
+        }
         c.if(i32.eqz(i32.and(this.raise(flags), n(Flag.invalid))), () => put(number));
       },
       () => this.overflow(() => put(INDEFINITE_NUMBER)),

@@ -4,6 +4,7 @@ import { CONSTANTS } from '../float/transcendental';
 import { X87_CONTROL, X87_CS, X87_DP, X87_DS, X87_IP, X87_OPCODE } from '../layout';
 import { type Expr, I32, I64, i32, i64, select, type ValueType } from '../wasm/code';
 import type { Context, Semantics } from './context';
+import { fromFloat, fromInteger } from './x87-widen';
 import { control, type Extended, type Fpu, INDEFINITE_NUMBER, Status, UNDERFLOW, x87 } from './x87-unit';
 
 const STATE = n(0);
@@ -34,8 +35,7 @@ export const fld = x87((fpu, c) => {
   }
   const bits = c.operand(0).read();
   fpu.push(() => {
-    const [significand, signExponent, flags] = c.library(size === 4 ? 'f32_to_f80' : 'f64_to_f80', bits, fpu.control);
-    return { number: [significand, signExponent], flags };
+    return size === 4 ? fromFloat(c, 4, bits, 'f32_to_f80', [fpu.control]) : fromFloat(c, 8, bits, 'f64_to_f80', [fpu.control]);
   });
 });
 
@@ -44,8 +44,7 @@ export const fild = x87((fpu, c) => {
   const value = place.word.signed(place.read());
   const wide = place.word.size === 8 ? value : i64.extend_s(value);
   fpu.push(() => {
-    const [significand, signExponent] = c.library('i64_to_f80', wide);
-    return { number: [significand, signExponent], flags: NONE };
+    return { number: fromInteger(c, wide), flags: NONE };
   });
 });
 
