@@ -48,6 +48,10 @@ export abstract class Execution implements Cpu, Host {
   protected readonly progress: Progress;
   /** The budget that this run of handlers began with. */
   protected granted = 0;
+  /** Instructions behind the stop that this run of handlers has in its first block: they are not paid for. */
+  protected unpaid = 0;
+  /** The budget was cut while one instruction ran alone. */
+  protected cut = false;
   /** The record whose helper or access is being served; 0 outside. */
   private serving = 0;
   /** What the instruction under way raised. */
@@ -82,7 +86,7 @@ export abstract class Execution implements Cpu, Host {
   /** Instructions completed since power-on, exact at every moment. */
   get instructionCount(): number {
     if (this.granted === 0) return this.progress.completed;
-    const rest = this.serving === 0 ? 0 : this.parts.host.i32[(this.serving + RECORD.rest) >> 2];
+    const rest = this.serving === 0 ? 0 : this.parts.host.i32[(this.serving + RECORD.rest) >> 2] - this.unpaid;
     return this.progress.completed + this.granted - this.parts.host.i32[BUDGET >> 2] - rest;
   }
 
@@ -101,6 +105,7 @@ export abstract class Execution implements Cpu, Host {
   protected cutBudget(): void {
     const { i32 } = this.parts.host;
     const left = i32[BUDGET >> 2];
+    this.cut = true;
     if (left > 0) {
       this.granted -= left;
       i32[BUDGET >> 2] = 0;
@@ -110,54 +115,67 @@ export abstract class Execution implements Cpu, Host {
   // --- called by handlers
 
   memory(record: number, segment: number, offset: number, sizeAndAccess: number): number {
-    return this.serve(record, sizeAndAccess, (size, write) =>
-      checkAccess(this.state, ((segment - SEGMENTS) / SEGMENT_SIZE) as Seg, offset >>> 0, size, write),
-    );
-  }
-
-  memory64(record: number, segment: number, low: number, high: number, sizeAndAccess: number): number {
-    return this.serve(record, sizeAndAccess, (size) => {
-      const linear = join(low, high) as LinearAddress;
-      const flaw = (): GuestFault => nonCanonical((segment - SEGMENTS) / SEGMENT_SIZE, low, high);
-      if (!isCanonical(linear)) throw flaw();
-      // Processors look at the alignment before they look at the end.
-      this.mmu.checkAlignment(linear, size);
-      if (isCanonical(linear + size - 1)) return linear;
-      // Numbers of 10 bytes are read in two parts, of which the first may fault in its own way.
-      if (size === 10 && isCanonical(linear + 7)) this.mmu.read(linear, 8, this.state.cpl === 3);
-      throw flaw();
-    });
-  }
-
-  /** @param check what segmentation says of the access: its linear address, or a fault */
-  private serve(record: number, sizeAndAccess: number, check: (size: number, write: boolean) => LinearAddress): number {
     this.serving = record;
     const size = sizeAndAccess & 0xff;
     const access = (sizeAndAccess >> 8) & 0xff;
-    const dropped = this.blocks.invalidated;
     try {
-      const linear = check(size, access !== Access.read);
-      this.mmu.checkAlignment(linear, size);
-      const pointer = this.mmu.access(linear, size, access);
-      // Compiled code leaves to the interpreter what is not done by one load or store, and stops where itself may have been dropped.
-      if (sizeAndAccess & COMPILED && (pointer === SCRATCH || this.blocks.invalidated !== dropped)) {
-        this.mmu.retry = true;
-        return 0;
-      }
-      return pointer;
+      const linear = checkAccess(this.state, ((segment - SEGMENTS) / SEGMENT_SIZE) as Seg, offset >>> 0, size, access !== Access.read);
+      return this.serve(linear, size, access, sizeAndAccess);
     } catch (error) {
-      if (!(error instanceof GuestFault)) throw error;
-      this.fault = error;
-      return 0;
-    } finally {
-      this.serving = 0;
+      return this.fail(error);
     }
+  }
+
+  memory64(record: number, segment: number, low: number, high: number, sizeAndAccess: number): number {
+    this.serving = record;
+    const size = sizeAndAccess & 0xff;
+    const access = (sizeAndAccess >> 8) & 0xff;
+    try {
+      const linear = join(low, high) as LinearAddress;
+      if (!isCanonical(linear) || !isCanonical(linear + size - 1)) this.refuseAddress(linear, size, segment, low, high);
+      return this.serve(linear, size, access, sizeAndAccess);
+    } catch (error) {
+      return this.fail(error);
+    }
+  }
+
+  /** @throws GuestFault what an access at addresses that are not all canonical raises */
+  private refuseAddress(linear: LinearAddress, size: number, segment: number, low: number, high: number): never {
+    if (isCanonical(linear)) {
+      // Processors look at the alignment before they look at the end.
+      this.mmu.checkAlignment(linear, size);
+      // Numbers of 10 bytes are read in two parts, of which the first may fault in its own way.
+      if (size === 10 && isCanonical(linear + 7)) this.mmu.read(linear, 8, this.state.cpl === 3);
+    }
+    throw nonCanonical((segment - SEGMENTS) / SEGMENT_SIZE, low, high);
+  }
+
+  /** @param linear what segmentation says of the access */
+  private serve(linear: LinearAddress, size: number, access: number, sizeAndAccess: number): number {
+    const dropped = this.blocks.invalidated;
+    this.mmu.checkAlignment(linear, size);
+    const pointer = this.mmu.access(linear, size, access);
+    this.serving = 0;
+    // Compiled code leaves to the interpreter what is not done by one load or store, and stops where itself may have been dropped.
+    if (sizeAndAccess & COMPILED && (pointer === SCRATCH || this.blocks.invalidated !== dropped)) {
+      this.mmu.retry = true;
+      return 0;
+    }
+    return pointer;
+  }
+
+  private fail(error: unknown): number {
+    this.serving = 0;
+    if (!(error instanceof GuestFault)) throw error;
+    this.fault = error;
+    return 0;
   }
 
   commit(record: number): void {
     this.serving = record;
     this.mmu.commit();
-    if (this.mmu.exact && this.interruptWaits) this.cutBudget();
+    // A repeated instruction that wrote over its own code is fetched anew, however the run is cut into slices.
+    if ((this.mmu.exact && this.interruptWaits) || !this.blocks.stands(record)) this.cutBudget();
     this.serving = 0;
   }
 

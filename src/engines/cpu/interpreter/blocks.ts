@@ -12,6 +12,7 @@ import { writeRecord } from './record-writer';
 const SINGLE_RECORDS = 2;
 const FIRST_BLOCK = RECORDS + SINGLE_RECORDS * RECORD_SIZE;
 const MAX_INSTRUCTIONS = 64;
+const MAX_PAUSES = 4096;
 const LONGEST_INSTRUCTION = 15;
 
 export interface Block {
@@ -24,8 +25,15 @@ export interface Block {
   readonly from: number;
   readonly to: number;
   readonly key: number;
+  /** Of an instruction that goes on in another frame: that, and one past its last byte there. Its only one: nothing is joined to it. */
+  readonly second?: SecondPart;
   /** Records that are linked to its ENTER record. */
   readonly incoming: number[];
+}
+
+export interface SecondPart {
+  readonly frame: number;
+  readonly to: number;
 }
 
 /** What tells blocks apart. */
@@ -57,9 +65,14 @@ export const kindOf = ({ key }: Block): { bits: Bits; flat: boolean; probed: boo
 /** What `ENTER.heat` is of blocks that the compiler is not to be asked about. */
 export const NEVER_HOT = 0x7fffffff;
 
-/** The chunks of its frame that a block lies in, as CODE_MAP has them. */
-function chunksOf({ from, to }: Block): number {
-  const [first, last] = [Math.floor(from / CODE_CHUNK), Math.floor((to - 1) / CODE_CHUNK)];
+/** A block's bytes in one of its frames: the first, and one past the last. */
+const firstIn = (block: Block, frame: number): number => (block.frame === frame ? block.from : 0);
+const endIn = (block: Block, frame: number): number => (block.second?.frame === frame ? block.second.to : block.to);
+
+/** The chunks of a frame that a block lies in, as CODE_MAP has them. */
+function chunksIn(block: Block, frame: number): number {
+  const first = Math.floor(firstIn(block, frame) / CODE_CHUNK);
+  const last = Math.floor((endIn(block, frame) - 1) / CODE_CHUNK);
   return (-1 << first) & (-1 >>> (31 - last));
 }
 
@@ -72,11 +85,15 @@ export class BlockCache {
   private readonly byFrame = new Map<number, Block[]>();
   private readonly byRecord: (Block | undefined)[] = [];
   private readonly instructions: (Instruction | undefined)[] = [];
+  /** Records inside blocks at which control stopped, by what the key of a block that starts there would be. */
+  private readonly pauses = new Map<number, number>();
   private free = FIRST_BLOCK;
   /** For the statistics: blocks built and instructions decoded since the start. */
   built = 0;
   decoded = 0;
   invalidated = 0;
+  /** Times that everything was forgotten. */
+  flushes = 0;
   /** Times that a fresh block is entered before the processor's loop hears of it (`Exit.hot`). */
   heat = NEVER_HOT;
   /** Told of every block that is dropped. */
@@ -110,14 +127,46 @@ export class BlockCache {
     return this.blocks.get(keyOf(place))?.start;
   }
 
-  /** The block of the same kind as another that starts at an offset in a frame. */
+  /** The block of the same kind as another that starts at an offset in a frame and lies in that frame alone. */
   alike(block: Block, frame: number, offset: number): Block | undefined {
-    return this.blocks.get((frame * FRAME_SIZE + offset) * 8 + (block.key % 8));
+    const found = this.blocks.get((frame * FRAME_SIZE + offset) * 8 + (block.key % 8));
+    return found?.second ? undefined : found;
   }
 
-  /** All blocks of the same kind in the same frame, itself included. */
+  /** All blocks of the same kind in the same frame alone, itself included. */
   blocksLike(block: Block): readonly Block[] {
-    return (this.byFrame.get(block.frame) ?? []).filter(({ key }) => key % 8 === block.key % 8);
+    return (this.byFrame.get(block.frame) ?? []).filter(({ key, second }) => key % 8 === block.key % 8 && !second);
+  }
+
+  /** Remembers a record inside a block at which control stopped, to go on there instead of in a block of its own. */
+  notePause(record: number): void {
+    const block = this.blockAt(record);
+    const { i32 } = this.host;
+    // At its start it is found itself, and behind its end is another.
+    if (!block || block.second || i32[(record + RECORD.here) >> 2] === 0 || i32[(record + RECORD.rest) >> 2] === 0) return;
+    if (this.pauses.size >= MAX_PAUSES) this.pauses.clear();
+    const at = block.from + i32[(record + RECORD.here) >> 2];
+    // Whoever wants to see the instruction does so each time that it begins.
+    const probed = i32[(record - RECORD_SIZE) >> 2] === Special.probe;
+    this.pauses.set((block.frame * FRAME_SIZE + at) * 8 + (block.key % 8), probed ? record - RECORD_SIZE : record);
+  }
+
+  /**
+   * A record that control stopped at, if it still stands. It is forgotten: what is come to in other ways gets a block of its own.
+   * @returns undefined where there is none
+   */
+  takePause(place: BlockPlace): number | undefined {
+    if (this.pauses.size === 0) return undefined;
+    const key = keyOf(place);
+    const record = this.pauses.get(key);
+    if (record === undefined) return undefined;
+    this.pauses.delete(key);
+    return this.stands(record) ? record : undefined;
+  }
+
+  /** Its block has not been dropped. */
+  stands(record: number): boolean {
+    return this.host.i32[record >> 2] !== Special.stale;
   }
 
   /**
@@ -127,7 +176,46 @@ export class BlockCache {
    */
   build(request: BlockPlace, probe: (distance: number, instruction: Instruction) => boolean): number | undefined {
     const list = this.decodeRun(request);
-    if (list.length === 0) return undefined;
+    return list.length === 0 ? undefined : this.write(request, list, probe, undefined);
+  }
+
+  /**
+   * The block of the one instruction at a place that goes on in another frame.
+   * @param second that frame
+   * @returns its ENTER record; undefined where the instruction is none, or does not go on there
+   */
+  crossing(place: BlockPlace, second: number): number | undefined {
+    const key = keyOf(place);
+    const known = this.blocks.get(key);
+    if (known?.second?.frame === second) return known.start;
+    // A frame that follows itself is too rare to be thought of everywhere.
+    if (known?.frame === second || place.frame === second) return undefined;
+    if (known) this.invalidateBlock(known);
+    const { u8 } = this.host;
+    const [first, next] = [this.memory.hostOffset(place.frame), this.memory.hostOffset(second)];
+    const bytes = new Uint8Array(2 * LONGEST_INSTRUCTION);
+    const here = FRAME_SIZE - place.offset;
+    bytes.set(u8.subarray(first + place.offset, first + FRAME_SIZE));
+    bytes.set(u8.subarray(next, next + LONGEST_INSTRUCTION), here);
+    const instruction = this.decode(bytes, 0, place.bits);
+    if (isFailure(instruction) || instruction.length <= here) return undefined;
+    return this.write(place, [instruction], () => false, { frame: second, to: instruction.length - here });
+  }
+
+  /** The bytes up to a frame's edge are the beginning of an instruction that goes on behind it. */
+  isCutOff({ frame, offset, bits }: BlockPlace): boolean {
+    if (offset <= FRAME_SIZE - LONGEST_INSTRUCTION) return false;
+    const start = this.memory.hostOffset(frame);
+    const result = this.decode(this.host.u8.subarray(start, start + FRAME_SIZE), offset, bits);
+    return isFailure(result) && result.failure === 'truncated';
+  }
+
+  private write(
+    request: BlockPlace,
+    list: readonly Instruction[],
+    probe: (distance: number, instruction: Instruction) => boolean,
+    second: SecondPart | undefined,
+  ): number {
     if (this.free + (list.length * 2 + 2) * RECORD_SIZE > RECORDS_END) this.flush();
     const start = this.free;
     const { i32 } = this.host;
@@ -148,7 +236,7 @@ export class BlockCache {
     this.putSpecial(start, long ? Special.enter64 : Special.enter, 0, 0);
     i32[(start + ENTER.count) >> 2] = list.length;
     i32[(start + ENTER.length) >> 2] = distance;
-    i32[(start + ENTER.heat) >> 2] = request.probed ? NEVER_HOT : this.heat;
+    i32[(start + ENTER.heat) >> 2] = request.probed || second ? NEVER_HOT : this.heat;
     this.free = at;
     const block: Block = {
       start,
@@ -156,8 +244,9 @@ export class BlockCache {
       instructions: list.length,
       frame: request.frame,
       from: request.offset,
-      to: request.offset + distance,
+      to: second ? FRAME_SIZE : request.offset + distance,
       key: keyOf(request),
+      second,
       incoming: [],
     };
     this.register(block);
@@ -178,15 +267,20 @@ export class BlockCache {
 
   private register(block: Block): void {
     this.blocks.set(block.key, block);
-    const others = this.byFrame.get(block.frame);
+    this.registerIn(block, block.frame);
+    if (block.second) this.registerIn(block, block.second.frame);
+    for (let i = 0; i < block.records; i++) this.byRecord[(block.start - RECORDS) / RECORD_SIZE + i] = block;
+  }
+
+  private registerIn(block: Block, frame: number): void {
+    const others = this.byFrame.get(frame);
     if (others) others.push(block);
     else {
-      this.byFrame.set(block.frame, [block]);
-      this.memory.watchCode(block.frame);
-      this.onCodeFrame(block.frame);
+      this.byFrame.set(frame, [block]);
+      this.memory.watchCode(frame);
+      this.onCodeFrame(frame);
     }
-    this.host.u32[this.mapOf(block.frame)] |= chunksOf(block);
-    for (let i = 0; i < block.records; i++) this.byRecord[(block.start - RECORDS) / RECORD_SIZE + i] = block;
+    this.host.u32[this.mapOf(frame)] |= chunksIn(block, frame);
   }
 
   private mapOf(frame: number): number {
@@ -212,7 +306,7 @@ export class BlockCache {
   single(instruction: Instruction): number {
     writeRecord(this.host, RECORDS, this.handlers.indexOf(instruction), instruction, 0, 1);
     this.instructions[0] = instruction;
-    this.putSpecial(RECORDS + RECORD_SIZE, instruction.bits === 64 ? Special.stop64 : Special.stop, instruction.length, 0);
+    this.putSpecial(RECORDS + RECORD_SIZE, instruction.bits === 64 ? Special.fall64 : Special.fall, instruction.length, 0);
     return RECORDS;
   }
 
@@ -223,7 +317,8 @@ export class BlockCache {
   link(from: number, target: number): void {
     const source = this.byRecord[(from - RECORDS) / RECORD_SIZE];
     const destination = this.byRecord[(target - RECORDS) / RECORD_SIZE];
-    if (!source || !destination || source.frame !== destination.frame || (source.key & 7) !== (destination.key & 7)) return;
+    if (!source || !destination || destination.second || source.frame !== destination.frame || (source.key & 7) !== (destination.key & 7))
+      return;
     const { i32 } = this.host;
     const handler = i32[(from + RECORD.handler) >> 2];
     const fall = handler === Special.fall || handler === Special.fall64;
@@ -239,7 +334,7 @@ export class BlockCache {
   invalidate(frame: number, offset: number, length: number): void {
     const list = this.byFrame.get(frame);
     if (!list) return;
-    for (const block of list) if (block.to > offset && block.from < offset + length) this.invalidateBlock(block);
+    for (const block of list) if (endIn(block, frame) > offset && firstIn(block, frame) < offset + length) this.invalidateBlock(block);
   }
 
   private drop(block: Block): void {
@@ -259,20 +354,26 @@ export class BlockCache {
 
   private invalidateBlock(block: Block): void {
     this.drop(block);
-    const rest = (this.byFrame.get(block.frame) ?? []).filter((other) => other !== block);
-    this.host.u32[this.mapOf(block.frame)] = rest.reduce((map, other) => map | chunksOf(other), 0);
+    this.leaveFrame(block, block.frame);
+    if (block.second) this.leaveFrame(block, block.second.frame);
+  }
+
+  private leaveFrame(block: Block, frame: number): void {
+    const rest = (this.byFrame.get(frame) ?? []).filter((other) => other !== block);
+    this.host.u32[this.mapOf(frame)] = rest.reduce((map, other) => map | chunksIn(other, frame), 0);
     if (rest.length > 0) {
-      this.byFrame.set(block.frame, rest);
+      this.byFrame.set(frame, rest);
       return;
     }
-    this.byFrame.delete(block.frame);
-    this.memory.unwatchCode(block.frame);
+    this.byFrame.delete(frame);
+    this.memory.unwatchCode(frame);
   }
 
   /** First bytes of the decoded instructions in a frame, within [from, to), ascending. */
   startsInFrame(frame: number, from: number, to: number): number[] {
     const starts = new Set<number>();
     for (const block of this.byFrame.get(frame) ?? []) {
+      if (block.frame !== frame) continue;
       let at = block.from;
       for (let i = 1; i < block.records - 1; i++) {
         const instruction = this.instructionAt(block.start + i * RECORD_SIZE);
@@ -286,6 +387,7 @@ export class BlockCache {
 
   /** Forgets everything; only while no handler runs. */
   flush(): void {
+    this.flushes++;
     for (const frame of this.byFrame.keys()) {
       this.memory.unwatchCode(frame);
       this.host.u32[this.mapOf(frame)] = 0;
@@ -294,6 +396,7 @@ export class BlockCache {
     this.byFrame.clear();
     this.byRecord.length = 0;
     this.instructions.length = 0;
+    this.pauses.clear();
     this.free = FIRST_BLOCK;
     this.onForget();
     this.onFlush();

@@ -39,6 +39,11 @@ export class DebugRegisters {
     this.data = enabled.filter(({ type }) => type === 1 || type === 3);
   }
 
+  /** There are breakpoints on instructions. */
+  get breaksAnywhere(): boolean {
+    return this.instructions.length > 0;
+  }
+
   breaksOnPage(page: number): boolean {
     return this.instructions.some(({ address }) => Math.floor(address / 4096) === page);
   }

@@ -154,9 +154,12 @@ export class Mmu {
     this.translations.jumpsUnknown = used;
   }
 
-  /** Remembers an entry of a jump cache that was written for the code page last asked for. @param entry its host offset / 4 */
-  noteJump(entry: number): void {
-    this.translations.noteJump(entry);
+  /**
+   * Remembers an entry of a jump cache that was written for the code page last asked for.
+   * @param entry its host offset / 4 @param local it rests on another page, too, which may not be global
+   */
+  noteJump(entry: number, local: boolean): void {
+    this.translations.noteJump(entry, local);
   }
 
   /** Takes the write permission for a frame out of the TLBs, since code was decoded from it. */

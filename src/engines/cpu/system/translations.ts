@@ -303,11 +303,11 @@ export class Translations {
 
   // --- jump caches
 
-  /** Writes down an entry that was written for the code page last asked for. @param entry its host offset / 4 */
-  noteJump(entry: number): void {
+  /** Writes down an entry that was written for the code page last asked for. @param entry its host offset / 4; @param local it is not global */
+  noteJump(entry: number, local: boolean): void {
     const offset = entry * 4 - this.base;
     const slot = offset < JUMP64_CACHES ? (offset - JUMP_CACHES) / JUMP_ENTRY : NARROW_JUMPS + (offset - JUMP64_CACHES) / JUMP64_ENTRY;
-    this.jumps.add(slot, this.codeIsGlobal);
+    this.jumps.add(slot, this.codeIsGlobal && !local);
   }
 
   private readonly emptyJump = (slot: number): void => {

@@ -1,0 +1,319 @@
+/**
+ * What happens at an instruction boundary: signals from the local APIC, debug traps, interrupts, and the delivery of whatever the
+ * last instruction raised. `execution.ts` is what runs inside an instruction, `processor.ts` what runs between boundaries.
+ */
+import type { LinearAddress } from '../../shared/addresses';
+import { NANOSECONDS_PER_INSTRUCTION } from '../machine/clock';
+import type { LocalApic } from '../machine/devices/local-apic';
+import { Execution, type Progress } from './execution';
+import type { CpuStop, MachineParts, Seat } from './hooks';
+import type { BlockCache } from './interpreter/blocks';
+import { Activity, SYS, VECTOR, X87_STATUS } from './layout';
+import { Status } from './semantics/x87-unit';
+import { Cr0, Flag } from './state';
+import { EXCEPTIONS, GuestFault, Vector } from './system/fault';
+import { deliver, type Event, exceptionName } from './system/interrupts';
+import { PHYSICAL_ADDRESS_BITS } from './system/paging';
+import { initState, resetState, startState } from './system/reset';
+
+/** Of the exceptions that staged semantics raise themselves. */
+const OWN_REASONS: Readonly<Record<number, string | undefined>> = {
+  [Vector.de]: 'the divisor is 0 or the quotient does not fit',
+  [Vector.ud]: 'CR0.EM is set or CR4.OSFXSR is not',
+  [Vector.nm]: 'CR0.TS or CR0.EM is set',
+  [Vector.mf]: 'an x87 exception is pending that the control word does not mask',
+  [Vector.xm]: 'a SIMD floating-point exception that MXCSR does not mask',
+};
+const INTERRUPT_NAMES = Array.from({ length: 256 }, (_, vector) => `interrupt 0x${vector.toString(16).padStart(2, '0')}`);
+
+/** What arrived from a local APIC and is looked at before the next instruction. */
+interface Signals {
+  nmi: boolean;
+  init: boolean;
+  /** Vector of a start-up IPI, or -1. */
+  startup: number;
+}
+
+export abstract class Boundary extends Execution {
+  /** An exception that a hook held back, to be delivered when the run goes on. */
+  private held: GuestFault | undefined;
+  private readonly signals: Signals = { nmi: false, init: false, startup: -1 };
+  /** The last run ended with `waiting`; an interrupt would wake it. */
+  private waiting: 'no' | 'for interrupt' | 'for signal' = 'no';
+  /** The last instruction is a repeated one with iterations to go. */
+  protected repeating = false;
+  /** Exceptions and interrupts delivered from outside an instruction. */
+  protected delivered = 0;
+  /** Deliveries in a row with no instruction between them, and the count at the last. */
+  private barren = 0;
+  private deliveredAt = -1;
+
+  /** @param blocks shared by all processors @param count how many there are */
+  constructor(parts: MachineParts, seat: Seat, blocks: BlockCache, progress: Progress, index: number, count: number) {
+    super(parts, seat, blocks, progress, index, count);
+    if (seat.localApic) this.connect(seat.localApic);
+    this.reset();
+  }
+
+  private connect(apic: LocalApic): void {
+    const nothing = (): void => {};
+    apic.signals = {
+      interruptChanged: nothing,
+      apicBaseChanged: nothing,
+      smi: nothing,
+      nmi: () => {
+        this.signals.nmi = true;
+      },
+      init: () => {
+        this.signals.init = true;
+      },
+      startup: (vector) => {
+        this.signals.startup = vector;
+      },
+    };
+    apic.physicalBits = PHYSICAL_ADDRESS_BITS;
+    apic.timeStamp = {
+      read: () => this.timeStamp,
+      timeOf: (value) => (value - this.timeStampOffset) * NANOSECONDS_PER_INSTRUCTION,
+    };
+  }
+
+  /** As after RESET#. */
+  reset(): void {
+    resetState(this.state, this.model.signature);
+    this.state.setSys(SYS.random, ((this.parts.seed ?? 0) + this.index) >>> 0);
+    if (this.localApic && !this.localApic.bootstrap) this.state.setSys(SYS.activity, Activity.waitForSipi);
+    this.restart();
+    this.timeStampOffset = 0;
+    Object.assign(this.signals, { nmi: false, init: false, startup: -1 });
+  }
+
+  private restart(): void {
+    this.mmu.flush();
+    this.fault = undefined;
+    this.held = undefined;
+    this.waiting = 'no';
+    this.debugRegistersChanged();
+  }
+
+  /** While no instruction can run. */
+  protected wait(): CpuStop {
+    const { state } = this;
+    const activity = state.sys(SYS.activity);
+    if (activity === Activity.shutdown) return { reason: 'shutdown', fault: this.fault };
+    this.waiting = activity === Activity.halted && state.flag(Flag.if) ? 'for interrupt' : 'for signal';
+    return { reason: 'waiting' };
+  }
+
+  /** Whether a run would do something: it does not wait, or what it waits for has come. */
+  get ready(): boolean {
+    const { signals } = this;
+    if (this.waiting === 'no' || signals.nmi || signals.init || signals.startup >= 0) return true;
+    return this.waiting === 'for interrupt' && this.seat.interrupts.pending;
+  }
+
+  /** An interrupt would wake it. */
+  get interruptible(): boolean {
+    return this.waiting === 'for interrupt';
+  }
+
+  /** INIT, start-up IPI and NMI (manual, "Multiple-Processor (MP) Initialization"). */
+  private takeSignals(): void {
+    const { signals, state } = this;
+    if (signals.init) {
+      signals.init = false;
+      initState(state, this.model.signature);
+      if (!this.localApic?.bootstrap) state.setSys(SYS.activity, Activity.waitForSipi);
+      this.restart();
+    }
+    if (signals.startup >= 0) {
+      if (state.sys(SYS.activity) === Activity.waitForSipi) startState(state, signals.startup);
+      signals.startup = -1;
+    }
+    if (signals.nmi && state.sys(SYS.activity) !== Activity.waitForSipi) {
+      signals.nmi = false;
+      state.setSys(SYS.nmi, state.sys(SYS.nmi) | 1);
+    }
+  }
+
+  /** Delivers what waits at the instruction boundary. @returns false when no instruction can run: halted, shut down or held */
+  protected settle(): boolean {
+    const { state, signals } = this;
+    const { interrupts } = this.seat;
+    this.waiting = 'no';
+    if (signals.init || signals.nmi || signals.startup >= 0) this.takeSignals();
+    if (state.sys(SYS.activity) === Activity.waitForSipi) return false;
+    if (this.held) {
+      const fault = this.held;
+      this.held = undefined;
+      this.raise(fault);
+    }
+    const shadow = state.sys(SYS.shadow);
+    const debug = state.sys(SYS.pendingDebug);
+    if (debug && shadow !== 2) {
+      state.setSys(SYS.pendingDebug, 0);
+      // A breakpoint on the next instruction is reported with the trap.
+      const next = state.flag(Flag.rf) ? 0 : this.debug.instructionHits(state.instructionAddress);
+      state.setSys(SYS.dr6, (state.sys(SYS.dr6) | debug | next) >>> 0);
+      state.setSys(SYS.activity, 0);
+      if (!this.meet(new GuestFault(Vector.db, 0, 'debug trap'))) return false;
+    }
+    if (!shadow) {
+      if ((state.sys(SYS.nmi) & 3) === 1) {
+        state.setSys(SYS.nmi, 2);
+        state.setSys(SYS.activity, 0);
+        this.raiseEvent(this.arrival(Vector.nmi, 'NMI'));
+      } else if (this.interruptWaits && state.sys(SYS.activity) !== Activity.shutdown) {
+        state.setSys(SYS.activity, 0);
+        const vector = interrupts.acknowledge();
+        this.raiseEvent(this.arrival(vector, INTERRUPT_NAMES[vector]));
+      }
+    }
+    return state.sys(SYS.activity) === 0 && !this.stopping;
+  }
+
+  /** Nothing has to be looked at before the next instruction. */
+  protected get quiet(): boolean {
+    const { state, signals } = this;
+    return (
+      !this.stopping &&
+      this.fault === undefined &&
+      !state.flag(Flag.tf | Flag.rf) &&
+      (state.sys(SYS.activity) | state.sys(SYS.shadow) | state.sys(SYS.pendingDebug) | (state.sys(SYS.nmi) & 1)) === 0 &&
+      !this.interruptWaits &&
+      !(signals.nmi || signals.init || signals.startup >= 0) &&
+      !this.staleProbes
+    );
+  }
+
+  /** Nothing waits that the shadow of STI or of a load of SS would hold back. */
+  protected get shadowHoldsNothing(): boolean {
+    const { state, signals } = this;
+    return (
+      !this.seat.interrupts.pending &&
+      (state.sys(SYS.pendingDebug) | (state.sys(SYS.nmi) & 1)) === 0 &&
+      !(signals.nmi || signals.init || signals.startup >= 0)
+    );
+  }
+
+  /** Meets the exception that staged semantics raised. */
+  protected settleOwn(): void {
+    const vector = this.parts.host.i32[VECTOR >> 2];
+    const reason = OWN_REASONS[vector] ?? 'the target lies beyond the limit of CS, or an address is not aligned or canonical';
+    this.fault = new GuestFault(vector, 0, reason);
+    this.settleFault();
+  }
+
+  /** Meets the fault that the last instruction left. */
+  protected settleFault(): void {
+    const fault = this.fault ?? this.mmu.fault;
+    this.fault = undefined;
+    this.mmu.fault = undefined;
+    if (fault) this.meet(fault);
+  }
+
+  /** Delivers an exception, unless a hook wants to stop before. @returns false when it is held back */
+  private meet(fault: GuestFault): boolean {
+    if (fault.vector === Vector.mf && (this.state.cr0 & Cr0.ne) === 0) {
+      this.reportFloatError();
+      return true;
+    }
+    if (this.hooks?.exception(fault)) {
+      this.held = fault;
+      this.stopping = true;
+      return false;
+    }
+    this.raise(fault);
+    return true;
+  }
+
+  /**
+   * With CR0.NE clear an x87 error is the interrupt controller's affair (manual, "MS-DOS Compatibility Sub-mode"). The instruction
+   * that met it runs behind the interrupt: the error counts as reported, so that it does so too where the interrupt is masked.
+   */
+  private reportFloatError(): void {
+    const { u32 } = this.parts.host;
+    u32[X87_STATUS >> 2] &= ~(Status.summary | Status.busy);
+    this.parts.onFloatError?.();
+  }
+
+  /** The exception that waits to be delivered while the debugger looks. */
+  get heldException(): GuestFault | undefined {
+    return this.held;
+  }
+
+  /** What comes from outside; between the iterations of a repeated instruction it pushes RF as 1 (manual, "Resume Flag"). */
+  private arrival(vector: number, name: string): Event {
+    const { ip } = this.state;
+    return { vector, source: 'external', errorCode: undefined, returnTo: ip, resume: this.repeating, name, kind: 'interrupt', at: ip };
+  }
+
+  private raise(fault: GuestFault): void {
+    this.raiseEvent(this.exceptionEvent(fault));
+  }
+
+  private exceptionEvent(fault: GuestFault): Event {
+    const info = EXCEPTIONS[fault.vector];
+    const { ip } = this.state;
+    return {
+      vector: fault.vector,
+      source: 'exception',
+      errorCode: info?.errorCode && this.state.protectedMode ? fault.errorCode : undefined,
+      returnTo: ip,
+      resume: info?.kind === 'fault',
+      name: exceptionName(fault.vector),
+      kind: 'exception',
+      at: ip,
+    };
+  }
+
+  /** Delivers; a fault on the way makes a double fault where the manual says so, a third one shuts the processor down. */
+  private raiseEvent(event: Event): void {
+    let current = event;
+    this.delivered++;
+    this.noteDelivery();
+    for (;;) {
+      this.checkpoint();
+      try {
+        deliver(this, current);
+        return;
+      } catch (error) {
+        if (!(error instanceof GuestFault)) throw error;
+        this.rollback();
+        const first = current.source === 'exception' ? (EXCEPTIONS[current.vector]?.severity ?? 'benign') : 'benign';
+        const second = EXCEPTIONS[error.vector]?.severity ?? 'benign';
+        if (first === 'double fault') {
+          this.fault = error;
+          this.state.setSys(SYS.activity, Activity.shutdown);
+          return;
+        }
+        const double =
+          (first === 'contributory' && second === 'contributory') ||
+          (first === 'page fault' && (second === 'contributory' || second === 'page fault'));
+        current = this.exceptionEvent(double ? new GuestFault(Vector.df, 0, error.reason) : error);
+      }
+    }
+  }
+
+  /**
+   * Deliveries with no instruction between them, as where fetching the handler itself faults, would never end and stop the
+   * clock: from the fifth on each counts as one.
+   */
+  private noteDelivery(): void {
+    const { progress } = this;
+    if (progress.completed !== this.deliveredAt) this.barren = 0;
+    else if (++this.barren > 4) progress.completed++;
+    this.deliveredAt = progress.completed;
+  }
+
+  /** #DB for an instruction breakpoint of the guest's own. */
+  protected breakpointFault(address: LinearAddress): boolean {
+    if (this.state.flag(Flag.rf)) return false;
+    const hit = this.debug.instructionHits(address);
+    if (hit === 0) return false;
+    this.state.setSys(SYS.dr6, (this.state.sys(SYS.dr6) | hit) >>> 0);
+    this.fault = new GuestFault(Vector.db, 0, 'instruction breakpoint in DR0 to DR3');
+    this.settleFault();
+    return true;
+  }
+}
