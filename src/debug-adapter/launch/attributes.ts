@@ -1,6 +1,6 @@
 /** The attributes of a launch configuration: what there is, of which type, and what of it goes to the engine. */
 import { CPU_MODELS } from '../../engines/cpu/system/models';
-import type { LaunchOptions } from '../../engines/launch';
+import { type LaunchOptions, TIERS } from '../../engines/launch';
 import type { Technique } from '../../shared/technique';
 import { UserError } from '../protocol/errors';
 import { describe } from '../protocol/shapes';
@@ -27,6 +27,8 @@ const size: Check = (value) => (sizeOf(value) === undefined ? "bytes, or text li
 
 const cpuModel: Check = (value) => (CPU_MODELS.includes(value as never) ? undefined : `one of ${CPU_MODELS.join(', ')}`);
 
+const tier: Check = (value) => (TIERS.includes(value as never) ? undefined : `one of ${TIERS.join(', ')}`);
+
 const SIZE = /^(\d+|0x[\da-f]+)\s*([kmg]?)(?:i?b)?$/i;
 const UNITS: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
 
@@ -44,6 +46,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   memory: size,
   cpus: count,
   cpu: cpuModel,
+  tiers: tier,
   kernel: text,
   unpackKernel: flag,
   kernelEntry: entry,
@@ -106,6 +109,7 @@ export function readAttributes(args: Readonly<Record<string, unknown>>, resolve:
       memory: sizeOf(args['memory']),
       cpus: (args.cpus ?? undefined) as number | undefined,
       cpu: textOf(args.cpu) as LaunchOptions['cpu'],
+      tiers: textOf(args.tiers) as LaunchOptions['tiers'],
       kernel: path('kernel'),
       unpackKernel: args.unpackKernel === true,
       kernelEntry: textOf(args.kernelEntry) as LaunchOptions['kernelEntry'],
