@@ -1,6 +1,8 @@
 /** Guests that are hard on the cache of compiled code: they write into it, flood it, and change what pages it lies in. */
 import { describe, expect, it } from 'vitest';
 import { assemble } from '../../src/assembler/assemble';
+import { RECORD_SIZE } from '../../src/engines/cpu/interpreter/records';
+import { RECORDS, RECORDS_END } from '../../src/engines/cpu/layout';
 import { EmulatorEngine } from '../../src/engines/emulator/engine';
 import { makeRom } from '../system/harness';
 
@@ -218,7 +220,8 @@ describe('a cache that is too small', () => {
   });
 
   it('goes on when decoded records fill their room, again and again', () => {
-    const functions = 90_000;
+    // Four records each: ENTER, two instructions, FALL.
+    const functions = Math.ceil(((RECORDS_END - RECORDS) / (4 * RECORD_SIZE)) * 1.1);
     const passes = 3;
     const stats = same(
       flood(functions, 16, SMALL, 2, passes),

@@ -228,7 +228,7 @@ export const JUMP_CACHES_END = JUMP64_CACHES + 2 * JUMP64_SIZE;
 
 /** Decoded records; see `interpreter/records.ts`. */
 export const RECORDS = TRANSLATIONS + MAX_PROCESSORS * TRANSLATIONS_SIZE;
-export const RECORDS_END = 0x2000000;
+export const RECORDS_END = 0x3000000;
 /**
  * Where code was decoded from: one bit for each CODE_CHUNK bytes of host memory, a word for each 4 KiB. A store to a page that
  * holds code may go straight to memory where the bit is clear.

@@ -6,6 +6,7 @@ import { FRAME_SHIFT, FRAME_SIZE, type PhysicalMemory } from '../../machine/phys
 import { CODE_CHUNK, CODE_MAP, RECORDS, RECORDS_END } from '../layout';
 import { type HandlerIndex, Special } from './handlers';
 import { ENTER, RECORD, RECORD_SIZE } from './records';
+import { CodeCopies } from './code-copies';
 import { writeRecord } from './record-writer';
 
 /** Room in front for the records of a single instruction. */
@@ -29,6 +30,8 @@ export interface Block {
   readonly second?: SecondPart;
   /** Records that are linked to its ENTER record. */
   readonly incoming: number[];
+  /** Where the copy of its bytes begins; see `CodeCopies`. */
+  readonly copy: number;
 }
 
 export interface SecondPart {
@@ -84,7 +87,9 @@ export class BlockCache {
   private readonly blocks = new Map<number, Block>();
   private readonly byFrame = new Map<number, Block[]>();
   private readonly byRecord: (Block | undefined)[] = [];
-  private readonly instructions: (Instruction | undefined)[] = [];
+  private readonly copies = new CodeCopies();
+  /** Instructions by their records' numbers: what helpers carry out, and blocks that are not plain copies of one frame's bytes. */
+  private readonly kept = new Map<number, Instruction>();
   /** Records inside blocks at which control stopped, by what the key of a block that starts there would be. */
   private readonly pauses = new Map<number, number>();
   private free = FIRST_BLOCK;
@@ -119,7 +124,15 @@ export class BlockCache {
 
   /** The instruction that a record was made from. */
   instructionAt(record: number): Instruction | undefined {
-    return this.instructions[(record - RECORDS) / RECORD_SIZE];
+    const number = (record - RECORDS) / RECORD_SIZE;
+    const kept = this.kept.get(number);
+    const block = this.byRecord[number];
+    if (kept || !block || block.second || block.key % 2 !== 0) return kept;
+    const last = block.start + (block.records - 1) * RECORD_SIZE;
+    if (record === block.start || record === last) return undefined;
+    const here = this.host.i32[(record + RECORD.here) >> 2];
+    const result = this.decode(this.copies.all, block.copy + here, kindOf(block).bits);
+    return isFailure(result) ? undefined : result;
   }
 
   /** The ENTER record of the block that starts at a place, if it has been built. */
@@ -226,8 +239,9 @@ export class BlockCache {
       if (request.probed && probe(distance, instruction)) {
         at = this.putSpecial(at, Special.probe, distance, rest);
       }
-      writeRecord(this.host, at, this.handlers.indexOf(instruction), instruction, distance, rest);
-      this.instructions[(at - RECORDS) / RECORD_SIZE] = instruction;
+      const handler = this.handlers.indexOf(instruction);
+      writeRecord(this.host, at, handler, instruction, distance, rest);
+      if (request.probed || second || handler === Special.helper) this.kept.set((at - RECORDS) / RECORD_SIZE, instruction);
       at += RECORD_SIZE;
       distance += instruction.length;
     });
@@ -248,11 +262,17 @@ export class BlockCache {
       key: keyOf(request),
       second,
       incoming: [],
+      copy: second ? 0 : this.copyOf(request, distance),
     };
     this.register(block);
     this.built++;
     this.decoded += list.length;
     return start;
+  }
+
+  private copyOf({ frame, offset }: BlockPlace, length: number): number {
+    const start = this.memory.hostOffset(frame) + offset;
+    return this.copies.add(this.host.u8.subarray(start, start + length));
   }
 
   private putSpecial(at: number, handler: number, here: number, rest: number): number {
@@ -261,7 +281,6 @@ export class BlockCache {
     i32[(at + RECORD.handler) >> 2] = handler;
     i32[(at + RECORD.here) >> 2] = here;
     i32[(at + RECORD.rest) >> 2] = rest;
-    this.instructions[(at - RECORDS) / RECORD_SIZE] = undefined;
     return at + RECORD_SIZE;
   }
 
@@ -305,7 +324,7 @@ export class BlockCache {
   /** Puts one instruction where it runs alone. @returns its record */
   single(instruction: Instruction): number {
     writeRecord(this.host, RECORDS, this.handlers.indexOf(instruction), instruction, 0, 1);
-    this.instructions[0] = instruction;
+    this.kept.set(0, instruction);
     this.putSpecial(RECORDS + RECORD_SIZE, instruction.bits === 64 ? Special.fall64 : Special.fall, instruction.length, 0);
     return RECORDS;
   }
@@ -395,7 +414,8 @@ export class BlockCache {
     this.blocks.clear();
     this.byFrame.clear();
     this.byRecord.length = 0;
-    this.instructions.length = 0;
+    this.copies.clear();
+    this.kept.clear();
     this.pauses.clear();
     this.free = FIRST_BLOCK;
     this.onForget();
