@@ -8,7 +8,7 @@ import type { LocalApic } from '../machine/devices/local-apic';
 import { Execution, type Progress } from './execution';
 import type { CpuStop, MachineParts, Seat } from './hooks';
 import type { BlockCache } from './interpreter/blocks';
-import { Activity, SYS, VECTOR, X87_STATUS } from './layout';
+import { Activity, CURRENT, SYS, VECTOR, X87_STATUS } from './layout';
 import { Status } from './semantics/x87-unit';
 import { Cr0, Flag } from './state';
 import { EXCEPTIONS, GuestFault, Vector } from './system/fault';
@@ -24,6 +24,7 @@ const OWN_REASONS: Readonly<Record<number, string | undefined>> = {
   [Vector.mf]: 'an x87 exception is pending that the control word does not mask',
   [Vector.xm]: 'a SIMD floating-point exception that MXCSR does not mask',
 };
+const RDTSC_REASON = 'CR4.TSD reserves it to ring 0';
 const INTERRUPT_NAMES = Array.from({ length: 256 }, (_, vector) => `interrupt 0x${vector.toString(16).padStart(2, '0')}`);
 
 /** What arrived from a local APIC and is looked at before the next instruction. */
@@ -198,8 +199,13 @@ export abstract class Boundary extends Execution {
 
   /** Meets the exception that staged semantics raised. */
   protected settleOwn(): void {
-    const vector = this.parts.host.i32[VECTOR >> 2];
-    const reason = OWN_REASONS[vector] ?? 'the target lies beyond the limit of CS, or an address is not aligned or canonical';
+    const { i32 } = this.parts.host;
+    const vector = i32[VECTOR >> 2];
+    const semantics = this.blocks.instructionAt(i32[CURRENT >> 2])?.row.semantics;
+    const reason =
+      (vector === Vector.gp && semantics?.startsWith('rdtsc') ? RDTSC_REASON : undefined) ??
+      OWN_REASONS[vector] ??
+      'the target lies beyond the limit of CS, or an address is not aligned or canonical';
     this.fault = new GuestFault(vector, 0, reason);
     this.settleFault();
   }

@@ -6,7 +6,6 @@ import type { Instruction } from '../../isa/types';
 import type { LinearAddress } from '../../shared/addresses';
 import type { Place } from '../../shared/transition';
 import type { LocalApic } from '../machine/devices/local-apic';
-import { NANOSECONDS_PER_INSTRUCTION } from '../machine/clock';
 import type { AccessSize } from '../machine/physical-memory';
 import type { RawTransition } from '../transitions';
 import type { Hooks, MachineParts, Seat } from './hooks';
@@ -14,8 +13,8 @@ import type { BlockCache } from './interpreter/blocks';
 import { Access, COMPILED } from './staged/code-width';
 import type { Host } from './interpreter/handlers';
 import { Exit, RECORD } from './interpreter/records';
-import { Activity, BUDGET, SCRATCH, SEGMENTS, SEGMENT_SIZE, SNAPSHOT, STATE_END, SYS } from './layout';
-import { CpuState, Flag, isCanonical, join, Reg, Seg } from './state';
+import { Activity, BUDGET, SCRATCH, SEGMENTS, SEGMENT_SIZE, SNAPSHOT, STATE_END, SYS, TIME_END, TIME_OFFSET } from './layout';
+import { CpuState, Flag, highHalf, isCanonical, join, Reg, Seg } from './state';
 import type { Cpu } from './system/cpu';
 import type { CpuidFacts } from './system/cpuid';
 import { DebugRegisters } from './system/debug';
@@ -109,7 +108,18 @@ export abstract class Execution implements Cpu, Host {
     if (left > 0) {
       this.granted -= left;
       i32[BUDGET >> 2] = 0;
+      this.tellTime();
     }
+  }
+
+  /** Lets handlers know the time: before they run, and when what they were granted changes. */
+  protected tellTime(): void {
+    const { i32 } = this.parts.host;
+    const end = this.progress.completed + this.granted + this.unpaid + this.parts.clock.idleInstructions;
+    i32[TIME_END >> 2] = end;
+    i32[(TIME_END >> 2) + 1] = highHalf(end);
+    i32[TIME_OFFSET >> 2] = this.timeStampOffset;
+    i32[(TIME_OFFSET >> 2) + 1] = highHalf(this.timeStampOffset);
   }
 
   // --- called by handlers
@@ -235,8 +245,7 @@ export abstract class Execution implements Cpu, Host {
   private taskCommitted = false;
 
   get timeStamp(): number {
-    const ticks = Math.floor(this.parts.clock.now / NANOSECONDS_PER_INSTRUCTION);
-    return ticks + this.timeStampOffset;
+    return this.parts.clock.ticks + this.timeStampOffset;
   }
 
   protected timeStampOffset = 0;

@@ -161,6 +161,12 @@ export const SCRATCH = 0x1040;
 /** Counters that compiled code keeps while it is profiled, 8 bytes each: instructions it ran, and times it was entered. */
 export const COUNTERS = 0x1080;
 export const COUNTER = { instructions: 0, entries: 1 } as const;
+/**
+ * Eight bytes each: what the time-stamp counter would be at the end of this run of handlers if nobody had written it, and what writing
+ * it has added. The budget, and what of the running block has been paid for and not run, lie between.
+ */
+export const TIME_END = 0x1090;
+export const TIME_OFFSET = 0x1098;
 /** One word for each compiled region: times that it may still be entered before the compiler hears of it. */
 export const REGION_HEAT = 0x10000;
 export const REGION_HEAT_WORDS = 0x8000;

@@ -169,6 +169,7 @@ export class Processor extends Boundary {
   private enter(record: number): Exit {
     this.unpaid = 0;
     this.pausedAt = 0;
+    this.tellTime();
     return this.handlers.run(record);
   }
 
@@ -196,6 +197,7 @@ export class Processor extends Boundary {
     i32[stop >> 2] = special;
     this.unpaid = behind;
     this.pausedAt = 0;
+    this.tellTime();
     try {
       const exit = this.handlers.run(record);
       if (exit === Exit.next && i32[CURRENT >> 2] === stop) this.pausedAt = stop;

@@ -40,6 +40,16 @@ export class Clock {
     return this.count() * NANOSECONDS_PER_INSTRUCTION + this.skipped;
   }
 
+  /** Instructions that halted processors could have run in the time they skipped. */
+  get idleInstructions(): number {
+    return Math.floor(this.skipped / NANOSECONDS_PER_INSTRUCTION);
+  }
+
+  /** Instructions' times since power-on, whole ones. */
+  get ticks(): number {
+    return this.count() + this.idleInstructions;
+  }
+
   /** Makes a timer that is not set yet. Timers with the same deadline fire in the order in which they were made. */
   timer(action: (deadline: number) => void): Timer {
     const set = (deadline: number): void => {

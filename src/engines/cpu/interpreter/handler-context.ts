@@ -172,6 +172,10 @@ export class HandlerContext extends BaseContext {
 
   // --- control flow
 
+  protected unused(): Expr {
+    return i32.add(state(BUDGET), field(RECORD.rest));
+  }
+
   instructionIp(): Expr {
     return i64.add(i64.load(at(0), IP), i64.extend_u(field(RECORD.here)));
   }

@@ -4,7 +4,7 @@
  */
 import { SEGMENT_NAMES, type Instruction, type MemoryOperand, type RegisterOperand } from '../../../isa/types';
 import { effectiveRepeat, formOperandOf } from '../interpreter/forms';
-import { Exit } from '../interpreter/records';
+import { Exit, RECORD_SIZE } from '../interpreter/records';
 import { SEG, SEGMENT_SIZE, SEGMENTS, X87_REGISTERS, X87_STRIDE, XMM, XMM_STRIDE } from '../layout';
 import type { Place } from '../semantics/context';
 import { type Word, word } from '../semantics/words';
@@ -279,6 +279,12 @@ export class BlockContext extends BaseContext {
   }
 
   // --- control flow
+
+  protected unused(): Expr {
+    const { inside, record } = this.site;
+    const { start, instructions } = inside.block;
+    return i32.add(this.region.budget, at(instructions + 1 - (record - start) / RECORD_SIZE));
+  }
 
   instructionIp(): Expr {
     const ip = this.region.ipAt(this.site.inside.distance + this.site.here);

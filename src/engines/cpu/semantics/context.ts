@@ -155,6 +155,11 @@ export interface Context {
   /** Calls a function that many handlers share (see wasm/library.ts); each of its results may be used any number of times. */
   library(name: string, ...args: Expr[]): Expr[];
 
+  /** A word of the processor's state that is not a register of the program (see layout.ts), as i32. */
+  state(offset: number): Expr;
+  /** The time-stamp counter, an i64. */
+  timeStamp(): Expr;
+
   /** The word of offsets in CS: 4 bytes, in 64-bit code 8. */
   readonly offsets: Word;
   /** The offset of this instruction in CS, always an i64. */

@@ -10,6 +10,7 @@ import { SIMD } from './simd/index';
 import { SIMD_FLOAT } from './simd-float';
 import * as stack from './stack';
 import * as strings from './strings';
+import * as time from './time';
 import * as x87 from './x87';
 import * as x87Arithmetic from './x87-arithmetic';
 
@@ -21,6 +22,7 @@ export const SEMANTICS: Readonly<Record<string, Semantics | undefined>> = {
   ...moves,
   ...stack,
   ...strings,
+  ...time,
   ...bitFields,
   ...SIMD,
   ...SIMD_FLOAT,

@@ -1,5 +1,19 @@
 /** What both projections of the semantics have in common: operands, memory, the stack, strings and faults in terms of `Fields`. */
-import { EFLAGS, ES, REGISTER_SIZE, REGISTERS, SEG, SEGMENT_SIZE, SEGMENTS, MMX_GATE, SSE_GATE, VECTOR, X87_GATE } from '../layout';
+import {
+  EFLAGS,
+  ES,
+  REGISTER_SIZE,
+  REGISTERS,
+  SEG,
+  SEGMENT_SIZE,
+  SEGMENTS,
+  MMX_GATE,
+  SSE_GATE,
+  VECTOR,
+  X87_GATE,
+  TIME_END,
+  TIME_OFFSET,
+} from '../layout';
 import type { Context, Facts, FlagSink, MemoryPlace, Place } from '../semantics/context';
 import { type Word, word } from '../semantics/words';
 import { type Code, type Expr, get, I32, i32, i64, type ValueType } from '../wasm/code';
@@ -377,6 +391,17 @@ export abstract class BaseContext implements Context {
   }
 
   abstract instructionIp(): Expr;
+
+  state(offset: number): Expr {
+    return state(offset);
+  }
+
+  /** Instructions that may still run, as far as has been paid for whole blocks, and those of the running one from this on. */
+  protected abstract unused(): Expr;
+
+  timeStamp(): Expr {
+    return i64.sub(i64.add(i64.load(at(0), TIME_END), i64.load(at(0), TIME_OFFSET)), i64.extend_u(this.unused()));
+  }
 
   nextIp(): Expr {
     return this.width.nextIp();

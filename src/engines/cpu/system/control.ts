@@ -328,20 +328,6 @@ export function identify(cpu: Cpu): void {
   state.setReg32(Reg.edx, edx);
 }
 
-export function rdtsc(cpu: Cpu): void {
-  const { state } = cpu;
-  if (state.cr4 & Cr4.tsd && state.cpl !== 0) throw gp(0, 'CR4.TSD reserves RDTSC to ring 0');
-  const value = cpu.timeStamp;
-  state.setReg32(Reg.eax, value % 2 ** 32);
-  state.setReg32(Reg.edx, Math.floor(value / 2 ** 32));
-}
-
-/** RDTSCP: IA32_TSC_AUX beside the count. */
-export function rdtscp(cpu: Cpu): void {
-  rdtsc(cpu);
-  cpu.state.setReg32(Reg.ecx, cpu.state.sys(SYS.tscAux));
-}
-
 /** RDPID: IA32_TSC_AUX. */
 export function rdpid(cpu: Cpu): void {
   writeOperand(cpu, cpu.instruction.operands[0], cpu.state.sys(SYS.tscAux));

@@ -44,11 +44,9 @@ export const HELPERS: Readonly<Record<string, Helper | undefined>> = {
   wbinvd: control.invalidateCaches,
   invlpg: control.invlpg,
   cpuid: control.identify,
-  rdtsc: control.rdtsc,
   rdmsr: control.rdmsr,
   wrmsr: control.wrmsr,
 
-  rdtscp: control.rdtscp,
   rdpid: control.rdpid,
 
   rdfsbase: extensions.rdfsbase,
@@ -134,7 +132,7 @@ export const HELPER_OF_ROW: readonly (Helper | undefined)[] = INSTRUCTIONS.map((
 const ATOMIC = new Set(
   [
     'iret int int3 int1 into sysenter sysexit syscall sysret swapgs',
-    'movFromControl movToControl clts invlpg invpcid rdtsc rdtscp rdpid cpuid rdmsr wrmsr invd wbinvd',
+    'movFromControl movToControl clts invlpg invpcid rdpid cpuid rdmsr wrmsr invd wbinvd',
     'clac stac rdfsbase rdgsbase wrfsbase wrgsbase xgetbv in out pushf popf cli sti hlt',
     'movFromSegment movToSegment pushSegment popSegment lar lsl verr verw cmpxchg8b cmpxchg16b',
   ].flatMap((names) => names.split(' ')),
