@@ -1,5 +1,7 @@
 /** Builds everything into dist/: the extension, the debug adapter, the command line and the panels. `--watch` keeps on. */
-import { chmodSync, existsSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, copyFileSync, existsSync, rmSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { build, context } from 'esbuild';
 import { esbuildPlugins } from './src/tooling/plugins.mjs';
 
@@ -21,7 +23,7 @@ const targets = [
   { ...node, entryPoints: ['src/extension/extension.ts'], outfile: 'dist/extension.js', external: ['vscode'] },
   { ...node, entryPoints: ['src/debug-adapter/main.ts'], outfile: 'dist/debug-adapter.js' },
   { ...node, entryPoints: ['src/language-server/main.ts'], outfile: 'dist/language-server.js' },
-  { ...node, entryPoints: ['src/cli/main.ts'], outfile: 'dist/cli.js', banner: { js: '#!/usr/bin/env node' } },
+  { ...node, entryPoints: ['src/cli/main.ts'], outfile: 'dist/cli-program.js' },
   { ...page, entryPoints: ['src/webview/rings.ts'], outfile: 'dist/webview/rings.js' },
   { ...page, entryPoints: ['src/webview/trap-log.ts'], outfile: 'dist/webview/trap-log.js' },
   { ...page, entryPoints: ['src/webview/page-tables.ts'], outfile: 'dist/webview/page-tables.js' },
@@ -35,4 +37,8 @@ for (const target of targets) {
   else await build(target);
 }
 // `npx ringside` starts it as a program.
-if (!watch) chmodSync('dist/cli.js', 0o755);
+copyFileSync('src/tooling/cli-start.cjs', 'dist/cli.js');
+chmodSync('dist/cli.js', 0o755);
+// What V8 compiled is only good for the very same program: not while it changes.
+if (watch) rmSync('dist/cli-program.js.cache', { force: true });
+else execFileSync(process.execPath, ['src/tooling/code-cache.mjs', resolve('dist/cli.js'), 'bench/guests/first.asm']);

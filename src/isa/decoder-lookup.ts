@@ -1,4 +1,4 @@
-/** The decoder's way from opcode bytes to a row: built once from the table, then read only. */
+/** The decoder's way from opcode bytes to a row. */
 import type { Bits, InstructionRow, OperandSize, RegisterClass } from './types';
 import { parseEncoding } from './encoding';
 import type { EncodingPattern } from './encoding';
@@ -54,30 +54,39 @@ export interface OpcodeSlot {
   readonly byDigit: readonly (readonly Candidate[])[];
 }
 
-/** By opcode map (0 to 3, with a VEX prefix `VEX_MAPS` more), then opcode byte. */
-export type OpcodeLookup = readonly (readonly (OpcodeSlot | undefined)[])[];
-
 export const VEX_MAPS = 4;
 
 const MANDATORY = { NP: 1, '66': 2, F3: 3, F2: 4, NFx: 5 } as const;
 const SIZE64 = { normal: 0, default64: 1, always64: 2 } as const;
 const OPERAND_SIZES = [2, 4, 8] as const;
 
-/** Builds the lookup of one mode from the rows that exist in it. */
-export function buildLookup(rows: readonly InstructionRow[], bits: Bits): OpcodeLookup {
-  const maps: Map<number, Entry[]>[] = Array.from({ length: 2 * VEX_MAPS }, () => new Map());
-  for (const row of rows) {
-    if (!row.modes.includes(bits)) continue;
-    const pattern = parseEncoding(row.encoding);
-    const count = pattern.plusRegister ? 8 : 1;
-    for (let opcode = pattern.opcode; opcode < pattern.opcode + count; opcode++) {
-      const map = maps[pattern.map + (pattern.vex === undefined ? 0 : VEX_MAPS)];
-      const entries = map.get(opcode);
-      if (entries === undefined) map.set(opcode, [{ row, pattern }]);
-      else entries.push({ row, pattern });
+/** The opcodes of one mode, each made ready when it is first seen: a guest uses few of them. */
+export class OpcodeLookup {
+  /** By opcode byte and, from bit 8 on, opcode map (0 to 3, with a VEX prefix VEX_MAPS more). */
+  private readonly entries: (Entry[] | undefined)[] = new Array<Entry[] | undefined>(512 * VEX_MAPS).fill(undefined);
+  private readonly slots: (OpcodeSlot | undefined)[] = new Array<OpcodeSlot | undefined>(512 * VEX_MAPS).fill(undefined);
+
+  /** @param rows of which those count that exist in the mode */
+  constructor(rows: readonly InstructionRow[], bits: Bits) {
+    for (const row of rows) {
+      if (!row.modes.includes(bits)) continue;
+      const pattern = parseEncoding(row.encoding);
+      const first = ((pattern.map + (pattern.vex === undefined ? 0 : VEX_MAPS)) << 8) | pattern.opcode;
+      const count = pattern.plusRegister ? 8 : 1;
+      for (let number = first; number < first + count; number++) (this.entries[number] ??= []).push({ row, pattern });
     }
   }
-  return maps.map((map) => Array.from({ length: 256 }, (_, opcode) => buildSlot(map.get(opcode))));
+
+  /** What an opcode stands for in a map. */
+  at(map: number, opcode: number): OpcodeSlot | undefined {
+    const number = (map << 8) | opcode;
+    return this.slots[number] ?? this.make(number);
+  }
+
+  private make(number: number): OpcodeSlot | undefined {
+    const entries = this.entries[number];
+    return entries && (this.slots[number] = buildSlot(entries));
+  }
 }
 
 interface Entry {
@@ -85,8 +94,7 @@ interface Entry {
   readonly pattern: EncodingPattern;
 }
 
-function buildSlot(entries: readonly Entry[] | undefined): OpcodeSlot | undefined {
-  if (entries === undefined) return undefined;
+function buildSlot(entries: readonly Entry[]): OpcodeSlot {
   const hasModrm = entries.some(({ pattern }) => pattern.modrm !== 'none');
   if (hasModrm && entries.some(({ pattern }) => pattern.modrm === 'none')) {
     throw new Error(`instruction table: ${entries[0].row.encoding} stands with and without ModR/M`);

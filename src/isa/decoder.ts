@@ -7,8 +7,8 @@
  */
 import type { Bits, DecodeFailure, Instruction, InstructionRow, Operand } from './types';
 import { Cursor, REX_B, REX_W } from './decoder-cursor';
-import { buildLookup, VEX_MAPS, widthIndex } from './decoder-lookup';
-import type { Candidate, OpcodeLookup, OpcodeSlot } from './decoder-lookup';
+import { OpcodeLookup, VEX_MAPS, widthIndex } from './decoder-lookup';
+import type { Candidate, OpcodeSlot } from './decoder-lookup';
 import { readOperand } from './decoder-operands';
 import { INSTRUCTIONS } from './table';
 
@@ -33,7 +33,7 @@ export function createDecoder(has: (row: InstructionRow) => boolean): Decode {
   // Each mode's is built when it is first wanted: most sessions see one or two of them.
   const lookups: (OpcodeLookup | undefined)[] = [];
   return (bytes, offset, bits) => {
-    const lookup = (lookups[bits >> 5] ??= buildLookup(INSTRUCTIONS.filter(has), bits));
+    const lookup = (lookups[bits >> 5] ??= new OpcodeLookup(INSTRUCTIONS.filter(has), bits));
     return decodeWith(lookup, bytes, offset, bits);
   };
 }
@@ -82,7 +82,7 @@ function readOpcode(cursor: Cursor, lookup: OpcodeLookup): OpcodeSlot | undefine
   if ((byte & 0xfe) === 0xc4 && cursor.startsVex()) {
     map = cursor.readVex(byte);
     cursor.opcode = cursor.u8();
-    return map >= 1 && map < VEX_MAPS ? lookup[VEX_MAPS + map][cursor.opcode] : undefined;
+    return map >= 1 && map < VEX_MAPS ? lookup.at(VEX_MAPS + map, cursor.opcode) : undefined;
   }
   if (byte === 0x0f) {
     byte = cursor.u8();
@@ -90,7 +90,7 @@ function readOpcode(cursor: Cursor, lookup: OpcodeLookup): OpcodeSlot | undefine
     if (map !== 1) byte = cursor.u8();
   }
   cursor.opcode = byte;
-  return lookup[map][byte];
+  return lookup.at(map, byte);
 }
 
 function choose(candidates: readonly Candidate[], cursor: Cursor): Candidate | undefined {

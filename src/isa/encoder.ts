@@ -15,12 +15,12 @@ export { NO_PREFIXES } from './encoder/request';
 
 /** Whether the table has an instruction of this name (lower case). */
 export function isMnemonic(name: string): boolean {
-  return FORMS.has(name);
+  return FORMS().has(name);
 }
 
 /** All spellings that the encoder takes. */
 export function mnemonics(): IterableIterator<string> {
-  return FORMS.keys();
+  return FORMS().keys();
 }
 
 const MESSAGES: Readonly<Record<Match, string>> = {
@@ -94,7 +94,7 @@ function withOnlySize(forms: readonly Form[], request: InstructionRequest): Inst
  * @returns bytes with the fields left to the caller, or why there is no such encoding. Never throws for bad operands.
  */
 export function encode(request: InstructionRequest): EncodedInstruction | EncodingFailure {
-  const forms = FORMS.get(request.mnemonic);
+  const forms = FORMS().get(request.mnemonic);
   if (!forms) return { error: `unknown instruction '${request.mnemonic}'` };
   let final = withAddress(request);
   let found = search(forms, final);

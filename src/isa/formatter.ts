@@ -7,6 +7,7 @@
  * operand sizes of selector loads).
  */
 import type { ImmediateOperand, Instruction, InstructionRow, MemoryOperand, Operand, RelativeOperand, SegmentName } from './types';
+import { lazily } from './lazily';
 import { pseudoOpFor } from './pseudo-ops';
 import { hasImpliedOperands, isImplied, parseOperandCode, WITH_XMM0 } from './operand-codes';
 import type { OperandCode } from './operand-codes';
@@ -214,11 +215,11 @@ function memoryText(operand: MemoryOperand, instruction: Instruction, options: F
     // NASM takes `far` alone for the mode's own size, though in 64-bit mode that is not the processor's.
     return operandSize * 8 === instruction.bits ? `far ${text}` : `${SIZE_NAMES[operandSize]} far ${text}`;
   }
-  return NEEDS_SIZE[row.id] ? `${SIZE_NAMES[operand.size]} ${text}` : text;
+  return NEEDS_SIZE()[row.id] ? `${SIZE_NAMES[operand.size]} ${text}` : text;
 }
 
 /** By row: whether its memory operand's size has to be said, because neither a register nor the mnemonic tells it. */
-const NEEDS_SIZE: readonly boolean[] = INSTRUCTIONS.map(needsSize);
+const NEEDS_SIZE = lazily((): readonly boolean[] => INSTRUCTIONS.map(needsSize));
 
 function needsSize(row: InstructionRow): boolean {
   const codes = row.operands.map(parseOperandCode);

@@ -135,7 +135,7 @@ function shapeOf(name: string): string {
   const family = /^(cmov|set|hint_nop)/.exec(name)?.[0] ?? (/^j[^cemr]/.test(name) && name !== 'jmp' ? 'jcc' : undefined);
   if (family !== undefined) return family;
   // Vector and x87 instructions: those with the same prefixes, sizes and operands.
-  const forms = FORMS.get(name) ?? [];
+  const forms = FORMS().get(name) ?? [];
   if (!forms.some(isOfVectors)) return name;
   const shapes = forms.map(({ pattern, size, operands, variant, waits }) =>
     [pattern.mandatory, JSON.stringify(pattern.vex), size, ...operands.map(({ code }) => code), variant, waits].join(),
@@ -157,10 +157,14 @@ function linesFor(bits: Bits, share: number): string[] {
   let turn = 0;
   for (const name of mnemonics()) {
     const shape = shapeOf(name);
-    const ofVectors = (FORMS.get(name) ?? []).some(isOfVectors);
+    const ofVectors = (FORMS().get(name) ?? []).some(isOfVectors);
     const operands = !seen.has(shape) ? pool : ofVectors ? fewVectors : few;
     seen.add(shape);
-    const counts = new Set(FORMS.get(name)?.map((form) => form.operands.length));
+    const counts = new Set(
+      FORMS()
+        .get(name)
+        ?.map((form) => form.operands.length),
+    );
     lines.add(name);
     for (const a of operands) lines.add(`${name} ${a}`);
     if (ofVectors) lines.add(`${name} to st3`);

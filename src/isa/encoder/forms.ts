@@ -2,6 +2,7 @@
 
 import { type EncodingPattern, parseEncoding } from '../encoding';
 import { hasImpliedOperands, isImplied, type OperandCode, parseOperandCode, type SizeCode, WITH_XMM0 } from '../operand-codes';
+import { lazily } from '../lazily';
 import { PSEUDO_OPS } from '../pseudo-ops';
 import { ROWS_BY_SPELLING } from '../table';
 import type { InstructionRow } from '../types';
@@ -144,10 +145,11 @@ function pseudoForms(mnemonic: string, immediate: number): Form[] {
   });
 }
 
-const bySpelling: readonly [spelling: string, forms: Form[]][] = [
-  ...[...ROWS_BY_SPELLING].map(([spelling, rows]): [string, Form[]] => [spelling, formsFor(spelling, rows)]),
-  ...[...PSEUDO_OPS].map(([spelling, { mnemonic, immediate }]): [string, Form[]] => [spelling, pseudoForms(mnemonic, immediate)]),
-];
-
 /** Forms by spelling, in table order. */
-export const FORMS: ReadonlyMap<string, readonly Form[]> = new Map(bySpelling.filter(([, forms]) => forms.length > 0));
+export const FORMS = lazily((): ReadonlyMap<string, readonly Form[]> => {
+  const bySpelling: readonly [spelling: string, forms: Form[]][] = [
+    ...[...ROWS_BY_SPELLING].map(([spelling, rows]): [string, Form[]] => [spelling, formsFor(spelling, rows)]),
+    ...[...PSEUDO_OPS].map(([spelling, { mnemonic, immediate }]): [string, Form[]] => [spelling, pseudoForms(mnemonic, immediate)]),
+  ];
+  return new Map(bySpelling.filter(([, forms]) => forms.length > 0));
+});

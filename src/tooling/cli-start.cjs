@@ -1,0 +1,23 @@
+#!/usr/bin/env node
+/**
+ * Starts the command line. What V8 made of it when it was built (code-cache.mjs) is used where it is the same V8, which
+ * looks for itself and takes nothing else; so the program need not be compiled at each start.
+ */
+const { readFileSync } = require('node:fs');
+const { join } = require('node:path');
+const { Script } = require('node:vm');
+
+const filename = join(__dirname, 'cli-program.js');
+
+function cached() {
+  try {
+    return readFileSync(`${filename}.cache`);
+  } catch {
+    return undefined;
+  }
+}
+
+const source = `(function (exports, require, module, __filename, __dirname) {${readFileSync(filename, 'utf8')}\n})`;
+const script = new Script(source, { filename, cachedData: cached() });
+script.runInThisContext()(exports, require, module, filename, __dirname);
+module.exports = script;
