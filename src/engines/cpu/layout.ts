@@ -188,7 +188,6 @@ export const tlbEntry = (low: number): number => ((low >>> 12) ^ (low >>> 22)) &
 
 /** In 16- and 32-bit code, 16 bytes an entry. */
 export const TLB_ENTRY = 16;
-export const TLB_SIZE = TLB_ENTRIES * TLB_ENTRY;
 export const TLB = {
   /** Linear page address if readable, else an impossible one. */
   read: 0,
@@ -200,7 +199,6 @@ export const TLB = {
 
 /** In 64-bit code, 32 bytes an entry. */
 export const TLB64_ENTRY = 32;
-export const TLB64_SIZE = TLB_ENTRIES * TLB64_ENTRY;
 export const TLB64 = {
   read: 0,
   write: 8,

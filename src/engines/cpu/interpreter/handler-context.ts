@@ -132,28 +132,6 @@ export class HandlerContext extends BaseContext {
     });
   }
 
-  // --- flags
-
-  holds(condition: number): Expr {
-    return this.flags.holds(condition);
-  }
-
-  carry(): Expr {
-    return this.flags.carryNow();
-  }
-
-  overflow(): Expr {
-    return this.flags.overflowNow();
-  }
-
-  adjust(): Expr {
-    return this.flags.adjustNow();
-  }
-
-  statusByte(): Expr {
-    return this.flags.statusByte();
-  }
-
   protected repetition(until: 'count' | 'zero'): Repetition {
     // A comparison that is broken off shows the flags from before it (manual, REP): only the last iteration's count.
     const flags = until === 'zero' ? FLAG_WORDS.map((offset) => ({ offset, value: this.let(I32, state(offset)) })) : [];

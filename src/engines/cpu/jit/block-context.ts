@@ -233,28 +233,6 @@ export class BlockContext extends BaseContext {
     throw new Error('helpers run in the interpreter');
   }
 
-  // --- flags
-
-  holds(condition: number): Expr {
-    return this.flags.holds(condition);
-  }
-
-  carry(): Expr {
-    return this.flags.carryNow();
-  }
-
-  overflow(): Expr {
-    return this.flags.overflowNow();
-  }
-
-  adjust(): Expr {
-    return this.flags.adjustNow();
-  }
-
-  statusByte(): Expr {
-    return this.flags.statusByte();
-  }
-
   protected repetition(until: 'count' | 'zero'): Repetition {
     const { flags, region } = this;
     // A comparison that is broken off shows the flags from before it (manual, REP): only the last iteration's count.

@@ -23,6 +23,16 @@ import { bulkOf } from './bulk';
 import type { Fields, SegmentPlace } from './fields';
 import { Exit } from '../interpreter/records';
 
+/** What the flags are now; all but the status byte as an i32 of 0 or 1. */
+interface FlagReader {
+  holds(condition: number): Expr;
+  carryNow(): Expr;
+  overflowNow(): Expr;
+  adjustNow(): Expr;
+  /** The low byte of EFLAGS. */
+  statusByte(): Expr;
+}
+
 /** See `Context.repeat`. */
 export interface Bulk {
   readonly kind: 'copy' | 'fill';
@@ -63,7 +73,7 @@ const log2 = (n: number): number => 31 - Math.clz32(n);
 export abstract class BaseContext implements Context {
   readonly code: Code;
   readonly facts: Facts;
-  abstract readonly flags: FlagSink;
+  abstract readonly flags: FlagSink & FlagReader;
   protected readonly operands: readonly FormOperand[];
   protected readonly fields: Fields;
   protected readonly width: CodeWidth;
@@ -264,11 +274,25 @@ export abstract class BaseContext implements Context {
 
   // --- flags
 
-  abstract holds(condition: number): Expr;
-  abstract carry(): Expr;
-  abstract overflow(): Expr;
-  abstract adjust(): Expr;
-  abstract statusByte(): Expr;
+  holds(condition: number): Expr {
+    return this.flags.holds(condition);
+  }
+
+  carry(): Expr {
+    return this.flags.carryNow();
+  }
+
+  overflow(): Expr {
+    return this.flags.overflowNow();
+  }
+
+  adjust(): Expr {
+    return this.flags.adjustNow();
+  }
+
+  statusByte(): Expr {
+    return this.flags.statusByte();
+  }
 
   direction(): Expr {
     return i32.and(i32.shr_u(state(EFLAGS), at(DF_BIT)), at(1));

@@ -149,11 +149,6 @@ export class Mmu {
     this.translations.flushJumps();
   }
 
-  /** Set by who wrote entries of jump caches without telling `noteJump` which. */
-  set jumpsUsed(used: boolean) {
-    this.translations.jumpsUnknown = used;
-  }
-
   /**
    * Remembers an entry of a jump cache that was written for the code page last asked for.
    * @param entry its host offset / 4 @param local it rests on another page, too, which may not be global

@@ -100,8 +100,6 @@ export class Translations {
   private readonly base: number;
   private readonly filled = new FillList(SLOTS);
   private readonly jumps = new FillList(JUMPS);
-  /** Jump caches have entries that are not written down. */
-  jumpsUnknown = false;
   /** Linear pages of code to frames, by page * 2 + user; dropped with the TLB only, so it does not depend on how code is run. */
   private readonly codePages = new Map<number, number>();
   private readonly globalCodePages = new Map<number, number>();
@@ -143,8 +141,7 @@ export class Translations {
     this.largePages.clear();
     this.lastLarge = NaN;
     this.codePages.clear();
-    if (this.jumpsUnknown) this.flushJumps();
-    else this.jumps.dropLocal(this.emptyJump);
+    this.jumps.dropLocal(this.emptyJump);
   }
 
   // --- TLBs
@@ -325,10 +322,6 @@ export class Translations {
   };
 
   flushJumps(): void {
-    if (this.jumpsUnknown) {
-      this.jumpsUnknown = false;
-      this.state.host.u8.fill(0, this.base + JUMP_CACHES, this.base + JUMP_CACHES_END);
-    }
     this.jumps.drop(this.emptyJump);
   }
 }
