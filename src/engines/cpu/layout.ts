@@ -176,7 +176,7 @@ export const REGION_HEAT_WORDS = 0x8000;
  * Offsets within its own TRANSLATIONS_SIZE bytes.
  */
 export const TRANSLATIONS = 0x40000;
-export const TRANSLATIONS_SIZE = 0x58000;
+export const TRANSLATIONS_SIZE = 0xd0000;
 export const MAX_PROCESSORS = 8;
 export const TLB_ENTRIES = 1024;
 
@@ -220,7 +220,7 @@ export const TLB_EMPTY = 0x28000;
  * One jump cache for each kind of code and privilege: 16-bit, 32-bit, and 32-bit with flat segments; 8 bytes an entry: linear
  * address, record.
  */
-export const JUMP_ENTRIES = 2048;
+export const JUMP_ENTRIES = 8192;
 export const JUMP_ENTRY = 8;
 export const JUMP_SIZE = JUMP_ENTRIES * JUMP_ENTRY;
 export const JUMP_CACHES = 0x30000;
