@@ -214,6 +214,12 @@ export class World {
     return this.cpus.instructionCount - this.startCount;
   }
 
+  /** See `BlockCache.revives`; fields become soft at once. */
+  set revives(value: boolean) {
+    this.cpus.blocks.revives = value;
+    this.cpus.blocks.dropped.softAfter = 1;
+  }
+
   /** Another heat for what is decoded from now on. */
   set heat(value: number) {
     if (this.cpus.compiler) this.cpus.blocks.heat = value;

@@ -167,6 +167,10 @@ export const COUNTER = { instructions: 0, entries: 1 } as const;
  */
 export const TIME_END = 0x1090;
 export const TIME_OFFSET = 0x1098;
+/** Stores into code that change nothing decoded, 8 bytes an entry: host offset of the first byte, and how many from there on; see `SoftStores`. */
+export const SOFT_STORES = 0xf000;
+export const SOFT_STORE_ENTRY = 8;
+export const SOFT_STORE_ENTRIES = 256;
 /** One word for each compiled region: times that it may still be entered before the compiler hears of it. */
 export const REGION_HEAT = 0x10000;
 export const REGION_HEAT_WORDS = 0x8000;

@@ -334,6 +334,8 @@ export class EmulatorEngine implements Engine {
       blocks: blocks.built,
       decodedInstructions: blocks.decoded,
       invalidatedBlocks: blocks.invalidated,
+      revivedBlocks: blocks.revived,
+      softFields: blocks.dropped.softened,
       blockRuns: sum(({ runs }) => runs),
       singleSteps: sum(({ singles }) => singles),
       ...compiler?.statistics,

@@ -7,7 +7,9 @@ import { CODE_CHUNK, CODE_MAP, RECORDS, RECORDS_END } from '../layout';
 import { type HandlerIndex, Special } from './handlers';
 import { ENTER, RECORD, RECORD_SIZE } from './records';
 import { CodeCopies } from './code-copies';
+import { DroppedBlocks } from './dropped-blocks';
 import { writeRecord } from './record-writer';
+import { isSoft, type SoftFields, SoftStores } from './soft-fields';
 
 /** Room in front for the records of a single instruction. */
 const SINGLE_RECORDS = 2;
@@ -32,6 +34,8 @@ export interface Block {
   readonly incoming: number[];
   /** Where the copy of its bytes begins; see `CodeCopies`. */
   readonly copy: number;
+  /** Fields that are read from the code each time. */
+  soft?: SoftFields;
 }
 
 export interface SecondPart {
@@ -88,6 +92,8 @@ export class BlockCache {
   private readonly byFrame = new Map<number, Block[]>();
   private readonly byRecord: (Block | undefined)[] = [];
   private readonly copies = new CodeCopies();
+  readonly dropped: DroppedBlocks;
+  private readonly softStores: SoftStores;
   /** Instructions by their records' numbers: what helpers carry out, and blocks that are not plain copies of one frame's bytes. */
   private readonly kept = new Map<number, Instruction>();
   /** Records inside blocks at which control stopped, by what the key of a block that starts there would be. */
@@ -97,12 +103,19 @@ export class BlockCache {
   built = 0;
   decoded = 0;
   invalidated = 0;
+  revived = 0;
   /** Times that everything was forgotten. */
   flushes = 0;
   /** Times that a fresh block is entered before the processor's loop hears of it (`Exit.hot`). */
   heat = NEVER_HOT;
+  /** Dropped blocks are put back when their bytes are. Off, everything is decoded anew, which tests compare with. */
+  revives = true;
   /** Told of every block that is dropped. */
   onDrop: (block: Block) => void = () => {};
+  /** Told of every block that stands again; its fields are as soft as they were, or `onForgotten` was told. */
+  onRevive: (block: Block) => void = () => {};
+  /** Told of a dropped block that what was made of it is of no use any more. */
+  onForgotten: (block: Block) => void = () => {};
   /** Tells the MMU that a frame's stores must be seen from now on. */
   onCodeFrame: (frame: number) => void = () => {};
   /** Tells that all blocks are gone, without `onDrop` for each. */
@@ -115,6 +128,9 @@ export class BlockCache {
     this.memory = memory;
     this.handlers = handlers;
     this.decode = decode;
+    this.softStores = new SoftStores(host);
+    this.dropped = new DroppedBlocks({ host, memory, handlers, decode, copies: this.copies });
+    this.dropped.onForget = (block) => this.onForgotten(block);
   }
 
   /** The block that a record belongs to. */
@@ -131,7 +147,12 @@ export class BlockCache {
     const last = block.start + (block.records - 1) * RECORD_SIZE;
     if (record === block.start || record === last) return undefined;
     const here = this.host.i32[(record + RECORD.here) >> 2];
-    const result = this.decode(this.copies.all, block.copy + here, kindOf(block).bits);
+    const { bits } = kindOf(block);
+    // The copy does not follow what soft fields hold.
+    const result =
+      block.soft && this.stands(block.start)
+        ? this.decode(this.host.u8, block.soft.base + here, bits)
+        : this.decode(this.copies.all, block.copy + here, bits);
     return isFailure(result) ? undefined : result;
   }
 
@@ -188,6 +209,8 @@ export class BlockCache {
    * @returns its ENTER record; undefined where no block can start: the instruction there crosses the frame's edge or is none
    */
   build(request: BlockPlace, probe: (distance: number, instruction: Instruction) => boolean): number | undefined {
+    const again = request.probed ? undefined : this.putBack(keyOf(request));
+    if (again !== undefined) return again;
     const list = this.decodeRun(request);
     return list.length === 0 ? undefined : this.write(request, list, probe, undefined);
   }
@@ -250,7 +273,7 @@ export class BlockCache {
     this.putSpecial(start, long ? Special.enter64 : Special.enter, 0, 0);
     i32[(start + ENTER.count) >> 2] = list.length;
     i32[(start + ENTER.length) >> 2] = distance;
-    i32[(start + ENTER.heat) >> 2] = request.probed || second ? NEVER_HOT : this.heat;
+    i32[(start + ENTER.heat) >> 2] = request.probed || second ? NEVER_HOT : this.heatAt(keyOf(request));
     this.free = at;
     const block: Block = {
       start,
@@ -284,7 +307,27 @@ export class BlockCache {
     return at + RECORD_SIZE;
   }
 
+  /** Code that is often written over is waited for longer. */
+  private heatAt(key: number): number {
+    return this.heat * this.dropped.patience(key);
+  }
+
+  /** Puts a dropped block back. */
+  private putBack(key: number): number | undefined {
+    const found = this.dropped.take(key);
+    if (!found) return undefined;
+    const { block, handlers } = found;
+    const { i32 } = this.host;
+    for (let i = 0; i < block.records; i++) i32[(block.start + i * RECORD_SIZE) >> 2] = handlers[i];
+    i32[(block.start + ENTER.heat) >> 2] = this.heatAt(block.key);
+    this.register(block);
+    this.revived++;
+    this.onRevive(block);
+    return block.start;
+  }
+
   private register(block: Block): void {
+    this.softStores.clear();
     this.blocks.set(block.key, block);
     this.registerIn(block, block.frame);
     if (block.second) this.registerIn(block, block.second.frame);
@@ -353,7 +396,20 @@ export class BlockCache {
   invalidate(frame: number, offset: number, length: number): void {
     const list = this.byFrame.get(frame);
     if (!list) return;
-    for (const block of list) if (endIn(block, frame) > offset && firstIn(block, frame) < offset + length) this.invalidateBlock(block);
+    let soft = false;
+    for (const block of list) {
+      const first = firstIn(block, frame);
+      if (endIn(block, frame) <= offset || first >= offset + length) continue;
+      const from = Math.max(offset - first, 0);
+      const to = Math.min(offset + length, endIn(block, frame)) - first;
+      if (isSoft(block.soft, from, to)) soft = true;
+      else {
+        if (this.revives && !block.second && block.key % 2 === 0) this.dropped.keep(block, from, to);
+        this.invalidateBlock(block);
+      }
+    }
+    // Where a block was dropped, none is soft there until one stands again.
+    if (soft) this.softStores.add(this.memory.hostOffset(frame) + offset, length);
   }
 
   private drop(block: Block): void {
@@ -361,6 +417,7 @@ export class BlockCache {
     this.blocks.delete(block.key);
     for (let i = 0; i < block.records; i++) i32[(block.start + i * RECORD_SIZE) >> 2] = Special.stale;
     for (const record of block.incoming) i32[(record + RECORD.link) >> 2] = 0;
+    block.incoming.length = 0;
     this.invalidated++;
     this.onDrop(block);
   }
@@ -415,6 +472,8 @@ export class BlockCache {
     this.byFrame.clear();
     this.byRecord.length = 0;
     this.copies.clear();
+    this.dropped.clear();
+    this.softStores.clear();
     this.kept.clear();
     this.pauses.clear();
     this.free = FIRST_BLOCK;

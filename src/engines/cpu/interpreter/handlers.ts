@@ -13,6 +13,9 @@ import {
   SEG,
   SEGMENTS,
   SEGMENT_SIZE,
+  SOFT_STORE_ENTRIES,
+  SOFT_STORE_ENTRY,
+  SOFT_STORES,
   TLB,
   TLB64,
   TLB64_ENTRY,
@@ -38,7 +41,20 @@ export interface Host {
 }
 
 /** Handlers that belong to no instruction; their numbers in the function table. */
-export const Special = { miss: 0, enter: 1, fall: 2, stop: 3, stale: 4, probe: 5, helper: 6, enter64: 7, fall64: 8, stop64: 9 } as const;
+export const Special = {
+  miss: 0,
+  enter: 1,
+  fall: 2,
+  stop: 3,
+  stale: 4,
+  probe: 5,
+  helper: 6,
+  enter64: 7,
+  fall64: 8,
+  stop64: 9,
+  softImmediate: 10,
+  softDisplacement: 11,
+} as const;
 
 const record = get(0);
 const at = i32.const;
@@ -190,6 +206,10 @@ function accessBody(long: boolean): Uint8Array {
       const bit = (byte: Expr): Expr => i32.shr_u(map, i32.and(i32.shr_u(byte, at(CHUNK_SHIFT)), at(31)));
       const coded = i32.and(i32.or(bit(pointer), bit(i32.add(pointer, last))), at(1));
       code.if(i32.eqz(coded), () => code.return(pointer));
+      const slot = i32.and(i32.xor(pointer, i32.shr_u(pointer, at(8))), at(SOFT_STORE_ENTRIES - 1));
+      const known = code.let(I32, i32.mul(slot, at(SOFT_STORE_ENTRY)));
+      const soft = i32.and(i32.eq(i32.load(known, SOFT_STORES), pointer), i32.lt_s(last, i32.load(known, SOFT_STORES + 4)));
+      code.if(soft, () => code.return(pointer));
     });
   };
   code.if(writes, () => {
@@ -209,6 +229,15 @@ function stopBody(long: boolean): Uint8Array {
   moveIp(code, long);
   leave(code, Exit.next);
   code.unreachable();
+  return code.finish();
+}
+
+/** In front of an instruction of which a field is soft: reads it, and goes on with the instruction. */
+function softBody(field: number): Uint8Array {
+  const code = new Code(1);
+  const value = i64.shr_s(i64.load(i32.load(record, RECORD.target)), i64.extend_u(i32.load(record, RECORD.third)));
+  i64.store(code, record, value, field);
+  code.returnCallIndirect(0, i32.load(record, RECORD.link), record);
   return code.finish();
 }
 
@@ -243,6 +272,8 @@ export function buildHandlers(): HandlerSet {
     enter64: enterBody(true),
     fall64: fallBody(true),
     stop64: stopBody(true),
+    softImmediate: softBody(RECORD.immediate),
+    softDisplacement: softBody(RECORD.displacement),
   };
   const bodies = Object.values(special);
   const indexes = new Map<string, number>();
