@@ -38,7 +38,11 @@ function run(text: string, tiers: 'all' | 'interpreter', heat?: number): Ending 
   const stop = engine.run({ instructions: MOST_INSTRUCTIONS });
   if (stop.reason !== 'exited') throw new Error(`${stop.reason} at 0x${stop.address.toString(16)} ${stop.text ?? ''}`);
   const [b0, b1, b2, b3] = engine.readMemory(0, 'physical', RESULT, 4);
-  return { result: (b0 | (b1 << 8) | (b2 << 16) | (b3 << 24)) >>> 0, instructions: engine.instructionCount, stats: engine.stats() };
+  return {
+    result: (b0 | (b1 << 8) | (b2 << 16) | (b3 << 24)) >>> 0,
+    instructions: engine.instructionCount,
+    stats: engine.stats() as Ending['stats'],
+  };
 }
 
 /** Both tiers take as many instructions to the same result. @returns the compiled side's statistics */

@@ -149,7 +149,7 @@ export class World {
   private startTime = 0;
   private startCount = 0;
 
-  constructor(handlers: HandlerSet, tiers: 'all' | 'interpreter', heat: number) {
+  constructor(handlers: HandlerSet, tiers: 'all' | 'interpreter', heat: number, profile = false) {
     this.memory = new PhysicalMemory(this.host);
     this.ram = this.memory.addRam(0, RAM_SIZE);
     this.memory.addMmio(DEVICE, PAGE, {
@@ -163,7 +163,7 @@ export class World {
     };
     ports.connect(PORT, 8, port, 4);
     const { clock } = this;
-    const machine = { host: this.host, memory: this.memory, ports, clock, handlers, tiers, heat };
+    const machine = { host: this.host, memory: this.memory, ports, clock, handlers, tiers, heat, profile };
     const own = (): boolean => this.pending;
     const interrupts = {
       get pending() {

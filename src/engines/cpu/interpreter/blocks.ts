@@ -8,6 +8,7 @@ import { type HandlerIndex, Special } from './handlers';
 import { ENTER, RECORD, RECORD_SIZE } from './records';
 import { CodeCopies } from './code-copies';
 import { DroppedBlocks } from './dropped-blocks';
+import type { InstructionMix } from './instruction-mix';
 import { writeRecord } from './record-writer';
 import { isSoft, type SoftFields, SoftStores } from './soft-fields';
 
@@ -104,6 +105,11 @@ export class BlockCache {
   decoded = 0;
   invalidated = 0;
   revived = 0;
+  /** Blocks built with probes, and the frames that they lie in. */
+  demoted = 0;
+  readonly demotedFrames = new Set<number>();
+  /** Present while the machine is profiled. */
+  mix: InstructionMix | undefined;
   /** Times that everything was forgotten. */
   flushes = 0;
   /** Times that a fresh block is entered before the processor's loop hears of it (`Exit.hot`). */
@@ -264,13 +270,14 @@ export class BlockCache {
       }
       const handler = this.handlers.indexOf(instruction);
       writeRecord(this.host, at, handler, instruction, distance, rest);
+      this.mix?.note(at, instruction);
       if (request.probed || second || handler === Special.helper) this.kept.set((at - RECORDS) / RECORD_SIZE, instruction);
       at += RECORD_SIZE;
       distance += instruction.length;
     });
     const long = request.bits === 64;
     at = this.putSpecial(at, long ? Special.fall64 : Special.fall, distance, 0);
-    this.putSpecial(start, long ? Special.enter64 : Special.enter, 0, 0);
+    this.putSpecial(start, this.enterHandler(long), 0, 0);
     i32[(start + ENTER.count) >> 2] = list.length;
     i32[(start + ENTER.length) >> 2] = distance;
     i32[(start + ENTER.heat) >> 2] = request.probed || second ? NEVER_HOT : this.heatAt(keyOf(request));
@@ -290,7 +297,26 @@ export class BlockCache {
     this.register(block);
     this.built++;
     this.decoded += list.length;
+    if (request.probed) {
+      this.demoted++;
+      this.demotedFrames.add(request.frame);
+    }
     return start;
+  }
+
+  /** The handler of ENTER records that lead into the interpreter. */
+  enterHandler(long: boolean): number {
+    if (this.mix) return long ? Special.enterCounted64 : Special.enterCounted;
+    return long ? Special.enter64 : Special.enter;
+  }
+
+  /** All blocks that have been built since the last flush, dropped ones, too. */
+  *everBuilt(): Generator<Block> {
+    for (let record = FIRST_BLOCK; record < this.free; ) {
+      const block = this.blockAt(record) as Block;
+      yield block;
+      record = block.start + block.records * RECORD_SIZE;
+    }
   }
 
   private copyOf({ frame, offset }: BlockPlace, length: number): number {
@@ -318,7 +344,8 @@ export class BlockCache {
     if (!found) return undefined;
     const { block, handlers } = found;
     const { i32 } = this.host;
-    for (let i = 0; i < block.records; i++) i32[(block.start + i * RECORD_SIZE) >> 2] = handlers[i];
+    i32[block.start >> 2] = this.enterHandler(kindOf(block).bits === 64);
+    for (let i = 1; i < block.records; i++) i32[(block.start + i * RECORD_SIZE) >> 2] = handlers[i];
     i32[(block.start + ENTER.heat) >> 2] = this.heatAt(block.key);
     this.register(block);
     this.revived++;
@@ -367,6 +394,7 @@ export class BlockCache {
   /** Puts one instruction where it runs alone. @returns its record */
   single(instruction: Instruction): number {
     writeRecord(this.host, RECORDS, this.handlers.indexOf(instruction), instruction, 0, 1);
+    this.mix?.note(RECORDS, instruction);
     this.kept.set(0, instruction);
     this.putSpecial(RECORDS + RECORD_SIZE, instruction.bits === 64 ? Special.fall64 : Special.fall, instruction.length, 0);
     return RECORDS;
@@ -464,6 +492,7 @@ export class BlockCache {
   /** Forgets everything; only while no handler runs. */
   flush(): void {
     this.flushes++;
+    this.mix?.keep(this.everBuilt());
     for (const frame of this.byFrame.keys()) {
       this.memory.unwatchCode(frame);
       this.host.u32[this.mapOf(frame)] = 0;

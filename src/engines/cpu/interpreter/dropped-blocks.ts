@@ -25,7 +25,7 @@ const MAX_WRITTEN = 16;
 
 export interface DroppedBlock {
   readonly block: Block;
-  /** The handlers of its records. */
+  /** The handlers of its records but the first. */
   readonly handlers: Int32Array;
   /** Which of its bytes were written over, from its start: the first, and one past the last. */
   readonly from: number;
@@ -68,7 +68,6 @@ export class DroppedBlocks {
     const long = bits === 64;
     const last = block.records - 1;
     const handlers = Int32Array.from({ length: block.records }, (_, i) => i32[(block.start + i * RECORD_SIZE) >> 2]);
-    handlers[0] = long ? Special.enter64 : Special.enter;
     handlers[last] = long ? Special.fall64 : Special.fall;
     for (let i = 1; i < last; i++) {
       // A stop that stands there for the moment is not part of it.

@@ -54,6 +54,8 @@ export const Special = {
   stop64: 9,
   softImmediate: 10,
   softDisplacement: 11,
+  enterCounted: 12,
+  enterCounted64: 13,
 } as const;
 
 const record = get(0);
@@ -142,7 +144,7 @@ function goOn(code: Code): void {
 }
 
 /** Pays for the whole block, unless it does not fit into the budget or under CS's limit, or the compiler wants to see it. */
-function enterBody(long: boolean): Uint8Array {
+function enterBody(long: boolean, counted: boolean): Uint8Array {
   const code = new Code(1);
   const heat = code.let(I32, i32.sub(i32.load(record, ENTER.heat), at(1)));
   i32.store(code, record, heat, ENTER.heat);
@@ -154,6 +156,7 @@ function enterBody(long: boolean): Uint8Array {
     code.if(i32.gt_u(end, i32.load(zero, CS + SEG.limit)), () => leave(code, Exit.budget));
   }
   i32.store(code, zero, left, BUDGET);
+  if (counted) i64.store(code, record, i64.add(i64.load(record, ENTER.runs), i64.const(1)), ENTER.runs);
   goOn(code);
   return code.finish();
 }
@@ -263,17 +266,19 @@ export interface HandlerSet {
 export function buildHandlers(): HandlerSet {
   const special: Record<keyof typeof Special, Uint8Array> = {
     miss: simple(Exit.lookup),
-    enter: enterBody(false),
+    enter: enterBody(false, false),
     fall: fallBody(false),
     stop: stopBody(false),
     stale: simple(Exit.stale),
     probe: simple(Exit.probe),
     helper: helperBody(),
-    enter64: enterBody(true),
+    enter64: enterBody(true, false),
     fall64: fallBody(true),
     stop64: stopBody(true),
     softImmediate: softBody(RECORD.immediate),
     softDisplacement: softBody(RECORD.displacement),
+    enterCounted: enterBody(false, true),
+    enterCounted64: enterBody(true, true),
   };
   const bodies = Object.values(special);
   const indexes = new Map<string, number>();

@@ -5,6 +5,7 @@
  * The ENTER record of a block that a region can be entered at has the region's function as its handler. So everything that finds
  * blocks (links, jump caches, the processor's loop) finds the compiled ones without knowing.
  */
+import type { Statistics } from '../../../shared/statistics';
 import type { HostMemory } from '../../machine/host-memory';
 import { type Block, type BlockCache, kindOf, NEVER_HOT } from '../interpreter/blocks';
 import { type HandlerIndex, type Handlers, Special } from '../interpreter/handlers';
@@ -15,7 +16,7 @@ import { I32, type ValueType } from '../wasm/code';
 import type { Library } from '../wasm/library';
 import { encodeModule, HANDLER, type Signature } from '../wasm/module';
 import { findRegion, type Region } from './region';
-import { RegionCode } from './region-code';
+import { EXIT_COUNTERS, RegionCode } from './region-code';
 
 /** Times that a block is entered before it is compiled. */
 export const DEFAULT_HEAT = 2000;
@@ -115,7 +116,7 @@ interface Compiled {
   readonly bytes: number;
 }
 
-export interface CompilerStatistics {
+export interface CompilerStatistics extends Statistics {
   /** Since the start: regions compiled, the guest instructions in them, bytes of WebAssembly. */
   readonly regions: number;
   readonly compiledInstructions: number;
@@ -126,7 +127,6 @@ export interface CompilerStatistics {
   /** Those that were dropped and came back with their code. */
   readonly revivedRegions: number;
   readonly liveRegions: number;
-  readonly [name: string]: number;
 }
 
 function addTo<K, V>(map: Map<K, Set<V>>, key: K, value: V): void {
@@ -189,10 +189,21 @@ export class Compiler {
     };
   }
 
+  /** Guest instructions that regions ran, while profiled. */
+  get instructions(): number {
+    return this.counter(COUNTER.instructions);
+  }
+
+  private counter(number: number): number {
+    return Number(this.host.view.getBigInt64(COUNTERS + number * 8, true));
+  }
+
   get statistics(): CompilerStatistics {
-    const counter = (number: number): number => Number(this.host.view.getBigInt64(COUNTERS + number * 8, true));
-    const profile: Record<string, number> = this.profiled
-      ? { compiledRuns: counter(COUNTER.entries), instructionsInRegions: counter(COUNTER.instructions) }
+    const profile: Statistics = this.profiled
+      ? {
+          regionEntries: this.counter(COUNTER.entries),
+          regionExits: Object.fromEntries(EXIT_COUNTERS.map((name, i) => [name, this.counter(COUNTER.exits + i)])),
+        }
       : {};
     return { ...this.counts, ...profile, liveRegions: this.live.size };
   }
@@ -393,7 +404,7 @@ export class Compiler {
     for (const { start, key } of compiled.entries) {
       const at = (start + RECORD.handler) >> 2;
       if (i32[at] !== compiled.handler) continue;
-      i32[at] = kindOf({ key } as Block).bits === 64 ? Special.enter64 : Special.enter;
+      i32[at] = this.cache.enterHandler(kindOf({ key } as Block).bits === 64);
       this.setHeat(start, this.cache.heat);
     }
     compiled.entries.clear();
@@ -436,7 +447,7 @@ export class Compiler {
 
   private isEntry(start: number): boolean {
     const handler = this.host.i32[(start + RECORD.handler) >> 2];
-    return handler !== Special.enter && handler !== Special.enter64;
+    return handler !== this.cache.enterHandler(false) && handler !== this.cache.enterHandler(true);
   }
 
   private forgetAsleep(compiled: Compiled): void {
