@@ -1,15 +1,19 @@
 /** The command line: the engines without an editor. Its contract is in docs/cli.md. */
+import { version } from '../../package.json';
 import { asm } from './asm';
 import { bench } from './bench';
 import { dap } from './dap';
 import { disasm } from './disasm';
 import { UsageError } from './options';
 import { run } from './run';
+import { RUN_HELP } from './run-help';
 
 interface Command {
   /** @returns the process's exit status */
   readonly main: (args: readonly string[]) => Promise<number> | number;
   readonly usage: string;
+  /** What its own `--help` says further. */
+  readonly help?: string;
 }
 
 const missing =
@@ -19,7 +23,7 @@ const missing =
   };
 
 const COMMANDS: Readonly<Record<string, Command>> = {
-  run: { main: run, usage: 'run <program> [options] [-- args]     run a guest until it stops' },
+  run: { main: run, usage: 'run <program> [options] [-- args]     run a guest until it stops', help: RUN_HELP },
   asm: { main: asm, usage: 'asm <source> -f bin|elf32|elf64 -o <file> [-l <listing>]' },
   disasm: { main: disasm, usage: 'disasm <file> --bits 16|32|64 [--origin N]' },
   dap: { main: dap, usage: 'dap [--port N]                        the debug adapter on stdio or TCP' },
@@ -29,7 +33,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 
 const WRONG_USE = 2;
 
-const HELP = ['usage: ringside <command>', '', ...Object.values(COMMANDS).map(({ usage }) => `  ${usage}`), ''].join('\n');
+const HELP = ['usage: ringside <command>', '', ...Object.values(COMMANDS).map(({ usage }) => `  ${usage}`), '  --version', ''].join('\n');
 
 async function main(argv: readonly string[]): Promise<number> {
   const [name, ...rest] = argv;
@@ -37,11 +41,15 @@ async function main(argv: readonly string[]): Promise<number> {
     (name === undefined ? process.stderr : process.stdout).write(HELP);
     return name === undefined ? WRONG_USE : 0;
   }
+  if (name === '--version' || name === '-V') {
+    process.stdout.write(`ringside ${version}\n`);
+    return 0;
+  }
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (!command) throw new UsageError(`there is no command "${name}"; there are ${Object.keys(COMMANDS).join(', ')}`);
   const own = rest.slice(0, rest.includes('--') ? rest.indexOf('--') : undefined);
   if (own.includes('--help') || own.includes('-h')) {
-    process.stdout.write(`usage: ringside ${command.usage}\n`);
+    process.stdout.write(`usage: ringside ${command.usage}\n${command.help ?? ''}`);
     return 0;
   }
   return command.main(rest);

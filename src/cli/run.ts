@@ -7,6 +7,7 @@ import type { DebugInfo } from '../symbols/debug-info';
 import type { Technique } from '../shared/technique';
 import { OutputFile, readFile, readInput } from './files';
 import { parseNumber, parseOptions, parseSize, UsageError } from './options';
+import { profileTable, Stopwatch } from './profile';
 
 const SLICE = 2_000_000;
 /** With a trace: shorter than the log of transitions, so that none is forgotten before it is written. */
@@ -26,6 +27,8 @@ interface Settings {
   readonly breaks: readonly string[];
   readonly trace: string | undefined;
   readonly json: boolean;
+  /** Present with `--profile`. */
+  readonly compiling: Stopwatch | undefined;
 }
 
 const OPTIONS = {
@@ -75,6 +78,7 @@ function readSettings(args: readonly string[]): Settings {
   if (tiers !== undefined && !TIERS.includes(tiers as never)) throw new UsageError(`--tiers: "${tiers}" is none of ${TIERS.join(', ')}`);
   const entry = text('kernel-entry');
   if (entry !== undefined && !ENTRIES.includes(entry)) throw new UsageError(`--kernel-entry: "${entry}" is none of ${ENTRIES.join(', ')}`);
+  const compiling = values.profile === true ? new Stopwatch() : undefined;
   return {
     launch: {
       program,
@@ -84,6 +88,7 @@ function readSettings(args: readonly string[]): Settings {
       cpu: cpu as LaunchOptions['cpu'],
       tiers: tiers as LaunchOptions['tiers'],
       profile: values.profile === true,
+      onCompile: compiling?.measure,
       kernel: text('kernel'),
       unpackKernel: values['unpack-kernel'] === true,
       kernelEntry: entry as LaunchOptions['kernelEntry'],
@@ -101,6 +106,7 @@ function readSettings(args: readonly string[]): Settings {
     breaks: (values.break as string[] | undefined) ?? [],
     trace: text('trace'),
     json: values.json === true,
+    compiling,
   };
 }
 
@@ -120,7 +126,12 @@ export async function run(args: readonly string[]): Promise<number> {
 
   const reason = finalReason(stop);
   if (stop.text !== undefined) process.stderr.write(`ringside: ${stop.text}\n`);
-  if (settings.json) process.stdout.write(`${JSON.stringify(summary(engine, stop, reason, seconds, serial.text))}\n`);
+  const compileSeconds = settings.compiling?.seconds;
+  if (settings.json)
+    process.stdout.write(`${JSON.stringify({ ...summary(engine, stop, reason, seconds, serial.text), compileSeconds })}\n`);
+  else if (compileSeconds !== undefined) {
+    process.stderr.write(profileTable(engine.stats(), { instructions: engine.instructionCount, seconds, compileSeconds }));
+  }
   return exitStatus(reason, stop);
 }
 

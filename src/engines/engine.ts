@@ -7,6 +7,7 @@
 import type { Instruction } from '../isa/types';
 import type { GuestPhysicalAddress, LinearAddress } from '../shared/addresses';
 import type { Screen } from '../shared/screen';
+import type { Statistics } from '../shared/statistics';
 import type { Technique } from '../shared/technique';
 import type { Place } from '../shared/transition';
 import type { DeviceFact } from './machine/device';
@@ -256,5 +257,5 @@ export interface Engine {
   screen(): Screen | undefined;
   devices(): readonly { readonly name: string; readonly facts: readonly DeviceFact[] }[];
   /** Named counters of the engine itself. */
-  stats(): Readonly<Record<string, number>>;
+  stats(): Statistics;
 }

@@ -20,8 +20,10 @@ export interface LaunchOptions {
   readonly cpu?: CpuModelName;
   /** What runs the guest: the interpreter alone, or compiled code where it is hot (the default). The guest sees no difference. */
   readonly tiers?: Tiers;
-  /** Count what runs where, for the engine's statistics; costs a little. */
+  /** Count what runs where, for the engine's statistics; costs some speed. */
   readonly profile?: boolean;
+  /** Carries out each compilation of hot code: for whoever measures it. */
+  readonly onCompile?: (compile: () => void) => void;
   readonly kernel?: string;
   /** Unpack a bzImage on the host, instead of letting the guest do it. */
   readonly unpackKernel?: boolean;

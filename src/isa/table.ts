@@ -18,28 +18,37 @@ import { VECTOR_MOVES } from './table/vector-moves';
 import { VMX_ROWS } from './table/vmx';
 import { X87 } from './table/x87';
 
+const FAMILIES = {
+  arithmetic: ARITHMETIC,
+  logic: LOGICAL,
+  'shifts and rotates': SHIFT_AND_ROTATE,
+  'bit operations': BIT_OPERATIONS,
+  moves: MOVES,
+  stack: STACK,
+  control: CONTROL,
+  'strings and ports': STRINGS,
+  flags: FLAGS,
+  system: SYSTEM,
+  x87: X87,
+  'vector moves': VECTOR_MOVES,
+  'packed integers': PACKED_INTEGER,
+  'packed floating point': PACKED_FLOAT,
+  specials: SPECIALS,
+  state: STATE,
+  vmx: VMX_ROWS,
+} as const;
+
 /** Every row; `INSTRUCTIONS[row.id] === row`. Rows of one mnemonic stand in the order in which an assembler should try them. */
-export const INSTRUCTIONS: readonly InstructionRow[] = [
-  ARITHMETIC,
-  LOGICAL,
-  SHIFT_AND_ROTATE,
-  BIT_OPERATIONS,
-  MOVES,
-  STACK,
-  CONTROL,
-  STRINGS,
-  FLAGS,
-  SYSTEM,
-  X87,
-  VECTOR_MOVES,
-  PACKED_INTEGER,
-  PACKED_FLOAT,
-  SPECIALS,
-  STATE,
-  VMX_ROWS,
-]
+export const INSTRUCTIONS: readonly InstructionRow[] = Object.values(FAMILIES)
   .flat()
   .map((row, id) => ({ id, ...row }));
+
+/** The family of a row, for statistics. */
+export function familyOf(id: number): string {
+  let end = 0;
+  for (const [name, rows] of Object.entries(FAMILIES)) if (id < (end += rows.length)) return name;
+  throw new RangeError(`no row ${id}`);
+}
 
 /** The rows that a spelling (lower case) may mean, in table order; a redundant row is under its mnemonic too. */
 export const ROWS_BY_SPELLING: ReadonlyMap<string, readonly InstructionRow[]> = indexBySpelling();

@@ -6,6 +6,7 @@
  * with are numbers. Bytes are base64.
  */
 import type { Screen } from './screen';
+import type { Statistics } from './statistics';
 import type { Technique } from './technique';
 import type { Place, ProcessorMode, Ring, Transition, TransitionKind } from './transition';
 
@@ -38,7 +39,7 @@ export interface StateEvent {
   readonly transitions: LogExtent;
   readonly vcpus: readonly VcpuState[];
   /** Named counters of the engine. */
-  readonly stats: Readonly<Record<string, number>>;
+  readonly stats: Statistics;
 }
 
 export interface VcpuState {

@@ -82,6 +82,35 @@ describe('run', () => {
     expect(trace.map((line) => JSON.parse(line).sequence)).toEqual(Array.from({ length: result.transitions.total }, (_, i) => i));
   });
 
+  it('says its version, and what it can be asked', async () => {
+    const { version } = JSON.parse(readFileSync(resolve(import.meta.dirname, '../../package.json'), 'utf8'));
+    expect(await ringside(['--version'])).toEqual({ status: 0, stdout: `ringside ${version}\n`, stderr: '' });
+    const { stdout, status } = await ringside(['run', '--help']);
+    expect(status).toBe(0);
+    for (const [, option] of readFileSync(resolve(import.meta.dirname, '../../docs/cli.md'), 'utf8').matchAll(/^\| `(--[a-z-]+)/gm)) {
+      expect(stdout).toContain(`  ${option}`);
+    }
+  });
+
+  it('profiles into the JSON, or as a table on standard error', async () => {
+    const source = sector('profiled.asm', `mov cx, 40000\nagain: add ax, cx\ndec cx\njnz again\n${HALT}`);
+    const { stdout } = await ringside(['run', source, '--json', '--profile']);
+    const { instructions, compileSeconds, engineStats } = JSON.parse(stdout);
+    const sum = (counts: Record<string, number>) => Object.values(counts).reduce((total, count) => total + count, 0);
+    expect(sum(engineStats.instructionsByTier)).toBe(instructions);
+    expect(sum(engineStats.instructionsByMnemonic) + engineStats.repeatedIterations).toBe(instructions);
+    expect(sum(engineStats.instructionsByClass)).toBe(sum(engineStats.instructionsByMnemonic));
+    expect(engineStats.instructionsByMnemonic.add).toBeGreaterThanOrEqual(40000);
+    expect(engineStats.instructionsByTier.compiled).toBeGreaterThan(100_000);
+    expect(compileSeconds).toBeGreaterThan(0);
+    const again = await ringside(['run', source, '--json', '--profile']);
+    expect(JSON.parse(again.stdout).engineStats).toEqual(engineStats);
+    const table = await ringside(['run', source, '--profile']);
+    expect(table).toMatchObject({ status: 0, stdout: '' });
+    const add = engineStats.instructionsByMnemonic.add.toLocaleString('en');
+    expect(table.stderr).toMatch(new RegExp(`^  add +${add} +\\d+\\.\\d %$`, 'm'));
+  });
+
   it('says where it stopped', async () => {
     const source = sector('where.asm', `nop\nhere: ${HALT}`);
     for (const place of ['here', '0x7c01', '31745']) {

@@ -524,6 +524,13 @@ describe('disassembly', () => {
 });
 
 describe('the panels', () => {
+  it('have the instruction mix of a profiled guest', async () => {
+    await enter('rings', { profile: true });
+    const { stats } = await client.ask<any>('ringside/state');
+    expect(stats.instructionsByMnemonic.mov).toBeGreaterThan(0);
+    expect(stats.instructionsByClass.moves).toBeGreaterThanOrEqual(stats.instructionsByMnemonic.mov);
+  });
+
   it('see the state after each stop', async () => {
     const state = client.waitForEvent('ringside/state');
     await enter('rings');

@@ -29,5 +29,7 @@ describe('the comparison', () => {
     fuzzer.finish();
     expect(fuzzer.compiled).toBeGreaterThan(100 * CASES * MODES.length);
     expect(fuzzer.invalidated).toBeGreaterThan(CASES);
+    expect(fuzzer.revived).toBeGreaterThan(CASES);
+    expect(fuzzer.softened).toBeGreaterThan(CASES);
   });
 });

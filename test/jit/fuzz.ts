@@ -31,6 +31,6 @@ for (let seed = first; seed < first + cases && differences < most; seed++) {
 }
 fuzzer.finish();
 const { user } = process.cpuUsage();
-const counts = `${fuzzer.instructions} instructions, ${fuzzer.regions} regions of ${fuzzer.compiled} instructions, ${fuzzer.invalidated} invalidated`;
+const counts = `${fuzzer.instructions} instructions, ${fuzzer.regions} regions of ${fuzzer.compiled} instructions, ${fuzzer.invalidated} invalidated, ${fuzzer.revived} came back, ${fuzzer.softened} soft fields`;
 console.log(`${ran} programs, ${differences} differences; ${counts}; ${(user / 1e6).toFixed(0)} s`);
 process.exitCode = differences > 0 ? 1 : 0;

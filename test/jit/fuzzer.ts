@@ -23,6 +23,8 @@ export class Fuzzer {
   compiled = 0;
   regions = 0;
   invalidated = 0;
+  revived = 0;
+  softened = 0;
 
   constructor(handlers: HandlerSet) {
     this.handlers = handlers;
@@ -45,6 +47,7 @@ export class Fuzzer {
       this.countUp();
       const make = (tiers: 'all' | 'interpreter'): World => new World(this.handlers, tiers, test.heat);
       this.worlds = [make('interpreter'), make('all')];
+      this.worlds.forEach((world, side) => (world.revives = side === 1));
       this.used = 0;
     }
     const [a, b] = this.worlds;
@@ -64,6 +67,8 @@ export class Fuzzer {
     this.compiled += statistics?.compiledInstructions ?? 0;
     this.regions += statistics?.regions ?? 0;
     this.invalidated += statistics?.invalidatedRegions ?? 0;
+    this.revived += (statistics?.revivedRegions ?? 0) + (this.worlds?.[1].cpus.blocks.revived ?? 0);
+    this.softened += this.worlds?.[1].cpus.blocks.dropped.softened ?? 0;
   }
 
   /** Adds the present machines' statistics. */

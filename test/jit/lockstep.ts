@@ -63,7 +63,13 @@ export function lockstep(make: Make, { heat, instructions, seed = 1, memoryEvery
     }
     if (difference !== '' || over) {
       const where = difference && `in ${length} instructions from 0x${ip.toString(16)}, ${before} after the start: `;
-      return { difference: where + difference, instructions: now, reason: x.reason, stats: engines[1].stats(), serial: said[0] };
+      return {
+        difference: where + difference,
+        instructions: now,
+        reason: x.reason,
+        stats: engines[1].stats() as LockstepResult['stats'],
+        serial: said[0],
+      };
     }
   }
 }

@@ -284,6 +284,7 @@ class ProgramMaker {
       [3, (at) => ({ bytes: [0xe0 + this.below(4), 0], fixups: [relative(1, 1, near(at), inside())] })],
       [4, () => bytes(...this.move(1, 1 + this.below(12)))],
       [7, (at) => this.storeIntoCode(at)],
+      [4, (at) => this.patched(at)],
       [3, () => this.repeated()],
       [1, (at) => this.repeatedIntoCode(near(at))],
       [2, (at) => this.changePages(near(at)), mode.paging && mode.kind !== 'virtual'],
@@ -419,6 +420,52 @@ class ProgramMaker {
       default:
         // As it was.
         return made([0x80], this.pick([1, 0]), [0]);
+    }
+  }
+
+  /** An instruction with an immediate or a displacement, and a store that changes it, or a byte beside it now and then. */
+  private patched(at: number): Item {
+    const register = this.pick([0, 2]);
+    const { bits } = this.mode;
+    const count = this.chance(3) ? [] : this.move(1, 2 + this.below(12));
+    const data = bits === 16 ? 0x47 : 0x43;
+    const word = this.word(this.random() | 0);
+    const byte = this.random() & 0x7f;
+    const [body, field] = this.pick<[number[], number]>([
+      [[0x05, ...word], 1],
+      [[0x80, 0xc0 | (this.below(8) << 3) | register, byte], 2],
+      [[0x81, 0xc0 | (this.below(8) << 3) | register, ...word], 2],
+      [[0x83, 0xc0 | (this.below(8) << 3) | register, byte], 2],
+      [[0xc1, 0xc0 | (this.below(8) << 3) | register, byte], 2],
+      [[0xb8 | register, ...word], 1],
+      [[0x8a, data, byte], 2],
+      [[0x02, data, byte], 2],
+      [[0xc6, data, byte, byte], this.pick([2, 3])],
+      [[0x0f, 0xba, 0xe0 | register, byte], 3],
+      ...(bits === 64 ? [[[0x48, 0xb8 | register, ...word, ...word], 2 + this.below(5)] as [number[], number]] : []),
+    ]);
+    const store = (opcode: number[], digit: number, tail: number[]): Item => {
+      const { bytes, fixup } = this.inCode(opcode, digit, at, 0);
+      const length = bytes.length + tail.length;
+      const skew = this.chance(12) ? this.pick([-1, 1, 2]) : 0;
+      const again = count.length > 0 ? [0xe2, -(length + body.length + 2) & 0xff] : [];
+      return {
+        bytes: [...count, ...bytes, ...tail, ...body, ...again],
+        fixups: [{ ...fixup, at: count.length + fixup.at, delta: count.length + length + field + skew }],
+      };
+    };
+    const wide = body.length - field >= this.wordSize;
+    switch (this.random() % 5) {
+      case 0:
+        return store([wide ? 0x89 : 0x88], register, []);
+      case 1:
+        return store([0x88], register, []);
+      case 2:
+        return store([0xfe], this.below(2), []);
+      case 3:
+        return store([0x80], this.pick([0, 6]), [this.pick([1, 2, 8, 0x10])]);
+      default:
+        return wide ? store([0x81], 0, this.word(this.random() | 0)) : store([0x80], 0, [1]);
     }
   }
 

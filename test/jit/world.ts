@@ -149,7 +149,7 @@ export class World {
   private startTime = 0;
   private startCount = 0;
 
-  constructor(handlers: HandlerSet, tiers: 'all' | 'interpreter', heat: number) {
+  constructor(handlers: HandlerSet, tiers: 'all' | 'interpreter', heat: number, profile = false) {
     this.memory = new PhysicalMemory(this.host);
     this.ram = this.memory.addRam(0, RAM_SIZE);
     this.memory.addMmio(DEVICE, PAGE, {
@@ -163,7 +163,7 @@ export class World {
     };
     ports.connect(PORT, 8, port, 4);
     const { clock } = this;
-    const machine = { host: this.host, memory: this.memory, ports, clock, handlers, tiers, heat };
+    const machine = { host: this.host, memory: this.memory, ports, clock, handlers, tiers, heat, profile };
     const own = (): boolean => this.pending;
     const interrupts = {
       get pending() {
@@ -212,6 +212,12 @@ export class World {
   /** Instructions since the case began. */
   get count(): number {
     return this.cpus.instructionCount - this.startCount;
+  }
+
+  /** See `BlockCache.revives`; fields become soft at once. */
+  set revives(value: boolean) {
+    this.cpus.blocks.revives = value;
+    this.cpus.blocks.dropped.softAfter = 1;
   }
 
   /** Another heat for what is decoded from now on. */

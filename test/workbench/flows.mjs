@@ -6,12 +6,13 @@ import { fileURLToPath } from 'node:url';
 
 const STEP = 30_000;
 
-/** Polls until a value is there. */
-async function eventually(what, get) {
+/** Polls until a value is there. @param frame the document in which it is to be, if one: without it there is nothing to wait for */
+async function eventually(what, get, frame) {
   const end = Date.now() + STEP;
   for (;;) {
     const value = await get().catch(() => undefined);
     if (value) return value;
+    if (frame?.isDetached()) throw new Error(`the document in which ${what} was to come has gone`);
     if (Date.now() > end) throw new Error(`${what} did not come`);
     await new Promise((resume) => setTimeout(resume, 100));
   }
@@ -38,12 +39,18 @@ async function command(page, title) {
 /** By its label, as a user does: the settings' names change between releases. @param kind the class that the workbench gets */
 async function chooseTheme(page, label, kind) {
   await page.locator('.monaco-editor .view-line').first().waitFor({ timeout: STEP });
-  await command(page, 'Preferences: Color Theme');
-  await page.keyboard.type(label);
   const row = page.locator('.quick-input-list .monaco-list-row').filter({ hasText: label }).first();
-  await row.waitFor({ state: 'visible', timeout: STEP });
-  await row.click();
-  await page.locator(`.monaco-workbench.${kind}`).waitFor({ timeout: STEP });
+  await eventually(`the theme ${label}`, async () => {
+    await page.keyboard.press('Escape');
+    await command(page, 'Preferences: Color Theme');
+    // What is typed before the list is there is lost.
+    await page.locator('.quick-input-list .monaco-list-row').filter({ hasText: 'Modern' }).first().waitFor({ timeout: 5000 });
+    await page.keyboard.type(label);
+    await row.waitFor({ state: 'visible', timeout: 5000 });
+    await row.click();
+    await page.locator(`.monaco-workbench.${kind}`).waitFor({ timeout: 5000 });
+    return true;
+  });
 }
 
 async function goToLine(page, line) {
@@ -52,6 +59,11 @@ async function goToLine(page, line) {
   await page.keyboard.type(String(line));
   await page.keyboard.press('Enter');
   await page.locator('.quick-input-widget').waitFor({ state: 'hidden', timeout: STEP });
+  await page
+    .locator('.statusbar-item')
+    .filter({ hasText: `Ln ${line},` })
+    .first()
+    .waitFor({ timeout: 5000 });
 }
 
 /** Waits for the stop and gives the call stack's texts. */
@@ -82,6 +94,22 @@ function panelFrame(page, text) {
   });
 }
 
+/**
+ * Does something in the panel whose text matches. The workbench may load a panel's document anew at any time, most of all where much is
+ * under way: then everything is done again, in the new one.
+ * @param work given the document, and a way to wait for something in it
+ */
+async function inPanel(page, text, work) {
+  for (let tries = 1; ; tries++) {
+    const frame = await panelFrame(page, text);
+    try {
+      return await work(frame, (what, get) => eventually(what, get, frame));
+    } catch (error) {
+      if (!frame.isDetached() || tries === 5) throw error;
+    }
+  }
+}
+
 /** Line, from 1, in rings.asm. */
 async function lineOf(folder, text) {
   const { readFileSync } = await import('node:fs');
@@ -98,6 +126,8 @@ async function startInRing3({ page, folder }) {
   const glyph = page.locator('.glyph-margin-widgets [class*=codicon-debug-breakpoint], .cgmr[class*=codicon-debug-breakpoint]').first();
   // A workbench that is still settling may swallow a key.
   await eventually('the breakpoint', async () => {
+    // Once more would take it away again.
+    if (await glyph.isVisible()) return true;
     await page.keyboard.press('Control+1');
     await goToLine(page, line);
     await page.keyboard.press('F9');
@@ -115,15 +145,18 @@ async function panels(label, { page, folder, shot }, theme, kind) {
   await chooseTheme(page, theme, kind);
   await startInRing3({ page, folder });
   await command(page, 'Ringside: Focus on Rings View');
-  const rings = await panelFrame(page, /last transition/);
-  assert.match(await rings.locator('.summary').textContent(), /ring 3/);
-  assert.match(await rings.locator('.last').textContent(), /IRET/);
+  await inPanel(page, /last transition/, async (rings) => {
+    assert.match(await rings.locator('.summary').textContent(), /ring 3/);
+    assert.match(await rings.locator('.last').textContent(), /IRET/);
+  });
   await shot(`${label}-rings`);
   await command(page, 'Ringside: Focus on Trap Log View');
-  const log = await panelFrame(page, /changes only/);
-  await eventually('rows in the trap log', async () => (await log.locator('.rows .row').count()) > 3);
-  await log.locator('.rows .row .cause').last().click();
-  await eventually('an unfolded transition', async () => (await log.locator('.unfolded').count()) === 1);
+  await inPanel(page, /changes only/, async (log, comes) => {
+    await comes('rows in the trap log', async () => (await log.locator('.rows .row').count()) > 3);
+    // A document that remembers has it unfolded already.
+    if ((await log.locator('.unfolded').count()) === 0) await log.locator('.rows .row .cause').last().click();
+    await comes('an unfolded transition', async () => (await log.locator('.unfolded').count()) === 1);
+  });
   await shot(`${label}-trap-log`);
 }
 
@@ -176,36 +209,41 @@ async function kernelPanels(label, { page, folder, shot }, theme, kind) {
     .waitFor({ timeout: 2 * STEP });
   await shot(`${label}-kernel-stop`);
   await command(page, 'Ringside: Focus on Page Tables View');
-  const tables = await panelFrame(page, /linear.*to.*size/s);
-  await tables.locator('.levels .level').first().waitFor({ timeout: STEP });
-  assert.equal(await tables.locator('.levels .level').count(), 3);
-  assert.match(await tables.locator('.lead').textContent(), /sched_init.*physical.*2 MiB/s);
-  await eventually('the map', async () => /_text/.test(await tables.locator('.regions').textContent()));
-  await tables.locator('#address').fill('0');
-  await tables.locator('#address').press('Enter');
-  await eventually('the reason of a fault', async () => /is not present/.test(await tables.locator('.reason').textContent()));
+  const tablesText = /linear.*to.*size/s;
+  await inPanel(page, tablesText, async (tables, comes) => {
+    await comes('the levels', async () => (await tables.locator('.levels .level').count()) === 3);
+    assert.match(await tables.locator('.lead').textContent(), /sched_init.*physical.*2 MiB/s);
+    await comes('the map', async () => /_text/.test(await tables.locator('.regions').textContent()));
+  });
+  await walk(page, tablesText, '0', '.reason', /is not present/);
   await shot(`${label}-page-tables-panel`);
   await command(page, 'View: Toggle Maximized Panel');
   await collapse(page, ['Rings', 'Trap Log']);
-  await tables.locator('#address').fill('linux_banner');
-  await tables.locator('#address').press('Enter');
-  await eventually('the walk of a symbol', async () => /linux_banner/.test(await tables.locator('.lead').textContent()));
-  await tables.locator('.verdicts .failed').first().click();
+  await walk(page, tablesText, 'linux_banner', '.lead', /linux_banner/, (tables) => tables.locator('.verdicts .failed').first().click());
   await shot(`${label}-page-tables`);
   await command(page, 'Ringside: Focus on Descriptor Tables View');
   await collapse(page, ['Page Tables']);
-  const descriptors = await panelFrame(page, /copy as JSON/);
-  await descriptors.getByRole('tab', { name: /IDT/ }).click();
-  await eventually('the handlers', async () => /asm_exc_page_fault/.test(await descriptors.locator('.grid').textContent()));
-  await shot(`${label}-idt`);
   for (const [name, text] of [
+    ['IDT', /asm_exc_page_fault/],
     ['GDT', /busy 64-bit TSS/],
     ['TSS', /IST1/],
   ]) {
-    await descriptors.getByRole('tab', { name }).click();
-    await eventually(`the ${name}`, async () => text.test(await descriptors.locator('.grid').textContent()));
+    await inPanel(page, /copy as JSON/, async (descriptors, comes) => {
+      await descriptors.getByRole('tab', { name }).click();
+      await comes(`the ${name}`, async () => text.test(await descriptors.locator('.grid').textContent()));
+    });
     await shot(`${label}-${name.toLowerCase()}`);
   }
+}
+
+/** Asks the Page Tables panel for an address, and waits for a part of its answer. @param then is done last */
+function walk(page, panel, address, part, text, then = async () => {}) {
+  return inPanel(page, panel, async (tables, comes) => {
+    await tables.locator('#address').fill(address);
+    await tables.locator('#address').press('Enter');
+    await comes(`the walk of ${address}`, async () => text.test(await tables.locator(part).textContent()));
+    await then(tables);
+  });
 }
 
 export const flows = [

@@ -54,6 +54,8 @@ export interface MachineParts {
   readonly heat?: number;
   /** Count what runs where, for `engineStats`. */
   readonly profile?: boolean;
+  /** Carries out each compilation: for whoever measures it, since nothing in here knows the time. */
+  readonly onCompile?: (compile: () => void) => void;
   /** Where RDRAND's numbers begin. */
   readonly seed?: number;
   /** Told which processor's accesses come next. */

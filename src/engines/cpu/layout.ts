@@ -158,18 +158,26 @@ export const VECTOR_STATE_END = 0x1030;
 /** Where an access goes that cannot go straight to memory: over a page's edge, to a device, to a page that holds code. */
 export const SCRATCH = 0x1040;
 
-/** Counters that compiled code keeps while it is profiled, 8 bytes each: instructions it ran, and times it was entered. */
-export const COUNTERS = 0x1080;
-export const COUNTER = { instructions: 0, entries: 1 } as const;
 /**
  * Eight bytes each: what the time-stamp counter would be at the end of this run of handlers if nobody had written it, and what writing
  * it has added. The budget, and what of the running block has been paid for and not run, lie between.
  */
 export const TIME_END = 0x1090;
 export const TIME_OFFSET = 0x1098;
+/** Stores into code that change nothing decoded, 8 bytes an entry: host offset of the first byte, and how many from there on; see `SoftStores`. */
+export const SOFT_STORES = 0xf000;
+export const SOFT_STORE_ENTRY = 8;
+export const SOFT_STORE_ENTRIES = 256;
 /** One word for each compiled region: times that it may still be entered before the compiler hears of it. */
 export const REGION_HEAT = 0x10000;
 export const REGION_HEAT_WORDS = 0x8000;
+
+/**
+ * Counters that compiled code keeps while it is profiled, 8 bytes each: instructions it ran, times it was entered, and times it was left,
+ * by reason: see `exitCounter`.
+ */
+export const COUNTERS = 0x3f000;
+export const COUNTER = { instructions: 0, entries: 1, exits: 2 } as const;
 
 /**
  * Translations of one processor: TLBs, direct-mapped on the linear page number, and jump caches by linear address.

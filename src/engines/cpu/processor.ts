@@ -182,6 +182,7 @@ export class Processor extends Boundary {
     state.ip = state.wrapOffset(state.ip - i32[(record + RECORD.here) >> 2]);
     if (rest > left) return this.part(record, left);
     i32[BUDGET >> 2] = left - rest;
+    this.blocks.mix?.begin(record);
     return this.enter(record);
   }
 
@@ -197,6 +198,8 @@ export class Processor extends Boundary {
     i32[stop >> 2] = special;
     this.unpaid = behind;
     this.pausedAt = 0;
+    this.blocks.mix?.begin(record);
+    this.blocks.mix?.end(stop);
     this.tellTime();
     try {
       const exit = this.handlers.run(record);
@@ -254,6 +257,7 @@ export class Processor extends Boundary {
       if (exit === Exit.fault) {
         if (!mmu.retry || this.stopping) break;
         i32[BUDGET >> 2] = left + i32[(current + RECORD.rest) >> 2] - this.unpaid;
+        blocks.mix?.end(current, this.unpaid);
         exit = this.alone(current);
         checked = false;
         continue;
@@ -302,10 +306,13 @@ export class Processor extends Boundary {
     const { state, mmu } = this;
     const here = state.instructionAddress;
     const user = state.cpl === 3;
-    this.compiler?.compile(record, (page) => {
-      const frame = mmu.knownCodeFrame((here + page * FRAME_SIZE) as LinearAddress, user);
-      return frame < 0 ? undefined : frame;
-    });
+    const compile = (): void =>
+      this.compiler?.compile(record, (page) => {
+        const frame = mmu.knownCodeFrame((here + page * FRAME_SIZE) as LinearAddress, user);
+        return frame < 0 ? undefined : frame;
+      });
+    if (this.parts.onCompile) this.parts.onCompile(compile);
+    else compile();
   }
 
   /** Takes back what was paid for and not run, and sets IP to the instruction that did not complete. */
@@ -317,6 +324,7 @@ export class Processor extends Boundary {
     let refund = 0;
     if (isUnfinished(exit)) {
       refund = i32[(record + RECORD.rest) >> 2] - this.unpaid - (exit === Exit.partial ? 1 : 0);
+      blocks.mix?.end(record, this.unpaid);
       state.ip = state.wrapOffset(state.ip + i32[(record + RECORD.here) >> 2]);
       if (exit !== Exit.stale) blocks.notePause(record);
     } else if (this.pausedAt !== 0) blocks.notePause(this.pausedAt);

@@ -2,10 +2,12 @@
  * All processors of a machine, taking turns. One runs at a time; its state lies in place (see layout.ts), the others' aside.
  * Turns end by instruction count alone, so that a run repeats bit for bit, stepped or not.
  */
+import type { Statistics } from '../../shared/statistics';
 import { createDecoder } from '../../isa/decoder';
 import type { CpuStop, MachineParts, Seat } from './hooks';
 import { BlockCache } from './interpreter/blocks';
 import { HandlerIndex, Handlers } from './interpreter/handlers';
+import { InstructionMix } from './interpreter/instruction-mix';
 import { Compiler } from './jit/compiler';
 import type { Progress } from './execution';
 import { type Engine, Processor } from './processor';
@@ -52,6 +54,7 @@ export class Processors {
       index,
       createDecoder((row) => model.has(row.feature)),
     );
+    if (parts.profile) this.blocks.mix = new InstructionMix(host);
     const list: Processor[] = [];
     this.list = list;
     const handlers = new Handlers(parts.handlers, host.memory, {
@@ -115,6 +118,43 @@ export class Processors {
   /** Instructions completed by all since power-on, exact at every moment. */
   get instructionCount(): number {
     return this.list[this.loaded].instructionCount;
+  }
+
+  /** Named counters of what has run, and how. */
+  statistics(): Statistics {
+    const { list, blocks, compiler } = this;
+    const sum = (count: (cpu: Processor) => number): number => list.reduce((total, cpu) => total + count(cpu), 0);
+    return {
+      blocks: blocks.built,
+      decodedInstructions: blocks.decoded,
+      invalidatedBlocks: blocks.invalidated,
+      revivedBlocks: blocks.revived,
+      softFields: blocks.dropped.softened,
+      flushes: blocks.flushes,
+      demotedBlocks: blocks.demoted,
+      demotedPages: blocks.demotedFrames.size,
+      runs: sum(({ runs }) => runs),
+      singleSteps: sum(({ singles }) => singles),
+      tlbMisses: sum(({ mmu }) => mmu.misses),
+      pageWalks: sum(({ mmu }) => mmu.walks),
+      pageFaults: sum(({ mmu }) => mmu.faults),
+      ...compiler?.statistics,
+      ...this.profile(),
+    };
+  }
+
+  /** What is counted on request alone. */
+  private profile(): Statistics {
+    const { blocks, compiler, instructionCount } = this;
+    if (!blocks.mix) return {};
+    const { byClass, byMnemonic, total } = blocks.mix.counts(blocks.everBuilt());
+    const compiled = compiler?.instructions ?? 0;
+    return {
+      instructionsByTier: { compiled, interpreter: instructionCount - compiled },
+      repeatedIterations: instructionCount - total,
+      instructionsByClass: byClass,
+      instructionsByMnemonic: byMnemonic,
+    };
   }
 
   /** Runs until something stops it. @param instructions at most so many, of all together */

@@ -1,6 +1,7 @@
 /** Software emulation: the processor in a whole PC, with no monitor. The guest really is in ring 0. */
 import type { GuestPhysicalAddress, LinearAddress } from '../../shared/addresses';
 import type { Screen } from '../../shared/screen';
+import type { Statistics } from '../../shared/statistics';
 import type { Technique } from '../../shared/technique';
 import { PREBUILT_HANDLERS } from '../cpu/interpreter/prebuilt';
 import { CpuView } from '../cpu/inspect/cpu-view';
@@ -29,6 +30,8 @@ export type MachineOptions = Omit<PcOptions, 'host' | 'clock' | 'control'> & {
   readonly heat?: number;
   /** Count what runs where, for the statistics. */
   readonly profile?: boolean;
+  /** Carries out each compilation. */
+  readonly onCompile?: (compile: () => void) => void;
 };
 
 /** What is done to the machine after power-on and before the guest's first instruction: direct loading of a kernel. */
@@ -95,6 +98,7 @@ export class EmulatorEngine implements Engine {
         tiers: this.options.tiers,
         heat: this.options.heat,
         profile: this.options.profile,
+        onCompile: this.options.onCompile,
         onSwitch: (index) => {
           pc.activeCpu = index;
         },
@@ -327,17 +331,7 @@ export class EmulatorEngine implements Engine {
     return this.machine.pc.devices.map((device) => ({ name: device.name, facts: device.inspect() }));
   }
 
-  stats(): Readonly<Record<string, number>> {
-    const { list, blocks, compiler } = this.machine.cpus;
-    const sum = (count: (cpu: Processor) => number): number => list.reduce((total, cpu) => total + count(cpu), 0);
-    return {
-      blocks: blocks.built,
-      decodedInstructions: blocks.decoded,
-      invalidatedBlocks: blocks.invalidated,
-      blockRuns: sum(({ runs }) => runs),
-      singleSteps: sum(({ singles }) => singles),
-      ...compiler?.statistics,
-      resets: this.resets,
-    };
+  stats(): Statistics {
+    return { ...this.machine.cpus.statistics(), resets: this.resets };
   }
 }

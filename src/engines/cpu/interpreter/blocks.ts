@@ -7,7 +7,10 @@ import { CODE_CHUNK, CODE_MAP, RECORDS, RECORDS_END } from '../layout';
 import { type HandlerIndex, Special } from './handlers';
 import { ENTER, RECORD, RECORD_SIZE } from './records';
 import { CodeCopies } from './code-copies';
+import { DroppedBlocks } from './dropped-blocks';
+import type { InstructionMix } from './instruction-mix';
 import { writeRecord } from './record-writer';
+import { isSoft, type SoftFields, SoftStores } from './soft-fields';
 
 /** Room in front for the records of a single instruction. */
 const SINGLE_RECORDS = 2;
@@ -32,6 +35,8 @@ export interface Block {
   readonly incoming: number[];
   /** Where the copy of its bytes begins; see `CodeCopies`. */
   readonly copy: number;
+  /** Fields that are read from the code each time. */
+  soft?: SoftFields;
 }
 
 export interface SecondPart {
@@ -88,6 +93,8 @@ export class BlockCache {
   private readonly byFrame = new Map<number, Block[]>();
   private readonly byRecord: (Block | undefined)[] = [];
   private readonly copies = new CodeCopies();
+  readonly dropped: DroppedBlocks;
+  private readonly softStores: SoftStores;
   /** Instructions by their records' numbers: what helpers carry out, and blocks that are not plain copies of one frame's bytes. */
   private readonly kept = new Map<number, Instruction>();
   /** Records inside blocks at which control stopped, by what the key of a block that starts there would be. */
@@ -97,12 +104,24 @@ export class BlockCache {
   built = 0;
   decoded = 0;
   invalidated = 0;
+  revived = 0;
+  /** Blocks built with probes, and the frames that they lie in. */
+  demoted = 0;
+  readonly demotedFrames = new Set<number>();
+  /** Present while the machine is profiled. */
+  mix: InstructionMix | undefined;
   /** Times that everything was forgotten. */
   flushes = 0;
   /** Times that a fresh block is entered before the processor's loop hears of it (`Exit.hot`). */
   heat = NEVER_HOT;
+  /** Dropped blocks are put back when their bytes are. Off, everything is decoded anew, which tests compare with. */
+  revives = true;
   /** Told of every block that is dropped. */
   onDrop: (block: Block) => void = () => {};
+  /** Told of every block that stands again; its fields are as soft as they were, or `onForgotten` was told. */
+  onRevive: (block: Block) => void = () => {};
+  /** Told of a dropped block that what was made of it is of no use any more. */
+  onForgotten: (block: Block) => void = () => {};
   /** Tells the MMU that a frame's stores must be seen from now on. */
   onCodeFrame: (frame: number) => void = () => {};
   /** Tells that all blocks are gone, without `onDrop` for each. */
@@ -115,6 +134,9 @@ export class BlockCache {
     this.memory = memory;
     this.handlers = handlers;
     this.decode = decode;
+    this.softStores = new SoftStores(host);
+    this.dropped = new DroppedBlocks({ host, memory, handlers, decode, copies: this.copies });
+    this.dropped.onForget = (block) => this.onForgotten(block);
   }
 
   /** The block that a record belongs to. */
@@ -131,7 +153,12 @@ export class BlockCache {
     const last = block.start + (block.records - 1) * RECORD_SIZE;
     if (record === block.start || record === last) return undefined;
     const here = this.host.i32[(record + RECORD.here) >> 2];
-    const result = this.decode(this.copies.all, block.copy + here, kindOf(block).bits);
+    const { bits } = kindOf(block);
+    // The copy does not follow what soft fields hold.
+    const result =
+      block.soft && this.stands(block.start)
+        ? this.decode(this.host.u8, block.soft.base + here, bits)
+        : this.decode(this.copies.all, block.copy + here, bits);
     return isFailure(result) ? undefined : result;
   }
 
@@ -188,6 +215,8 @@ export class BlockCache {
    * @returns its ENTER record; undefined where no block can start: the instruction there crosses the frame's edge or is none
    */
   build(request: BlockPlace, probe: (distance: number, instruction: Instruction) => boolean): number | undefined {
+    const again = request.probed ? undefined : this.putBack(keyOf(request));
+    if (again !== undefined) return again;
     const list = this.decodeRun(request);
     return list.length === 0 ? undefined : this.write(request, list, probe, undefined);
   }
@@ -241,16 +270,17 @@ export class BlockCache {
       }
       const handler = this.handlers.indexOf(instruction);
       writeRecord(this.host, at, handler, instruction, distance, rest);
+      this.mix?.note(at, instruction);
       if (request.probed || second || handler === Special.helper) this.kept.set((at - RECORDS) / RECORD_SIZE, instruction);
       at += RECORD_SIZE;
       distance += instruction.length;
     });
     const long = request.bits === 64;
     at = this.putSpecial(at, long ? Special.fall64 : Special.fall, distance, 0);
-    this.putSpecial(start, long ? Special.enter64 : Special.enter, 0, 0);
+    this.putSpecial(start, this.enterHandler(long), 0, 0);
     i32[(start + ENTER.count) >> 2] = list.length;
     i32[(start + ENTER.length) >> 2] = distance;
-    i32[(start + ENTER.heat) >> 2] = request.probed || second ? NEVER_HOT : this.heat;
+    i32[(start + ENTER.heat) >> 2] = request.probed || second ? NEVER_HOT : this.heatAt(keyOf(request));
     this.free = at;
     const block: Block = {
       start,
@@ -267,7 +297,26 @@ export class BlockCache {
     this.register(block);
     this.built++;
     this.decoded += list.length;
+    if (request.probed) {
+      this.demoted++;
+      this.demotedFrames.add(request.frame);
+    }
     return start;
+  }
+
+  /** The handler of ENTER records that lead into the interpreter. */
+  enterHandler(long: boolean): number {
+    if (this.mix) return long ? Special.enterCounted64 : Special.enterCounted;
+    return long ? Special.enter64 : Special.enter;
+  }
+
+  /** All blocks that have been built since the last flush, dropped ones, too. */
+  *everBuilt(): Generator<Block> {
+    for (let record = FIRST_BLOCK; record < this.free; ) {
+      const block = this.blockAt(record) as Block;
+      yield block;
+      record = block.start + block.records * RECORD_SIZE;
+    }
   }
 
   private copyOf({ frame, offset }: BlockPlace, length: number): number {
@@ -284,7 +333,28 @@ export class BlockCache {
     return at + RECORD_SIZE;
   }
 
+  /** Code that is often written over is waited for longer. */
+  private heatAt(key: number): number {
+    return this.heat * this.dropped.patience(key);
+  }
+
+  /** Puts a dropped block back. */
+  private putBack(key: number): number | undefined {
+    const found = this.dropped.take(key);
+    if (!found) return undefined;
+    const { block, handlers } = found;
+    const { i32 } = this.host;
+    i32[block.start >> 2] = this.enterHandler(kindOf(block).bits === 64);
+    for (let i = 1; i < block.records; i++) i32[(block.start + i * RECORD_SIZE) >> 2] = handlers[i];
+    i32[(block.start + ENTER.heat) >> 2] = this.heatAt(block.key);
+    this.register(block);
+    this.revived++;
+    this.onRevive(block);
+    return block.start;
+  }
+
   private register(block: Block): void {
+    this.softStores.clear();
     this.blocks.set(block.key, block);
     this.registerIn(block, block.frame);
     if (block.second) this.registerIn(block, block.second.frame);
@@ -324,6 +394,7 @@ export class BlockCache {
   /** Puts one instruction where it runs alone. @returns its record */
   single(instruction: Instruction): number {
     writeRecord(this.host, RECORDS, this.handlers.indexOf(instruction), instruction, 0, 1);
+    this.mix?.note(RECORDS, instruction);
     this.kept.set(0, instruction);
     this.putSpecial(RECORDS + RECORD_SIZE, instruction.bits === 64 ? Special.fall64 : Special.fall, instruction.length, 0);
     return RECORDS;
@@ -353,7 +424,20 @@ export class BlockCache {
   invalidate(frame: number, offset: number, length: number): void {
     const list = this.byFrame.get(frame);
     if (!list) return;
-    for (const block of list) if (endIn(block, frame) > offset && firstIn(block, frame) < offset + length) this.invalidateBlock(block);
+    let soft = false;
+    for (const block of list) {
+      const first = firstIn(block, frame);
+      if (endIn(block, frame) <= offset || first >= offset + length) continue;
+      const from = Math.max(offset - first, 0);
+      const to = Math.min(offset + length, endIn(block, frame)) - first;
+      if (isSoft(block.soft, from, to)) soft = true;
+      else {
+        if (this.revives && !block.second && block.key % 2 === 0) this.dropped.keep(block, from, to);
+        this.invalidateBlock(block);
+      }
+    }
+    // Where a block was dropped, none is soft there until one stands again.
+    if (soft) this.softStores.add(this.memory.hostOffset(frame) + offset, length);
   }
 
   private drop(block: Block): void {
@@ -361,6 +445,7 @@ export class BlockCache {
     this.blocks.delete(block.key);
     for (let i = 0; i < block.records; i++) i32[(block.start + i * RECORD_SIZE) >> 2] = Special.stale;
     for (const record of block.incoming) i32[(record + RECORD.link) >> 2] = 0;
+    block.incoming.length = 0;
     this.invalidated++;
     this.onDrop(block);
   }
@@ -407,6 +492,7 @@ export class BlockCache {
   /** Forgets everything; only while no handler runs. */
   flush(): void {
     this.flushes++;
+    this.mix?.keep(this.everBuilt());
     for (const frame of this.byFrame.keys()) {
       this.memory.unwatchCode(frame);
       this.host.u32[this.mapOf(frame)] = 0;
@@ -415,6 +501,8 @@ export class BlockCache {
     this.byFrame.clear();
     this.byRecord.length = 0;
     this.copies.clear();
+    this.dropped.clear();
+    this.softStores.clear();
     this.kept.clear();
     this.pauses.clear();
     this.free = FIRST_BLOCK;

@@ -13,6 +13,9 @@ import {
   SEG,
   SEGMENTS,
   SEGMENT_SIZE,
+  SOFT_STORE_ENTRIES,
+  SOFT_STORE_ENTRY,
+  SOFT_STORES,
   TLB,
   TLB64,
   TLB64_ENTRY,
@@ -38,7 +41,22 @@ export interface Host {
 }
 
 /** Handlers that belong to no instruction; their numbers in the function table. */
-export const Special = { miss: 0, enter: 1, fall: 2, stop: 3, stale: 4, probe: 5, helper: 6, enter64: 7, fall64: 8, stop64: 9 } as const;
+export const Special = {
+  miss: 0,
+  enter: 1,
+  fall: 2,
+  stop: 3,
+  stale: 4,
+  probe: 5,
+  helper: 6,
+  enter64: 7,
+  fall64: 8,
+  stop64: 9,
+  softImmediate: 10,
+  softDisplacement: 11,
+  enterCounted: 12,
+  enterCounted64: 13,
+} as const;
 
 const record = get(0);
 const at = i32.const;
@@ -126,7 +144,7 @@ function goOn(code: Code): void {
 }
 
 /** Pays for the whole block, unless it does not fit into the budget or under CS's limit, or the compiler wants to see it. */
-function enterBody(long: boolean): Uint8Array {
+function enterBody(long: boolean, counted: boolean): Uint8Array {
   const code = new Code(1);
   const heat = code.let(I32, i32.sub(i32.load(record, ENTER.heat), at(1)));
   i32.store(code, record, heat, ENTER.heat);
@@ -138,6 +156,7 @@ function enterBody(long: boolean): Uint8Array {
     code.if(i32.gt_u(end, i32.load(zero, CS + SEG.limit)), () => leave(code, Exit.budget));
   }
   i32.store(code, zero, left, BUDGET);
+  if (counted) i64.store(code, record, i64.add(i64.load(record, ENTER.runs), i64.const(1)), ENTER.runs);
   goOn(code);
   return code.finish();
 }
@@ -190,6 +209,10 @@ function accessBody(long: boolean): Uint8Array {
       const bit = (byte: Expr): Expr => i32.shr_u(map, i32.and(i32.shr_u(byte, at(CHUNK_SHIFT)), at(31)));
       const coded = i32.and(i32.or(bit(pointer), bit(i32.add(pointer, last))), at(1));
       code.if(i32.eqz(coded), () => code.return(pointer));
+      const slot = i32.and(i32.xor(pointer, i32.shr_u(pointer, at(8))), at(SOFT_STORE_ENTRIES - 1));
+      const known = code.let(I32, i32.mul(slot, at(SOFT_STORE_ENTRY)));
+      const soft = i32.and(i32.eq(i32.load(known, SOFT_STORES), pointer), i32.lt_s(last, i32.load(known, SOFT_STORES + 4)));
+      code.if(soft, () => code.return(pointer));
     });
   };
   code.if(writes, () => {
@@ -209,6 +232,15 @@ function stopBody(long: boolean): Uint8Array {
   moveIp(code, long);
   leave(code, Exit.next);
   code.unreachable();
+  return code.finish();
+}
+
+/** In front of an instruction of which a field is soft: reads it, and goes on with the instruction. */
+function softBody(field: number): Uint8Array {
+  const code = new Code(1);
+  const value = i64.shr_s(i64.load(i32.load(record, RECORD.target)), i64.extend_u(i32.load(record, RECORD.third)));
+  i64.store(code, record, value, field);
+  code.returnCallIndirect(0, i32.load(record, RECORD.link), record);
   return code.finish();
 }
 
@@ -234,15 +266,19 @@ export interface HandlerSet {
 export function buildHandlers(): HandlerSet {
   const special: Record<keyof typeof Special, Uint8Array> = {
     miss: simple(Exit.lookup),
-    enter: enterBody(false),
+    enter: enterBody(false, false),
     fall: fallBody(false),
     stop: stopBody(false),
     stale: simple(Exit.stale),
     probe: simple(Exit.probe),
     helper: helperBody(),
-    enter64: enterBody(true),
+    enter64: enterBody(true, false),
     fall64: fallBody(true),
     stop64: stopBody(true),
+    softImmediate: softBody(RECORD.immediate),
+    softDisplacement: softBody(RECORD.displacement),
+    enterCounted: enterBody(false, true),
+    enterCounted64: enterBody(true, true),
   };
   const bodies = Object.values(special);
   const indexes = new Map<string, number>();

@@ -5,6 +5,7 @@
 import { SEGMENT_NAMES, type Instruction, type MemoryOperand, type RegisterOperand } from '../../../isa/types';
 import { effectiveRepeat, formOperandOf } from '../interpreter/forms';
 import { Exit, RECORD_SIZE } from '../interpreter/records';
+import type { SoftField, SoftFields } from '../interpreter/soft-fields';
 import { SEG, SEGMENT_SIZE, SEGMENTS, X87_REGISTERS, X87_STRIDE, XMM, XMM_STRIDE } from '../layout';
 import type { Place } from '../semantics/context';
 import { type Word, word } from '../semantics/words';
@@ -33,7 +34,25 @@ export interface Site {
   readonly here: number;
 }
 
-function siteFields(region: RegionCode, { inside, instruction, record, here }: Site): Fields {
+/** The value of a soft field, sign-extended. @param wide as i64, else as i32 */
+function softValue({ base }: SoftFields, { from, size }: SoftField, wide: boolean): Expr {
+  const address = at((base + from) | 0);
+  if (size === 8) return wide ? i64.load(address) : i32.load(address);
+  const unused = at(32 - size * 8);
+  const raw = size === 1 ? i32.load8u(address) : size === 2 ? i32.load16u(address) : i32.load(address);
+  const value = size === 4 ? raw : i32.shr_s(i32.shl(raw, unused), unused);
+  return wide ? i64.extend_s(value) : value;
+}
+
+/** The soft field of a site's instruction, as such a part of it. */
+function softAt({ inside, record }: Site, part: SoftField['part'], wide: boolean): Expr | undefined {
+  const { soft } = inside.block;
+  const field = soft?.byRecord.get(record);
+  return soft && field?.part === part ? softValue(soft, field, wide) : undefined;
+}
+
+function siteFields(region: RegionCode, site: Site): Fields {
+  const { inside, instruction, record, here } = site;
   const { long, flat } = region;
   const next = here + instruction.length;
   const memory = instruction.operands.find(
@@ -64,7 +83,7 @@ function siteFields(region: RegionCode, { inside, instruction, record, here }: S
     base: () => (memory?.ripRelative ? region.ipAt(inside.distance + next) : register(memory?.base ?? -1)),
     index: () => register(memory?.index ?? -1),
     shift: () => at(31 - Math.clz32(memory?.scale ?? 1)),
-    displacement: () => constant(memory?.displacement64 ?? memory?.displacement ?? 0),
+    displacement: () => softAt(site, 'displacement', long) ?? constant(memory?.displacement64 ?? memory?.displacement ?? 0),
     mask: () => {
       const size = memory?.addressSize ?? 32;
       if (long) return i64.const(size === 64 ? -1 : 0xffffffff);
@@ -167,6 +186,8 @@ export class BlockContext extends BaseContext {
   protected immediate(index: number, w: Word): Expr {
     const operand = this.site.instruction.operands[index];
     if (operand?.kind !== 'immediate') throw new Error(`operand ${index} is no immediate`);
+    const soft = softAt(this.site, 'immediate', w.size === 8);
+    if (soft) return this.let(w.type, soft);
     return w.size === 8 ? i64.const(operand.value64 ?? operand.value) : at(operand.value);
   }
 

@@ -5,6 +5,7 @@
  * The ENTER record of a block that a region can be entered at has the region's function as its handler. So everything that finds
  * blocks (links, jump caches, the processor's loop) finds the compiled ones without knowing.
  */
+import type { Statistics } from '../../../shared/statistics';
 import type { HostMemory } from '../../machine/host-memory';
 import { type Block, type BlockCache, kindOf, NEVER_HOT } from '../interpreter/blocks';
 import { type HandlerIndex, type Handlers, Special } from '../interpreter/handlers';
@@ -15,7 +16,7 @@ import { I32, type ValueType } from '../wasm/code';
 import type { Library } from '../wasm/library';
 import { encodeModule, HANDLER, type Signature } from '../wasm/module';
 import { findRegion, type Region } from './region';
-import { RegionCode } from './region-code';
+import { EXIT_COUNTERS, RegionCode } from './region-code';
 
 /** Times that a block is entered before it is compiled. */
 export const DEFAULT_HEAT = 2000;
@@ -108,10 +109,14 @@ interface Compiled {
   readonly blocks: readonly Block[];
   /** Blocks whose ENTER records lead here. */
   readonly entries: Set<Block>;
+  /** All blocks that it can be entered at, and what their records are to hold. */
+  readonly ways: ReadonlyMap<Block, { readonly entry: number; readonly distance: number }>;
+  /** Blocks whose code is not there: the region sleeps until all have come back. */
+  readonly missing: Set<Block>;
   readonly bytes: number;
 }
 
-export interface CompilerStatistics {
+export interface CompilerStatistics extends Statistics {
   /** Since the start: regions compiled, the guest instructions in them, bytes of WebAssembly. */
   readonly regions: number;
   readonly compiledInstructions: number;
@@ -119,8 +124,21 @@ export interface CompilerStatistics {
   /** Regions dropped because their code changed, and to make room. */
   readonly invalidatedRegions: number;
   readonly evictedRegions: number;
+  /** Those that were dropped and came back with their code. */
+  readonly revivedRegions: number;
   readonly liveRegions: number;
-  readonly [name: string]: number;
+}
+
+function addTo<K, V>(map: Map<K, Set<V>>, key: K, value: V): void {
+  const others = map.get(key);
+  if (others) others.add(value);
+  else map.set(key, new Set([value]));
+}
+
+function removeFrom<K, V>(map: Map<K, Set<V>>, key: K, value: V): void {
+  const others = map.get(key);
+  others?.delete(value);
+  if (others?.size === 0) map.delete(key);
 }
 
 export class Compiler {
@@ -133,6 +151,9 @@ export class Compiler {
   private readonly imports: WebAssembly.Imports;
   private readonly live = new Set<Compiled>();
   private readonly byBlock = new Map<Block, Set<Compiled>>();
+  /** Regions of which code has changed, and their blocks. */
+  private readonly asleep = new Set<Compiled>();
+  private readonly asleepByBlock = new Map<Block, Set<Compiled>>();
   private readonly free: number[] = [];
   private readonly pages = new Map<number, Page>();
   /** Blocks that became hot although regions held them. */
@@ -142,7 +163,14 @@ export class Compiler {
   /** Hot blocks that are not worth making their page's region anew. */
   private readonly waiting = new Set<Block>();
   private bytes = 0;
-  private readonly counts = { regions: 0, compiledInstructions: 0, compiledBytes: 0, invalidatedRegions: 0, evictedRegions: 0 };
+  private readonly counts = {
+    regions: 0,
+    compiledInstructions: 0,
+    compiledBytes: 0,
+    invalidatedRegions: 0,
+    evictedRegions: 0,
+    revivedRegions: 0,
+  };
 
   /** @param heat see DEFAULT_HEAT */
   constructor(host: HostMemory, handlers: Handlers, cache: BlockCache, index: HandlerIndex, heat = DEFAULT_HEAT, profiled = false) {
@@ -155,12 +183,27 @@ export class Compiler {
     this.imports = { host: { ...handlers.functions, memory: host.memory } };
     cache.heat = heat;
     cache.onDrop = (block) => this.invalidate(block);
+    cache.onRevive = (block) => this.revive(block);
+    cache.onForgotten = (block) => {
+      for (const compiled of this.asleepByBlock.get(block) ?? []) this.discard(compiled);
+    };
+  }
+
+  /** Guest instructions that regions ran, while profiled. */
+  get instructions(): number {
+    return this.counter(COUNTER.instructions);
+  }
+
+  private counter(number: number): number {
+    return Number(this.host.view.getBigInt64(COUNTERS + number * 8, true));
   }
 
   get statistics(): CompilerStatistics {
-    const counter = (number: number): number => Number(this.host.view.getBigInt64(COUNTERS + number * 8, true));
-    const profile: Record<string, number> = this.profiled
-      ? { compiledRuns: counter(COUNTER.entries), instructionsInRegions: counter(COUNTER.instructions) }
+    const profile: Statistics = this.profiled
+      ? {
+          regionEntries: this.counter(COUNTER.entries),
+          regionExits: Object.fromEntries(EXIT_COUNTERS.map((name, i) => [name, this.counter(COUNTER.exits + i)])),
+        }
       : {};
     return { ...this.counts, ...profile, liveRegions: this.live.size };
   }
@@ -271,7 +314,7 @@ export class Compiler {
   private heatLeft(block: Block): number {
     if (this.waiting.has(block) || this.proven.has(block)) return 0;
     const heat = this.host.i32[(block.start + ENTER.heat) >> 2];
-    return heat > this.cache.heat ? 0 : heat;
+    return heat > NEVER_HOT / 2 ? 0 : Math.min(heat, this.cache.heat);
   }
 
   private install(region: Region, page: Page, joined: number): void {
@@ -299,22 +342,27 @@ export class Compiler {
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), this.imports);
     this.handlers.table.set(handler, instance.exports.region);
     const blocks = region.blocks.map(({ block }) => block);
-    const compiled: Compiled = { handler, page, joined, blocks, entries: new Set(), bytes: bytes.length };
-    page.regions.add(compiled);
-    this.live.add(compiled);
+    const ways = new Map(
+      region.entries.map((trace) => [trace.head.block, { entry: code.entryNumber(trace), distance: trace.head.distance }]),
+    );
     this.bytes += bytes.length;
-    for (const block of blocks) {
-      this.waiting.delete(block);
-      this.proven.add(block);
-      const others = this.byBlock.get(block);
-      if (others) others.add(compiled);
-      else this.byBlock.set(block, new Set([compiled]));
-    }
-    for (const trace of region.entries) this.enter(compiled, trace.head.block, code.entryNumber(trace), trace.head.distance);
+    this.wake({ handler, page, joined, blocks, ways, entries: new Set(), missing: new Set(), bytes: bytes.length });
     this.counts.regions++;
     this.counts.compiledInstructions += region.blocks.reduce((sum, { list }) => sum + list.length, 0);
     this.counts.compiledBytes += bytes.length;
     this.makeRoom();
+  }
+
+  /** Puts a region in force. */
+  private wake(compiled: Compiled): void {
+    compiled.page.regions.add(compiled);
+    this.live.add(compiled);
+    for (const block of compiled.blocks) {
+      this.waiting.delete(block);
+      this.proven.add(block);
+      addTo(this.byBlock, block, compiled);
+    }
+    for (const [block, { entry, distance }] of compiled.ways) this.enter(compiled, block, entry, distance);
   }
 
   /** Leads a block's ENTER record to a region; the one it led to before goes when nothing leads there any more. */
@@ -344,20 +392,26 @@ export class Compiler {
   }
 
   private remove(compiled: Compiled): void {
-    if (!this.live.delete(compiled)) return;
+    if (this.withdraw(compiled)) this.release(compiled);
+  }
+
+  /** Takes a region out of force. */
+  private withdraw(compiled: Compiled): boolean {
+    if (!this.live.delete(compiled)) return false;
     compiled.page.regions.delete(compiled);
     const { i32 } = this.host;
-    for (const block of compiled.blocks) {
-      const regions = this.byBlock.get(block);
-      regions?.delete(compiled);
-      if (regions?.size === 0) this.byBlock.delete(block);
-    }
+    for (const block of compiled.blocks) removeFrom(this.byBlock, block, compiled);
     for (const { start, key } of compiled.entries) {
       const at = (start + RECORD.handler) >> 2;
       if (i32[at] !== compiled.handler) continue;
-      i32[at] = kindOf({ key } as Block).bits === 64 ? Special.enter64 : Special.enter;
+      i32[at] = this.cache.enterHandler(kindOf({ key } as Block).bits === 64);
       this.setHeat(start, this.cache.heat);
     }
+    compiled.entries.clear();
+    return true;
+  }
+
+  private release(compiled: Compiled): void {
     this.handlers.table.set(compiled.handler, null);
     this.free.push(compiled.handler);
     this.bytes -= compiled.bytes;
@@ -368,13 +422,51 @@ export class Compiler {
     this.proven.delete(block);
     this.waiting.delete(block);
     for (const compiled of this.byBlock.get(block) ?? []) {
-      this.remove(compiled);
+      this.withdraw(compiled);
+      this.asleep.add(compiled);
+      for (const part of compiled.blocks) addTo(this.asleepByBlock, part, compiled);
       this.counts.invalidatedRegions++;
     }
+    for (const compiled of this.asleepByBlock.get(block) ?? []) compiled.missing.add(block);
+  }
+
+  /** Wakes regions whose code is all there again, unless others have taken their places. */
+  private revive(block: Block): void {
+    for (const compiled of this.asleepByBlock.get(block) ?? []) {
+      compiled.missing.delete(block);
+      if (compiled.missing.size > 0) continue;
+      if ([...compiled.ways.keys()].some(({ start }) => this.isEntry(start))) {
+        this.discard(compiled);
+        continue;
+      }
+      this.forgetAsleep(compiled);
+      this.wake(compiled);
+      this.counts.revivedRegions++;
+    }
+  }
+
+  private isEntry(start: number): boolean {
+    const handler = this.host.i32[(start + RECORD.handler) >> 2];
+    return handler !== this.cache.enterHandler(false) && handler !== this.cache.enterHandler(true);
+  }
+
+  private forgetAsleep(compiled: Compiled): void {
+    this.asleep.delete(compiled);
+    for (const block of compiled.blocks) removeFrom(this.asleepByBlock, block, compiled);
+  }
+
+  /** Gives a sleeping region up. */
+  private discard(compiled: Compiled): void {
+    this.forgetAsleep(compiled);
+    this.release(compiled);
   }
 
   /** The region that was made last stays in any case. */
   private makeRoom(): void {
+    for (const compiled of this.asleep) {
+      if (this.bytes <= MAX_BYTES) return;
+      this.discard(compiled);
+    }
     for (const compiled of this.live) {
       if (this.bytes <= MAX_BYTES || this.live.size === 1) return;
       this.remove(compiled);
@@ -384,11 +476,13 @@ export class Compiler {
 
   /** Forgets everything: the records are gone. */
   clear(): void {
-    for (const compiled of this.live) {
-      this.handlers.table.set(compiled.handler, null);
-      this.free.push(compiled.handler);
+    for (const { handler } of [...this.live, ...this.asleep]) {
+      this.handlers.table.set(handler, null);
+      this.free.push(handler);
     }
     this.live.clear();
+    this.asleep.clear();
+    this.asleepByBlock.clear();
     this.byBlock.clear();
     this.forced.clear();
     this.proven.clear();

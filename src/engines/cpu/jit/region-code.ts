@@ -41,6 +41,20 @@ const GENERAL_REGISTERS = 16;
 const CS = SEGMENTS + SEGMENT_SIZE;
 const PAGE = 4096;
 
+/** Names of the counters of exits, in the order of their numbers: `RUN` comes first. */
+export const EXIT_COUNTERS = [
+  'interpreter',
+  'code',
+  'next',
+  'lookup',
+  'fault',
+  'exception',
+  'budget',
+  'partial',
+  'stale',
+  'probe',
+] as const;
+
 /** What the function calls, as indexes in its module. */
 export interface RegionCallees extends AccessCallees {
   /** Handlers' `go` and `run` (see handlers.ts). */
@@ -334,14 +348,27 @@ export class RegionCode implements FlagCode {
     code.branch(this.out);
   }
 
-  private count(counter: number, value: Expr): void {
+  /** @param further bytes from the counter to the one that is meant */
+  private count(counter: number, value: Expr, further = at(0)): void {
     const offset = COUNTERS + counter * 8;
-    i64.store(this.code, at(0), i64.add(i64.load(at(0), offset), value), offset);
+    i64.store(this.code, further, i64.add(i64.load(further, offset), value), offset);
+  }
+
+  /** What has been paid for and is left to others does not count as run here. */
+  private countExit(): void {
+    const { code } = this;
+    const [reason, budget] = [get(this.reason), i64.extend_s(this.budget)];
+    this.count(COUNTER.instructions, i64.sub(i64.const(0), budget));
+    code.if(i32.ne(reason, at(GO)), () => {
+      const rest = i64.extend_s(i32.load(get(this.current), RECORD.rest));
+      this.count(COUNTER.instructions, i64.sub(i64.const(0), rest));
+    });
+    this.count(COUNTER.exits, i64.const(1), i32.shl(i32.sub(reason, at(RUN)), at(3)));
   }
 
   private leaveForGood(): void {
     const { code, long, callees } = this;
-    if (this.profiled) this.count(COUNTER.instructions, i64.sub(i64.const(0), i64.extend_s(this.budget)));
+    if (this.profiled) this.countExit();
     code.if(get(this.flagKind), () => this.flushFlagLocals());
     for (const number of this.changed) i64.store(code, at(0), get(this.registers[number]), generalOffset(number));
     this.setState(BUDGET, this.budget);
@@ -391,6 +418,9 @@ export class RegionCode implements FlagCode {
       this.code.if(i32.gt_u(last, state(CS + SEG.limit)), () => this.leave(Exit.budget, block.start, this.ipAt(distance)));
     }
     this.spend(at(block.instructions));
+    if (!this.profiled) return;
+    const offset = block.start + ENTER.runs;
+    i64.store(this.code, at(0), i64.add(i64.load(at(0), offset), i64.const(1)), offset);
   }
 
   private block(inside: RegionBlock): void {

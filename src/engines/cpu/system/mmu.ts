@@ -38,6 +38,10 @@ export class Mmu {
   retry = false;
   /** The fault of the last access that returned 0. */
   fault: GuestFault | undefined;
+  /** For the statistics: accesses that no TLB knew, walks through page tables for them or for fetching, and page faults. */
+  misses = 0;
+  walks = 0;
+  faults = 0;
   /** Told of every access to a watched page. */
   onWatched: (address: LinearAddress, size: number, write: boolean) => void = () => {};
 
@@ -91,6 +95,7 @@ export class Mmu {
     const { walker } = this;
     const physical = walker.walk(linear);
     if (!walker.paged) return physical;
+    this.walks++;
     if (physical < 0) {
       walker.markAccessed(false, false);
       return this.refuse(linear, walker.broken, write, user, fetch);
@@ -111,6 +116,7 @@ export class Mmu {
   /** Makes the page fault of an access; why is worked out when someone asks. @returns -1 */
   private refuse(linear: LinearAddress, denied: number, write: boolean, user: boolean, fetch: boolean): -1 {
     const { state } = this;
+    this.faults++;
     const tellsFetch = fetch && ((state.efer & Efer.nxe && state.cr4 & Cr4.pae) || state.cr4 & Cr4.smep);
     const code = denied | (write ? PageFault.write : 0) | (user ? PageFault.user : 0) | (tellsFetch ? PageFault.fetch : 0);
     state.setSys64(SYS.cr2, linear);
@@ -171,6 +177,7 @@ export class Mmu {
   /** Enters the translation that was just walked. @param wide in the TLBs of 64-bit code */
   private fill(linear: number, physical: number, write: boolean, tlb: Tlb, wide: boolean): void {
     if (this.watched.size > 0 && this.watched.has(pageOf(linear))) return;
+    this.misses++;
     const { walker, memory } = this;
     const frame = memory.frameOf(physical);
     // What is dirty already and may be written may be so at once.
