@@ -8,7 +8,7 @@
 import type { Statistics } from '../../../shared/statistics';
 import type { HostMemory } from '../../machine/host-memory';
 import { type Block, type BlockCache, kindOf, NEVER_HOT } from '../interpreter/blocks';
-import { type HandlerIndex, type Handlers, Special } from '../interpreter/handlers';
+import type { HandlerIndex, Handlers } from '../interpreter/handlers';
 import { ENTER, RECORD } from '../interpreter/records';
 import { COUNTER, COUNTERS, REGION_HEAT, REGION_HEAT_WORDS } from '../layout';
 import { LIBRARY } from '../semantics/library';
@@ -224,7 +224,7 @@ export class Compiler {
     const region = findRegion(
       {
         cache: this.cache,
-        isHelper: (instruction) => this.index.indexOf(instruction) === Special.helper,
+        isHelper: (instruction) => !this.index.isStaged(instruction),
         belongs: (other) => (plan.joined > 0 ? this.isWarm(other) : this.belongs(other, block, plan.whole)),
         frameAt: (distance) => {
           if (!frames.has(distance)) frames.set(distance, frameAt(distance));
