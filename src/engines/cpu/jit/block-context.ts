@@ -250,6 +250,10 @@ export class BlockContext extends BaseContext {
     this.region.leave(reason, this.site.record, this.region.ipAt(this.site.inside.distance));
   }
 
+  protected override faultUnless(pointer: Expr): void {
+    if (this.undo.length > 0 || !this.region.faultUnless(pointer)) super.faultUnless(pointer);
+  }
+
   helper(): void {
     throw new Error('helpers run in the interpreter');
   }
