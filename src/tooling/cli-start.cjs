@@ -5,7 +5,12 @@
  */
 const { readFileSync } = require('node:fs');
 const { join } = require('node:path');
+const { setFlagsFromString } = require('node:v8');
 const { Script } = require('node:vm');
+
+// As in src/debug-adapter/branch-hints.ts; here, so that the flag is the same when the cache is made and when it is used.
+const version = Number.parseInt(process.versions.v8, 10);
+if (version >= 10 && version <= 13) setFlagsFromString('--experimental-wasm-branch-hinting');
 
 const filename = join(__dirname, 'cli-program.js');
 

@@ -178,7 +178,7 @@ export class RegionCode implements FlagCode {
     if (heatAt === undefined) return;
     const heat = code.let(I32, i32.sub(state(heatAt), at(1)));
     this.setState(heatAt, heat);
-    code.if(i32.eqz(heat), () => {
+    code.unlikely(i32.eqz(heat), () => {
       this.setState(CURRENT, record);
       code.return(at(Exit.hot));
     });
@@ -306,7 +306,7 @@ export class RegionCode implements FlagCode {
     }
     const head = follows ? (this.following as RegionBlock) : (target as Trace).head;
     if (!this.samePage(from.distance, distance)) {
-      this.code.if(i32.eqz(this.isMapped(this.ipAt(distance), head.block.start)), () => this.go(recordAt, this.ipAt(distance)));
+      this.code.unlikely(i32.eqz(this.isMapped(this.ipAt(distance), head.block.start)), () => this.go(recordAt, this.ipAt(distance)));
     }
     if (follows) return true;
     this.flags.toLocals();
@@ -335,9 +335,9 @@ export class RegionCode implements FlagCode {
   private dispatch(): void {
     const { code, long } = this;
     const { entry, found, recordAt } = this.look(get(this.ip));
-    code.if(found, () => {
+    code.likely(found, () => {
       const next = code.let(I32, i32.load(entry, recordAt));
-      code.if(i32.eq(i32.load(next, RECORD.handler), at(this.handler)), () => {
+      code.likely(i32.eq(i32.load(next, RECORD.handler), at(this.handler)), () => {
         const distance = i32.load(next, ENTER.distance);
         code.set(this.base, long ? i64.sub(get(this.ip), i64.extend_s(distance)) : i32.sub(get(this.ip), distance));
         code.set(this.selector, i32.load(next, ENTER.entry));
@@ -390,7 +390,7 @@ export class RegionCode implements FlagCode {
     const { head } = trace;
     const { start, instructions } = head.block;
     const whole = trace.instructions;
-    code.if(i32.lt_s(this.budget, at(whole)), () => {
+    code.unlikely(i32.lt_s(this.budget, at(whole)), () => {
       const ip = this.ipAt(head.distance);
       code.if(i32.lt_s(this.budget, at(instructions)), () => this.leave(Exit.budget, start, ip));
       // The interpreter gets further with what is left.
@@ -403,7 +403,7 @@ export class RegionCode implements FlagCode {
       // Iterations have been paid for out of what was to be left.
       if (repeats) {
         const leave = (): void => this.leave(Exit.budget, block.block.start, this.ipAt(block.distance));
-        code.if(i32.lt_s(this.budget, at(block.block.instructions)), leave);
+        code.unlikely(i32.lt_s(this.budget, at(block.block.instructions)), leave);
       }
       this.enter(block);
       this.block(block);
@@ -415,7 +415,7 @@ export class RegionCode implements FlagCode {
   private enter({ distance, block }: RegionBlock): void {
     if (!this.long && !this.flat) {
       const last = this.ipAt(distance + block.to - block.from - 1);
-      this.code.if(i32.gt_u(last, state(CS + SEG.limit)), () => this.leave(Exit.budget, block.start, this.ipAt(distance)));
+      this.code.unlikely(i32.gt_u(last, state(CS + SEG.limit)), () => this.leave(Exit.budget, block.start, this.ipAt(distance)));
     }
     this.spend(at(block.instructions));
     if (!this.profiled) return;

@@ -187,7 +187,7 @@ export abstract class BaseContext implements Context {
 
   requireUnit(unit: 'x87' | 'mmx' | 'sse'): void {
     const vector = this.let(I32, state(GATES[unit]));
-    this.code.if(vector, () => {
+    this.code.unlikely(vector, () => {
       this.setState(VECTOR, vector);
       this.leave(Exit.exception);
     });
@@ -236,9 +236,8 @@ export abstract class BaseContext implements Context {
 
   /** The host offset at which an access can be made, now that segment and page allow it. */
   private host(segment: SegmentPlace, address: Expr, size: number, access: Access, stack = false): Expr {
-    const pointer = this.width.host(segment, address, size, access, segment.flat ? this.fields.pageCache(stack) : undefined);
-    this.code.if(i32.eqz(pointer), () => this.leave(Exit.fault));
-    return pointer;
+    const cache = segment.flat ? this.fields.pageCache(stack) : undefined;
+    return this.width.host(segment, address, size, access, () => this.leave(Exit.fault), cache);
   }
 
   abstract commit(pointer: Expr): void;
@@ -254,7 +253,7 @@ export abstract class BaseContext implements Context {
   protected abstract exit(reason: Exit): void;
 
   faultIf(condition: Expr, vector: number): void {
-    this.code.if(condition, () => {
+    this.code.unlikely(condition, () => {
       this.setState(VECTOR, at(vector));
       this.leave(Exit.exception);
     });

@@ -41,8 +41,8 @@ export interface CodeWidth {
   move(address: Expr, distance: Expr): Expr;
   /** (R/E)SI or (R/E)DI at the address size. */
   stringAddress(register: number, addressSize: number): Expr;
-  /** The host offset at which an access can be made, by the TLB or else by TypeScript; 0 when the access faults. */
-  host(segment: SegmentPlace, address: Expr, size: number, access: Access, cache?: PageCache): Expr;
+  /** The host offset at which an access can be made, by the TLB or else by TypeScript. @param fault leaves the code when the access faults */
+  host(segment: SegmentPlace, address: Expr, size: number, access: Access, fault: () => void, cache?: PageCache): Expr;
   /**
    * A host offset for any access that lies in the page of an address, if the TLB knows the page; else 0.
    * @param span the segment has to allow all of so many bytes from there
@@ -59,8 +59,8 @@ export interface CodeWidth {
   badTarget(target: Expr): Expr;
 }
 
-/** A pointer by the TLB's entry if its tag fits, else by `slow`. */
-function through(c: Code, quick: (done: (pointer: Expr) => void) => void, slow: Expr): Expr {
+/** A pointer by the TLB's entry if its tag fits, else by `slow`; `fault` leaves where that is 0. */
+function through(c: Code, quick: (done: (pointer: Expr) => void) => void, slow: Expr, fault: () => void): Expr {
   const pointer = c.local(I32);
   c.block((done) => {
     quick((found) => {
@@ -68,6 +68,7 @@ function through(c: Code, quick: (done: (pointer: Expr) => void) => void, slow: 
       done();
     });
     c.set(pointer, slow);
+    c.unlikely(i32.eqz(get(pointer)), fault);
   });
   return get(pointer);
 }
@@ -109,13 +110,13 @@ export class NarrowCode implements CodeWidth {
     return this.c.let(I32, i32.and(this.f.register(register), at(addressSize === 2 ? 0xffff : -1)));
   }
 
-  host(segment: SegmentPlace, address: Expr, size: number, access: Access, cache?: PageCache): Expr {
+  host(segment: SegmentPlace, address: Expr, size: number, access: Access, fault: () => void, cache?: PageCache): Expr {
     const { c, f } = this;
     const tag = access === Access.read ? TLB.read : TLB.write;
     const look = (linear: Expr, done: (pointer: Expr) => void): void => {
       if (cache) {
         const distance = c.let(I32, i32.sub(linear, get(cache.page)));
-        c.if(i32.lt_u(distance, get(cache.span)), () => done(i32.add(distance, get(cache.host))));
+        c.likely(i32.lt_u(distance, get(cache.span)), () => done(i32.add(distance, get(cache.host))));
       }
       const entry = entryOf(c, linear, TLB_ENTRY);
       if (cache) {
@@ -127,7 +128,7 @@ export class NarrowCode implements CodeWidth {
         });
       }
       const last = size === 1 ? linear : i32.add(linear, at(size - 1));
-      c.if(i32.eq(i32.load(entry, tag), i32.and(last, at(PAGE_MASK))), () => done(i32.add(i32.load(entry, TLB.addend), linear)));
+      c.likely(i32.eq(i32.load(entry, tag), i32.and(last, at(PAGE_MASK))), () => done(i32.add(i32.load(entry, TLB.addend), linear)));
     };
     return through(
       c,
@@ -139,6 +140,7 @@ export class NarrowCode implements CodeWidth {
         );
       },
       call(f.callees.memory, f.record, segment.register, address, at(size | (access << 8) | f.origin)),
+      fault,
     );
   }
 
@@ -215,7 +217,7 @@ export class LongCode implements CodeWidth {
     return flat ? address : this.c.let(i64.type, i64.add(i64.load(base), address));
   }
 
-  host(segment: SegmentPlace, address: Expr, size: number, access: Access, cache?: PageCache): Expr {
+  host(segment: SegmentPlace, address: Expr, size: number, access: Access, fault: () => void, cache?: PageCache): Expr {
     const { c, f } = this;
     const tag = access === Access.read ? TLB64.read : TLB64.write;
     const linear = this.linear(segment, address);
@@ -225,7 +227,7 @@ export class LongCode implements CodeWidth {
       (done) => {
         if (cache) {
           const distance = c.let(i64.type, i64.sub(linear, get(cache.page)));
-          c.if(i64.lt_u(distance, i64.extend_u(get(cache.span))), () => done(i32.add(i32.wrap(distance), get(cache.host))));
+          c.likely(i64.lt_u(distance, i64.extend_u(get(cache.span))), () => done(i32.add(i32.wrap(distance), get(cache.host))));
         }
         const entry = entryOf(c, low, TLB64_ENTRY);
         if (cache) {
@@ -237,7 +239,7 @@ export class LongCode implements CodeWidth {
           });
         }
         const last = size === 1 ? linear : i64.add(linear, i64.const(size - 1));
-        c.if(i64.eq(i64.load(entry, tag), i64.and(last, i64.const(-4096))), () => done(i32.add(i32.load(entry, TLB64.addend), low)));
+        c.likely(i64.eq(i64.load(entry, tag), i64.and(last, i64.const(-4096))), () => done(i32.add(i32.load(entry, TLB64.addend), low)));
       },
       call(
         f.callees.memory64,
@@ -247,6 +249,7 @@ export class LongCode implements CodeWidth {
         i32.wrap(i64.shr_u(linear, i64.const(32))),
         at(size | (access << 8) | f.origin),
       ),
+      fault,
     );
   }
 
