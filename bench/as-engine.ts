@@ -25,6 +25,8 @@ const PATIENCE = 10_000;
 /** Where the breakpoints are: behind all that the benchmark's guests use. */
 const FIRST_BREAKPOINT = 0x2800123;
 const PAGE = 4096;
+/** As `ringside run` keeps of the transition log. */
+const FEW_TRANSITIONS = 1 << 14;
 /** The guests' last line is longer than what it is known by. */
 const NEWLINE = 10;
 
@@ -33,7 +35,7 @@ const NEWLINE = 10;
  * @returns exit status
  */
 export async function runAsEngine({ launch: options, from, until, breakpoints = 0 }: EngineTask): Promise<number> {
-  const { engine } = launch(options, (path) => readFileSync(path));
+  const { engine } = launch({ ...options, transitionsKept: FEW_TRANSITIONS }, (path) => readFileSync(path));
   for (let page = 0; page < breakpoints; page++) {
     engine.probes.add({ kind: 'code', address: (FIRST_BREAKPOINT + page * PAGE) as LinearAddress });
   }

@@ -88,6 +88,8 @@ function readSettings(args: readonly string[]): Settings {
       cpu: cpu as LaunchOptions['cpu'],
       tiers: tiers as LaunchOptions['tiers'],
       profile: values.profile === true,
+      // Nobody looks at single rows.
+      transitionsKept: text('trace') === undefined ? FEW_TRANSITIONS : undefined,
       onCompile: compiling?.measure,
       kernel: text('kernel'),
       unpackKernel: values['unpack-kernel'] === true,
@@ -109,6 +111,9 @@ function readSettings(args: readonly string[]): Settings {
     compiling,
   };
 }
+
+/** Rows of the transition log that are kept without `--trace`: the counts are all that is printed. */
+const FEW_TRANSITIONS = 1 << 14;
 
 export async function run(args: readonly string[]): Promise<number> {
   const settings = readSettings(args);

@@ -22,6 +22,8 @@ export interface LaunchOptions {
   readonly tiers?: Tiers;
   /** Count what runs where, for the engine's statistics; costs some speed. */
   readonly profile?: boolean;
+  /** Rows of the transition log that are kept; counts go on behind them. A million where it is left out. */
+  readonly transitionsKept?: number;
   /** Carries out each compilation of hot code: for whoever measures it. */
   readonly onCompile?: (compile: () => void) => void;
   readonly kernel?: string;

@@ -57,6 +57,7 @@ export function launch(options: LaunchOptions, read: ReadFile): Launched {
         cpu: options.cpu,
         tiers: options.tiers,
         profile: options.profile,
+        transitionsKept: options.transitionsKept,
         onCompile: options.onCompile,
         bios: firmware,
         biosWritable: options.bios !== undefined,

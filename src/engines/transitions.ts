@@ -5,28 +5,25 @@
  * An entry is a row of numbers, written in well under a tenth of a microsecond; names, details and checks are worked out when
  * someone looks (`transition-details.ts`).
  */
-import type { Place, ProcessorMode, Ring, Transition, TransitionKind, VmxOperation } from '../shared/transition';
+import type { Place, Transition, TransitionKind } from '../shared/transition';
 import { describeTransition } from './transition-details';
-
-export const TRANSITION_KINDS: readonly TransitionKind[] = [
-  'exception',
-  'interrupt',
-  'gate',
-  'syscall',
-  'return',
-  'task-switch',
-  'mode-change',
-  'callout',
-  'hypercall',
-  'vm-exit',
-  'vm-entry',
-  'linux-syscall',
-  'signal',
-  'cgroup',
-];
-
-const MODES: readonly ProcessorMode[] = ['real', 'virtual-8086', 'protected-16', 'protected-32', 'compatibility', 'long'];
-const VMX: readonly VmxOperation[] = ['off', 'root', 'non-root'];
+import {
+  FIRST_NAMES,
+  FIRST_WORD,
+  FROM_SHIFT,
+  kindNumber,
+  NUMBER,
+  packPlace,
+  Present,
+  ROW,
+  ROW_WORDS,
+  type RowSource,
+  TO_SHIFT,
+  TRANSITION_KINDS,
+  unpackPlace,
+  VCPU_SHIFT,
+  WORD,
+} from './transition-rows';
 
 /** What an engine reports. Absent numbers are -1. */
 export interface RawTransition {
@@ -57,33 +54,7 @@ export interface RawTransition {
   readonly extra?: number;
 }
 
-/**
- * A row of the log is 13 doublewords of 64 bits: first what may be a 64-bit address or a count, as doubles, then the rest as
- * 32-bit words. A million rows stay near 100 MiB.
- */
-const ROW = 13;
-const NUMBERS = 7;
-const ROW_WORDS = ROW * 2;
-const FIRST_WORD = NUMBERS * 2;
 const CHUNK = 4096;
-
-/** Bits of a row's word that says what is there. */
-const Present = {
-  cause: 1,
-  fromSelector: 2,
-  toSelector: 4,
-  errorCode: 8,
-  fromStackSelector: 16,
-  toStackSelector: 32,
-  gateLow: 64,
-  gateHigh: 128,
-  targetHigh: 256,
-} as const;
-
-/** Where a place is packed, and the virtual processor's number. */
-const FROM_SHIFT = 4;
-const TO_SHIFT = 14;
-const VCPU_SHIFT = 24;
 
 interface Chunk {
   readonly numbers: Float64Array;
@@ -111,12 +82,14 @@ export interface TransitionCounts {
 export class TransitionLog {
   private readonly capacity: number;
   private readonly chunks: (Chunk | undefined)[] = [];
-  private readonly names: string[] = [];
-  private readonly nameIds = new Map<string, number>();
-  private readonly nameCounts: number[] = [];
+  private readonly names: string[] = [...FIRST_NAMES];
+  private readonly nameIds = new Map<string, number>(FIRST_NAMES.map((name, id) => [name, id]));
+  private readonly nameCounts: number[] = FIRST_NAMES.map(() => 0);
   private readonly kindCounts: number[] = TRANSITION_KINDS.map(() => 0);
   private next = 0;
-  /** Called with each entry as it is logged; for probes that stop on a transition. */
+  /** Rows that were written elsewhere, which belong in front of whatever is logged or looked at next. */
+  source: RowSource | undefined;
+  /** Called with each entry as it is logged; for probes that stop on a transition. While it is set, nobody may write rows elsewhere. */
   onTransition: ((raw: RawTransition) => void) | undefined;
 
   /** @param capacity entries kept; older ones are forgotten (counts go on). Rounded up to a multiple of 4,096. */
@@ -126,31 +99,56 @@ export class TransitionLog {
 
   /** Entries logged since the start; the next one's sequence number. */
   get total(): number {
+    this.collect();
     return this.next;
   }
 
   /** Sequence number of the oldest entry that is still kept. */
   get first(): number {
+    this.collect();
     return Math.max(0, this.next - this.capacity);
+  }
+
+  private collect(): void {
+    this.source?.collect(this.take);
+  }
+
+  private readonly take = (numbers: Float64Array, words: Uint32Array, count: number): void => {
+    for (let row = 0; row < count; row++) {
+      const head = row * ROW_WORDS + FIRST_WORD;
+      this.kindCounts[words[head] & 15]++;
+      this.nameCounts[words[head + WORD.name]]++;
+    }
+    for (let row = 0; row < count; ) {
+      const to = (this.next % this.capacity) % CHUNK;
+      const run = Math.min(count - row, CHUNK - to);
+      this.chunkOf(this.next).numbers.set(numbers.subarray(row * ROW, (row + run) * ROW), to * ROW);
+      this.next += run;
+      row += run;
+    }
+  };
+
+  /** Where an entry goes. */
+  private chunkOf(sequence: number): Chunk {
+    return (this.chunks[Math.floor((sequence % this.capacity) / CHUNK)] ??= makeChunk());
   }
 
   /** @param raw may be filled anew afterwards @param count the session's instruction count */
   record(raw: RawTransition, count: number, vcpu: number): void {
-    const slot = this.next % this.capacity;
-    const chunk = (this.chunks[Math.floor(slot / CHUNK)] ??= makeChunk());
-    const row = slot % CHUNK;
-    const kind = TRANSITION_KINDS.indexOf(raw.kind);
+    this.collect();
+    const row = (this.next % this.capacity) % CHUNK;
+    const kind = kindNumber(raw.kind);
     const name = this.nameId(raw.causeName);
     const { errorCode = -1, fromStackSelector = -1, toStackSelector = -1, gateLow = -1, gateHigh = -1, targetHigh = -1 } = raw;
-    const { numbers, words } = chunk;
+    const { numbers, words } = this.chunkOf(this.next);
     const at = row * ROW;
-    numbers[at] = count;
-    numbers[at + 1] = raw.address;
-    numbers[at + 2] = raw.fromOffset;
-    numbers[at + 3] = raw.toOffset;
-    numbers[at + 4] = raw.fromStackOffset ?? -1;
-    numbers[at + 5] = raw.toStackOffset ?? -1;
-    numbers[at + 6] = raw.extra ?? -1;
+    numbers[at + NUMBER.count] = count;
+    numbers[at + NUMBER.address] = raw.address;
+    numbers[at + NUMBER.fromOffset] = raw.fromOffset;
+    numbers[at + NUMBER.toOffset] = raw.toOffset;
+    numbers[at + NUMBER.fromStackOffset] = raw.fromStackOffset ?? -1;
+    numbers[at + NUMBER.toStackOffset] = raw.toStackOffset ?? -1;
+    numbers[at + NUMBER.extra] = raw.extra ?? -1;
     let present = 0;
     if (raw.cause >= 0) present |= Present.cause;
     if (raw.fromSelector >= 0) present |= Present.fromSelector;
@@ -163,24 +161,25 @@ export class TransitionLog {
     if (targetHigh >= 0) present |= Present.targetHigh;
     const word = row * ROW_WORDS + FIRST_WORD;
     words[word] = kind | (packPlace(raw.from) << FROM_SHIFT) | (packPlace(raw.to) << TO_SHIFT) | (vcpu << VCPU_SHIFT);
-    words[word + 1] = name;
-    words[word + 2] = present;
-    words[word + 3] = raw.cause;
-    words[word + 4] = raw.fromSelector;
-    words[word + 5] = raw.toSelector;
-    words[word + 6] = errorCode;
-    words[word + 7] = fromStackSelector;
-    words[word + 8] = toStackSelector;
-    words[word + 9] = gateLow;
-    words[word + 10] = gateHigh;
-    words[word + 11] = targetHigh;
+    words[word + WORD.name] = name;
+    words[word + WORD.present] = present;
+    words[word + WORD.cause] = raw.cause;
+    words[word + WORD.fromSelector] = raw.fromSelector;
+    words[word + WORD.toSelector] = raw.toSelector;
+    words[word + WORD.errorCode] = errorCode;
+    words[word + WORD.fromStackSelector] = fromStackSelector;
+    words[word + WORD.toStackSelector] = toStackSelector;
+    words[word + WORD.gateLow] = gateLow;
+    words[word + WORD.gateHigh] = gateHigh;
+    words[word + WORD.targetHigh] = targetHigh;
     this.next++;
     this.kindCounts[kind]++;
     this.nameCounts[name]++;
     this.onTransition?.(raw);
   }
 
-  private nameId(name: string): number {
+  /** The number that rows hold of a cause's name. */
+  nameId(name: string): number {
     let id = this.nameIds.get(name);
     if (id === undefined) {
       id = this.names.push(name) - 1;
@@ -194,34 +193,34 @@ export class TransitionLog {
   raw(sequence: number): LoggedTransition | undefined {
     if (sequence < this.first || sequence >= this.next) return undefined;
     const slot = sequence % this.capacity;
-    const { numbers, words } = this.chunks[Math.floor(slot / CHUNK)] as Chunk;
+    const { numbers, words } = this.chunkOf(sequence);
     const row = slot % CHUNK;
     const [count, address, fromOffset, toOffset, fromStackOffset, toStackOffset, extra] = numbers.subarray(row * ROW);
     const rest = words.subarray(row * ROW_WORDS + FIRST_WORD, (row + 1) * ROW_WORDS);
     const [head, name, present] = rest;
-    const word = (index: number, bit: number): number => (present & bit ? rest[index] : -1);
+    const word = (field: keyof typeof Present): number => (present & Present[field] ? rest[WORD[field]] : -1);
     return {
       sequence,
       kind: TRANSITION_KINDS[head & 15],
       from: unpackPlace(head >>> FROM_SHIFT),
       to: unpackPlace(head >>> TO_SHIFT),
-      cause: word(3, Present.cause),
+      cause: word('cause'),
       causeName: this.names[name],
       count,
       vcpu: head >>> VCPU_SHIFT,
       address,
-      fromSelector: word(4, Present.fromSelector),
+      fromSelector: word('fromSelector'),
       fromOffset,
-      toSelector: word(5, Present.toSelector),
+      toSelector: word('toSelector'),
       toOffset,
-      errorCode: word(6, Present.errorCode),
-      fromStackSelector: word(7, Present.fromStackSelector),
+      errorCode: word('errorCode'),
+      fromStackSelector: word('fromStackSelector'),
       fromStackOffset,
-      toStackSelector: word(8, Present.toStackSelector),
+      toStackSelector: word('toStackSelector'),
       toStackOffset,
-      gateLow: word(9, Present.gateLow),
-      gateHigh: word(10, Present.gateHigh),
-      targetHigh: word(11, Present.targetHigh),
+      gateLow: word('gateLow'),
+      gateHigh: word('gateHigh'),
+      targetHigh: word('targetHigh'),
       extra,
     };
   }
@@ -234,28 +233,17 @@ export class TransitionLog {
 
   /** How many of each kind and cause since the start. */
   counts(): TransitionCounts {
+    this.collect();
     const named = (keys: readonly string[], counts: readonly number[]): Record<string, number> =>
       Object.fromEntries(keys.map((key, i) => [key, counts[i]] as const).filter(([, count]) => count > 0));
     return { total: this.next, byKind: named(TRANSITION_KINDS, this.kindCounts), byCause: named(this.names, this.nameCounts) };
   }
 
   clear(): void {
+    this.collect();
     this.next = 0;
     this.chunks.length = 0;
     this.kindCounts.fill(0);
     this.nameCounts.fill(0);
   }
-}
-
-function packPlace(place: Place): number {
-  return place.ring | (place.guestRing << 2) | (MODES.indexOf(place.mode) << 4) | (VMX.indexOf(place.vmx) << 8);
-}
-
-function unpackPlace(packed: number): Place {
-  return {
-    ring: (packed & 3) as Ring,
-    guestRing: ((packed >> 2) & 3) as Ring,
-    mode: MODES[(packed >> 4) & 15],
-    vmx: VMX[(packed >> 8) & 3],
-  };
 }

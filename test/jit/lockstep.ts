@@ -1,4 +1,7 @@
-/** One guest on two machines that differ in their tiers alone, compared after every slice of instructions. */
+/**
+ * One guest on two machines, compared after every slice of instructions. They differ in their tiers, and in who changes privilege: in
+ * the first, which has a probe on every transition, TypeScript alone.
+ */
 import type { Engine } from '../../src/engines/engine';
 import { RESERVED } from '../../src/engines/cpu/layout';
 import { randomSource } from '../isa/random';
@@ -35,6 +38,16 @@ export interface LockstepResult {
   readonly serial: string;
 }
 
+/** The first row that differs of those logged since. */
+function logDifference([a, b]: readonly [Engine, Engine], since: number): string {
+  const [x, y] = [a.transitions, b.transitions];
+  for (let row = since; row < Math.max(x.total, y.total); row++) {
+    const rows = [x.raw(row), y.raw(row)].map((found) => JSON.stringify(found));
+    if (rows[0] !== rows[1]) return ` transition ${row}: ${rows.join(' | ')}`;
+  }
+  return '';
+}
+
 /** @returns where the two part */
 export function lockstep(make: Make, { heat, instructions, seed = 1, memoryEvery = 2_000_000 }: LockstepOptions): LockstepResult {
   const engines = [make('interpreter', heat), make('all', heat)] as const;
@@ -46,14 +59,17 @@ export function lockstep(make: Make, { heat, instructions, seed = 1, memoryEvery
     };
   });
   let checked = 0;
+  engines[0].probes.add({ kind: 'transition' }, () => false);
   const [a, b] = engines.map(sideOf);
+  let logged = 0;
   for (;;) {
     const before = engines[0].instructionCount;
     const ip = a.cpus.current.state.instructionAddress;
     const length = Math.min(sliceLength(random), instructions - before);
     const [x, y] = engines.map((engine) => engine.run({ instructions: length }));
     let difference = x.reason === y.reason ? '' : `${x.reason} ${x.text ?? ''} | ${y.reason} ${y.text ?? ''}; `;
-    difference += stateDifference(a, b);
+    difference += stateDifference(a, b) + logDifference(engines, logged);
+    logged = engines[0].transitions.total;
     const now = engines[0].instructionCount;
     const over = x.reason !== 'slice' || now >= instructions;
     if (over || now - checked >= memoryEvery) {

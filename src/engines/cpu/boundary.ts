@@ -3,11 +3,13 @@
  * last instruction raised. `execution.ts` is what runs inside an instruction, `processor.ts` what runs between boundaries.
  */
 import type { LinearAddress } from '../../shared/addresses';
+import { TRANSITION_KINDS } from '../transition-rows';
 import { NANOSECONDS_PER_INSTRUCTION } from '../machine/clock';
 import type { LocalApic } from '../machine/devices/local-apic';
 import { Execution, type Progress } from './execution';
 import type { CpuStop, MachineParts, Seat } from './hooks';
 import type { BlockCache } from './interpreter/blocks';
+import type { Handlers } from './interpreter/handlers';
 import { Activity, CURRENT, SYS, VECTOR, X87_STATUS } from './layout';
 import { Status } from './semantics/x87-unit';
 import { Cr0, Flag } from './state';
@@ -27,6 +29,8 @@ const OWN_REASONS: Readonly<Record<number, string | undefined>> = {
 const RDTSC_REASON = 'CR4.TSD reserves it to ring 0';
 const INTERRUPT_NAMES = Array.from({ length: 256 }, (_, vector) => `interrupt 0x${vector.toString(16).padStart(2, '0')}`);
 
+const KINDS: Readonly<Record<string, number>> = Object.fromEntries(TRANSITION_KINDS.map((kind, number) => [kind, number]));
+
 /** What arrived from a local APIC and is looked at before the next instruction. */
 interface Signals {
   nmi: boolean;
@@ -43,6 +47,8 @@ export abstract class Boundary extends Execution {
   private waiting: 'no' | 'for interrupt' | 'for signal' = 'no';
   /** The last instruction is a repeated one with iterations to go. */
   protected repeating = false;
+  /** Where simple deliveries are made; a processor knows them once it is made. */
+  protected deliveries: Pick<Handlers, 'deliver' | 'deliver64'> | undefined;
   /** Exceptions and interrupts delivered from outside an instruction. */
   protected delivered = 0;
   /** Deliveries in a row with no instruction between them, and the count at the last. */
@@ -187,6 +193,18 @@ export abstract class Boundary extends Execution {
     );
   }
 
+  protected get boundaryWaits(): boolean {
+    const { state, signals } = this;
+    return (
+      this.stopping ||
+      this.staleProbes ||
+      (state.sys(SYS.pendingDebug) | (state.sys(SYS.nmi) & 1)) !== 0 ||
+      signals.nmi ||
+      signals.init ||
+      signals.startup >= 0
+    );
+  }
+
   /** Nothing waits that the shadow of STI or of a load of SS would hold back. */
   protected get shadowHoldsNothing(): boolean {
     const { state, signals } = this;
@@ -278,6 +296,7 @@ export abstract class Boundary extends Execution {
     let current = event;
     this.delivered++;
     this.noteDelivery();
+    if (this.deliverSimply(event)) return;
     for (;;) {
       this.checkpoint();
       try {
@@ -299,6 +318,18 @@ export abstract class Boundary extends Execution {
         current = this.exceptionEvent(double ? new GuestFault(Vector.df, 0, error.reason) : error);
       }
     }
+  }
+
+  /** Delivers without TypeScript; see crossings/delivery.ts. @returns false when nothing was done */
+  private deliverSimply(event: Event): boolean {
+    const { state, deliveries } = this;
+    if (!deliveries) return false;
+    this.tellWatchers();
+    const deliver = state.long ? deliveries.deliver64 : deliveries.deliver;
+    const software = event.source === 'software' ? 1 : 0;
+    const name = this.parts.log.nameId(event.name);
+    const resume = event.resume ? Flag.rf : 0;
+    return deliver(event.vector, software, event.errorCode ?? -1, 0, 0, resume, KINDS[event.kind], name, this.instructionCount) === 1;
   }
 
   /**

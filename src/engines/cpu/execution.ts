@@ -13,7 +13,23 @@ import type { BlockCache } from './interpreter/blocks';
 import { Access, COMPILED } from './staged/code-width';
 import type { Host } from './interpreter/handlers';
 import { Exit, RECORD } from './interpreter/records';
-import { Activity, BUDGET, SCRATCH, SEGMENTS, SEGMENT_SIZE, SNAPSHOT, STATE_END, SYS, TIME_END, TIME_OFFSET } from './layout';
+import {
+  Activity,
+  BUDGET,
+  COUNT_END,
+  LOOK,
+  Look,
+  PROCESSOR,
+  SCRATCH,
+  SEGMENTS,
+  SEGMENT_SIZE,
+  SNAPSHOT,
+  STATE_END,
+  SYS,
+  TIME_END,
+  TIME_OFFSET,
+  UNWATCHED,
+} from './layout';
 import { CpuState, Flag, highHalf, isCanonical, join, Reg, Seg } from './state';
 import type { Cpu } from './system/cpu';
 import type { CpuidFacts } from './system/cpuid';
@@ -120,7 +136,26 @@ export abstract class Execution implements Cpu, Host {
     i32[(TIME_END >> 2) + 1] = highHalf(end);
     i32[TIME_OFFSET >> 2] = this.timeStampOffset;
     i32[(TIME_OFFSET >> 2) + 1] = highHalf(this.timeStampOffset);
+    const count = this.progress.completed + this.granted + this.unpaid;
+    i32[COUNT_END >> 2] = count;
+    i32[(COUNT_END >> 2) + 1] = highHalf(count);
+    this.tellWatchers();
   }
+
+  /** Lets handlers know who wants to see what they do, and what waits. */
+  protected tellWatchers(): void {
+    const { i32 } = this.parts.host;
+    i32[UNWATCHED >> 2] = this.mmu.watching || this.parts.log.onTransition ? 0 : 1;
+    i32[PROCESSOR >> 2] = this.index;
+    this.tellWaiting();
+  }
+
+  private tellWaiting(): void {
+    this.parts.host.i32[LOOK >> 2] = (this.seat.interrupts.pending ? Look.interrupt : 0) | (this.boundaryWaits ? Look.boundary : 0);
+  }
+
+  /** Something other than an interrupt has to be looked at before the next instruction. */
+  protected abstract readonly boundaryWaits: boolean;
 
   // --- called by handlers
 
@@ -224,6 +259,7 @@ export abstract class Execution implements Cpu, Host {
       return Exit.fault + 1;
     }
     this.serving = 0;
+    this.tellWaiting();
     if (this.refused) {
       state.ip = start;
       return Exit.fault + 1;
@@ -233,6 +269,21 @@ export abstract class Execution implements Cpu, Host {
       return Exit.partial + 1;
     }
     return ends ? Exit.next + 1 : 0;
+  }
+
+  portRead(record: number, port: number, size: number): number {
+    this.serving = record;
+    const value = this.readPort(port, size as AccessSize);
+    this.serving = 0;
+    this.tellWaiting();
+    return value;
+  }
+
+  portWrite(record: number, port: number, size: number, value: number): void {
+    this.serving = record;
+    this.writePort(port, size as AccessSize, value >>> 0);
+    this.serving = 0;
+    this.tellWaiting();
   }
 
   // --- Cpu: what helpers see

@@ -43,6 +43,13 @@ export const SSE_GATE = 0x144;
 /** One bit for each of ES, CS, SS and DS (by number) that covers 4 GiB from 0 with every right; SS must be a 32-bit segment, too. */
 export const FLAT_SEGMENTS = 0x148;
 export const ALL_FLAT = 0b1111;
+/** Bits of the code in which rings may be crossed without TypeScript (see crossings/): 32 in protected mode, 64, or 0 for none. */
+export const CROSSING = 0x14c;
+/** Host offsets of the TLBs that ring 0 and ring 3 use in code of the present width. */
+export const KERNEL_TLB = 0x150;
+export const USER_TLB = 0x154;
+/** Host offset of this processor's translations. */
+export const OWN_TRANSLATIONS = 0x158;
 
 /** Eight segment registers (ES, CS, SS, DS, FS, GS, LDTR, TR), 32 bytes each. */
 export const SEGMENTS = 0x180;
@@ -164,6 +171,22 @@ export const SCRATCH = 0x1040;
  */
 export const TIME_END = 0x1090;
 export const TIME_OFFSET = 0x1098;
+/** Eight bytes: what the count of instructions would be at the end of this run of handlers. */
+export const COUNT_END = 0x10a0;
+/** 1 while nobody wants to see each transition before the next instruction, nor each access to memory. */
+export const UNWATCHED = 0x10a8;
+/** See `Look`. */
+export const LOOK = 0x10ac;
+/** What has to be looked at: an interrupt as soon as IF lets it in, or something before the next instruction in any case. */
+export const Look = { interrupt: 1, boundary: 2 } as const;
+/** What the count of instructions is behind the last STI that let interrupts in: while it is that, STI's shadow is there (8 bytes, a double). */
+export const STI_COUNT = 0x10b8;
+/** The processor's number. */
+export const PROCESSOR = 0x10b0;
+/** Transitions that handlers have logged and nobody has collected yet: their number, and rows as in `transitions.ts`. */
+export const LOGGED = 0x10b4;
+export const LOG_ROWS = 0x30000;
+export const LOG_CAPACITY = 512;
 /** Stores into code that change nothing decoded, 8 bytes an entry: host offset of the first byte, and how many from there on; see `SoftStores`. */
 export const SOFT_STORES = 0xf000;
 export const SOFT_STORE_ENTRY = 8;
@@ -184,9 +207,9 @@ export const COUNTER = { instructions: 0, entries: 1, exits: 2 } as const;
  * Offsets within its own TRANSLATIONS_SIZE bytes.
  */
 export const TRANSLATIONS = 0x40000;
-export const TRANSLATIONS_SIZE = 0x58000;
+export const TRANSLATIONS_SIZE = 0x200000;
 export const MAX_PROCESSORS = 8;
-export const TLB_ENTRIES = 1024;
+export const TLB_ENTRIES = 8192;
 
 /**
  * Which entry holds a page, by the low half of a linear address: addresses that differ by powers of two should not meet. Emitted code
@@ -220,18 +243,18 @@ export const TLB64 = {
  */
 export const Tlb = { supervisor: 0, guarded: 1, user: 2, empty: 3 } as const;
 export type Tlb = (typeof Tlb)[keyof typeof Tlb];
-export const TLBS = [0x0000, 0x4000, 0x8000] as const;
-export const TLBS64 = [0x10000, 0x18000, 0x20000] as const;
-export const TLB_EMPTY = 0x28000;
+export const TLBS = [0x00000, 0x20000, 0x40000] as const;
+export const TLBS64 = [0x60000, 0xa0000, 0xe0000] as const;
+export const TLB_EMPTY = 0x120000;
 
 /**
  * One jump cache for each kind of code and privilege: 16-bit, 32-bit, and 32-bit with flat segments; 8 bytes an entry: linear
  * address, record.
  */
-export const JUMP_ENTRIES = 2048;
+export const JUMP_ENTRIES = 8192;
 export const JUMP_ENTRY = 8;
 export const JUMP_SIZE = JUMP_ENTRIES * JUMP_ENTRY;
-export const JUMP_CACHES = 0x30000;
+export const JUMP_CACHES = 0x160000;
 /** In 64-bit code 16 bytes: linear address (8), record. */
 export const JUMP64_ENTRY = 16;
 export const JUMP64_SIZE = JUMP_ENTRIES * JUMP64_ENTRY;
@@ -240,7 +263,7 @@ export const JUMP_CACHES_END = JUMP64_CACHES + 2 * JUMP64_SIZE;
 
 /** Decoded records; see `interpreter/records.ts`. */
 export const RECORDS = TRANSLATIONS + MAX_PROCESSORS * TRANSLATIONS_SIZE;
-export const RECORDS_END = 0x3000000;
+export const RECORDS_END = 0x3a00000;
 /**
  * Where code was decoded from: one bit for each CODE_CHUNK bytes of host memory, a word for each 4 KiB. A store to a page that
  * holds code may go straight to memory where the bit is clear.

@@ -18,9 +18,10 @@ import type { BlockCache } from './interpreter/blocks';
 import { type Handlers, Special } from './interpreter/handlers';
 import { ENTER, Exit, RECORD, RECORD_SIZE } from './interpreter/records';
 import type { Compiler } from './jit/compiler';
-import { BUDGET, CURRENT, RECORDS, SYS } from './layout';
+import { BUDGET, CURRENT, RECORDS, STI_COUNT, SYS } from './layout';
 import { Flag, Seg } from './state';
 import { GuestFault } from './system/fault';
+import { HELPER_OF_ROW } from './system/helpers';
 
 /** Compiled code is left now and then, since engines replace a function by a better one only while it does not run. */
 const MAX_SLICE = 1 << 22;
@@ -63,6 +64,7 @@ export class Processor extends Boundary {
   constructor(parts: MachineParts, seat: Seat, engine: Engine, progress: Progress, index = 0, count = 1) {
     super(parts, seat, engine.blocks, progress, index, count);
     this.handlers = engine.handlers;
+    this.deliveries = engine.handlers;
     this.compiler = engine.compiler;
     this.fetcher = new Fetcher(this.state, this.mmu, parts.memory, engine.blocks);
     this.finder = new BlockFinder(this, parts.memory);
@@ -132,9 +134,9 @@ export class Processor extends Boundary {
   private isPlain(record: number): boolean {
     const { i32 } = this.parts.host;
     const first = i32[(record + RECORD.rest) >> 2] === 0 ? record + RECORD_SIZE : record;
-    const handler = i32[first >> 2];
-    if (handler === Special.helper || handler === Special.probe) return false;
-    return this.blocks.instructionAt(first)?.prefixes.repeat === 'none';
+    if (i32[first >> 2] === Special.probe) return false;
+    const instruction = this.blocks.instructionAt(first);
+    return instruction !== undefined && instruction.prefixes.repeat === 'none' && HELPER_OF_ROW[instruction.row.id] === undefined;
   }
 
   /** Takes RF and the shadow from the next instruction: `leave` puts them back if it does not complete. */
@@ -159,6 +161,7 @@ export class Processor extends Boundary {
   private execute(record: number, budget: number): void {
     this.granted = budget;
     this.parts.host.i32[BUDGET >> 2] = budget;
+    this.parts.host.f64[STI_COUNT >> 3] = -1;
     this.drive(this.isInside(record) ? this.goOnAt(record) : this.enter(record), true);
   }
 
@@ -331,6 +334,7 @@ export class Processor extends Boundary {
     progress.completed += this.granted - i32[BUDGET >> 2] - refund;
     this.granted = 0;
     if (this.liftedAt === progress.completed) this.putBack();
+    else if (this.parts.host.f64[STI_COUNT >> 3] === progress.completed) state.setSys(SYS.shadow, 1);
     this.liftedAt = -1;
     switch (exit) {
       case Exit.fault:

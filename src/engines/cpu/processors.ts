@@ -10,7 +10,9 @@ import { HandlerIndex, Handlers } from './interpreter/handlers';
 import { InstructionMix } from './interpreter/instruction-mix';
 import { Compiler } from './jit/compiler';
 import type { Progress } from './execution';
+import { LOG_ROWS, LOGGED } from './layout';
 import { type Engine, Processor } from './processor';
+import type { RowSource } from '../transition-rows';
 
 /** Instructions in a turn. */
 const TURN = 2000;
@@ -62,6 +64,8 @@ export class Processors {
       memory64: (...access) => list[this.loaded].memory64(...access),
       commit: (record) => list[this.loaded].commit(record),
       helper: (record) => list[this.loaded].helper(record),
+      portRead: (...access) => list[this.loaded].portRead(...access),
+      portWrite: (...access) => list[this.loaded].portWrite(...access),
     });
     const engine: Engine = { handlers, blocks: this.blocks };
     if (parts.tiers !== 'interpreter') engine.compiler = new Compiler(host, handlers, this.blocks, index, parts.heat, parts.profile);
@@ -88,7 +92,17 @@ export class Processors {
     blocks.onForget = () => this.compiler?.clear();
     memory.onCodeWrite = (frame, offset, length) => blocks.invalidate(frame, offset, length);
     memory.onRemap = () => list.forEach(({ mmu }) => mmu.flush());
+    this.parts.log.source = { collect: (take) => this.collectRows(take) };
     clock.onDeadline = () => list[this.loaded].deadlineChanged();
+  }
+
+  /** What handlers have logged. */
+  private collectRows(take: Parameters<RowSource['collect']>[0]): void {
+    const { i32, u32, f64 } = this.parts.host;
+    const count = i32[LOGGED >> 2];
+    if (count === 0) return;
+    i32[LOGGED >> 2] = 0;
+    take(f64.subarray(LOG_ROWS >> 3), u32.subarray(LOG_ROWS >> 2), count);
   }
 
   /** As after RESET#. */

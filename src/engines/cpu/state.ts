@@ -5,6 +5,10 @@ import type { ProcessorMode, Ring } from '../../shared/transition';
 import type { HostMemory } from '../machine/host-memory';
 import {
   ALL_FLAT,
+  CROSSING,
+  KERNEL_TLB,
+  OWN_TRANSLATIONS,
+  USER_TLB,
   EFLAGS,
   FLAG_ADJUST,
   FLAG_CARRY,
@@ -515,6 +519,19 @@ export class CpuState {
     this.chooseJumps();
     u32[STACK_MASK >> 2] = this.segAttributes(Seg.ss) & Attr.big ? 0xffffffff : 0xffff;
     this.setGates();
+    this.setCrossing();
+  }
+
+  /** What crossings need to know, as long as AC does not decide what may be touched. */
+  private setCrossing(): void {
+    const { u32 } = this.host;
+    const { long } = this;
+    const narrow = !this.longMode && this.protectedMode && !this.virtual8086 && this.codeBits === 32;
+    u32[CROSSING >> 2] = this.flag(Flag.ac) ? 0 : long ? 64 : narrow ? 32 : 0;
+    const tlbs = long ? TLBS64 : TLBS;
+    u32[KERNEL_TLB >> 2] = this.translations + tlbs[this.cr4 & Cr4.smap ? Tlb.guarded : Tlb.supervisor];
+    u32[USER_TLB >> 2] = this.translations + tlbs[Tlb.user];
+    u32[OWN_TRANSLATIONS >> 2] = this.translations;
   }
 
   /** Manual, "Task Switching and the x87 FPU, MMX, SSE …", and the exception tables of those instructions. */

@@ -30,6 +30,8 @@ export type MachineOptions = Omit<PcOptions, 'host' | 'clock' | 'control'> & {
   readonly heat?: number;
   /** Count what runs where, for the statistics. */
   readonly profile?: boolean;
+  /** See `LaunchOptions`. */
+  readonly transitionsKept?: number;
   /** Carries out each compilation. */
   readonly onCompile?: (compile: () => void) => void;
 };
@@ -46,7 +48,7 @@ interface Machine {
 
 export class EmulatorEngine implements Engine {
   readonly technique: Technique = 'emulator';
-  readonly transitions = new TransitionLog();
+  readonly transitions: TransitionLog;
   readonly probes = new Probes();
   readonly inputs = new InputLog();
   onOutput: (channel: OutputChannel, byte: number) => void = () => {};
@@ -65,10 +67,12 @@ export class EmulatorEngine implements Engine {
    */
   constructor(options: MachineOptions, prepare?: Prepare) {
     this.options = options;
+    this.transitions = new TransitionLog(options.transitionsKept);
     this.prepare = prepare;
     this.probes.onChange = (kind) => {
       if (kind === 'code' || kind === 'opcode') for (const cpu of this.machine.cpus.list) cpu.probesChanged();
       if (kind === 'data') this.watchData();
+      if (kind === 'transition') this.watchTransitions();
     };
     this.powerOn();
   }
@@ -116,12 +120,20 @@ export class EmulatorEngine implements Engine {
     this.resetCause = undefined;
     this.prepare?.({ pc, cpus, transitions: this.transitions });
     this.transitions.clear();
-    this.transitions.onTransition = (transition) => {
-      if (this.probes.of('transition').length === 0) return;
-      // What is logged is filled anew the next time.
-      if (this.hitAll(this.probes.of('transition'), { ...this.here(), transition: { ...transition } })) this.machine.cpus.requestStop();
-    };
+    this.watchTransitions();
     this.watchData();
+  }
+
+  /** Handlers that log by themselves are quicker: they may while nobody wants to stop. */
+  private watchTransitions(): void {
+    const probes = this.probes.of('transition');
+    this.transitions.onTransition =
+      probes.length === 0
+        ? undefined
+        : (transition) => {
+            // What is logged is filled anew the next time.
+            if (this.hitAll(probes, { ...this.here(), transition: { ...transition } })) this.machine.cpus.requestStop();
+          };
   }
 
   private watchData(): void {

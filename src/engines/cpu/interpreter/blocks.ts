@@ -271,7 +271,7 @@ export class BlockCache {
       const handler = this.handlers.indexOf(instruction);
       writeRecord(this.host, at, handler, instruction, distance, rest);
       this.mix?.note(at, instruction);
-      if (request.probed || second || handler === Special.helper) this.kept.set((at - RECORDS) / RECORD_SIZE, instruction);
+      if (request.probed || second || !this.handlers.isStaged(instruction)) this.kept.set((at - RECORDS) / RECORD_SIZE, instruction);
       at += RECORD_SIZE;
       distance += instruction.length;
     });
@@ -386,7 +386,7 @@ export class BlockCache {
       if (isFailure(result) || at + result.length > FRAME_SIZE) break;
       list.push(result);
       at += result.length;
-      if (result.row.flow !== 'next' || this.handlers.indexOf(result) === Special.helper) break;
+      if (result.row.flow !== 'next' || !this.handlers.isStaged(result)) break;
     }
     return list;
   }

@@ -6,6 +6,7 @@
 import { isFailure, type Decode } from '../../../isa/decoder';
 import type { HostMemory } from '../../machine/host-memory';
 import type { PhysicalMemory } from '../../machine/physical-memory';
+import { SEMANTICS } from '../semantics/index';
 import { type Block, kindOf } from './blocks';
 import type { CodeCopies } from './code-copies';
 import { type HandlerIndex, Special } from './handlers';
@@ -160,7 +161,8 @@ export class DroppedBlocks {
       const now = decode(host.u8, base + here, bits);
       if (isFailure(before) || isFailure(now) || before.row !== now.row || before.length !== now.length) return false;
       const field = softCandidates(before, here).find((each) => changed[next] >= each.from && changed[next] < each.from + each.size);
-      if (!field || handlers[i] === Special.helper || block.soft?.byRecord.has(record)) return false;
+      // What TypeScript may run it finds as it was decoded.
+      if (!field || !SEMANTICS[before.row.semantics] || block.soft?.byRecord.has(record)) return false;
       while (changed[next] < field.from + field.size) next++;
       if (changed[next] < end) return false;
       wanted.set(record, field);

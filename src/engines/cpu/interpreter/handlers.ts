@@ -25,6 +25,9 @@ import { LIBRARY } from '../semantics/library';
 import { SEMANTICS } from '../semantics/index';
 import { entryOf } from '../staged/code-width';
 import type { Facts } from '../semantics/context';
+import { CROSSINGS, crossingOf } from '../crossings/index';
+import { type CrossingCallees } from '../crossings/crossing';
+import { DELIVERY, type Delivery, deliveryBody } from '../crossings/delivery';
 import { Code, type Expr, get, I32, i32, i64 } from '../wasm/code';
 import { linkLibrary, placeLibrary } from '../wasm/library';
 import { encodeModule, HANDLER, type Signature } from '../wasm/module';
@@ -38,6 +41,8 @@ export interface Host {
   memory64(record: number, segment: number, low: number, high: number, sizeAndAccess: number): number;
   commit(record: number): void;
   helper(record: number): number;
+  portRead(record: number, port: number, size: number): number;
+  portWrite(record: number, port: number, size: number, value: number): void;
 }
 
 /** Handlers that belong to no instruction; their numbers in the function table. */
@@ -71,16 +76,22 @@ const TYPES: readonly Signature[] = [
   { parameters: [I32, I32, I32, I32], results: [I32] },
   { parameters: [I32], results: [] },
   { parameters: [I32, I32, I32, I32, I32], results: [I32] },
+  { parameters: [I32, I32, I32], results: [I32] },
+  { parameters: [I32, I32, I32, I32], results: [] },
+  DELIVERY,
 ];
+const DELIVERY_TYPE = TYPES.indexOf(DELIVERY);
 /** Imported functions come first. */
 const IMPORTS = [
   { name: 'memory_access', type: 1 },
   { name: 'memory_access_64', type: 3 },
   { name: 'commit', type: 2 },
   { name: 'helper', type: 0 },
+  { name: 'port_read', type: 4 },
+  { name: 'port_write', type: 5 },
 ] as const;
 /** Then functions of our own, in front of the shared ones and the handlers. */
-const OWN = ['run', 'lookup', 'lookup64', 'go', 'go64', 'access', 'access64'] as const;
+const OWN = ['run', 'lookup', 'lookup64', 'go', 'go64', 'access', 'access64', 'deliver', 'deliver64'] as const;
 const own = (name: (typeof OWN)[number]): number => IMPORTS.length + OWN.indexOf(name);
 const FIRST_SHARED = IMPORTS.length + OWN.length;
 const FIRST_HANDLER = FIRST_SHARED + LIBRARY.length;
@@ -93,6 +104,18 @@ const CALLEES: Callees = {
   lookup64: own('lookup64'),
   handlerType: 0,
   library: placeLibrary(LIBRARY, FIRST_SHARED),
+};
+
+/** What crossings call: the helper as a handler, so that it can be gone on in. */
+const CROSSING_CALLEES: CrossingCallees = {
+  helper: FIRST_HANDLER + Special.helper,
+  lookup: CALLEES.lookup,
+  lookup64: CALLEES.lookup64,
+  deliver: own('deliver'),
+  deliver64: own('deliver64'),
+  portRead: 4,
+  portWrite: 5,
+  handlerType: 0,
 };
 
 const leave = (code: Code, reason: Exit): void => {
@@ -289,6 +312,10 @@ export function buildHandlers(): HandlerSet {
     indexes.set(form.key, bodies.length);
     bodies.push(context.finish());
   }
+  for (const [key, { make, long }] of CROSSINGS) {
+    indexes.set(key, bodies.length);
+    bodies.push(make(CROSSING_CALLEES, long));
+  }
   const library = linkLibrary(LIBRARY, CALLEES.library, TYPES.length);
   const handler = (body: Uint8Array): { type: number; body: Uint8Array } => ({ type: 0, body });
   const ownFunctions: Record<(typeof OWN)[number], { type: number; body: Uint8Array }> = {
@@ -299,6 +326,8 @@ export function buildHandlers(): HandlerSet {
     go64: handler(goBody(true)),
     access: { type: 1, body: accessBody(false) },
     access64: { type: 3, body: accessBody(true) },
+    deliver: { type: DELIVERY_TYPE, body: deliveryBody(false) },
+    deliver64: { type: DELIVERY_TYPE, body: deliveryBody(true) },
   };
   const exported = (name: (typeof OWN)[number]): [string, number] => [name, own(name)];
   const bytes = encodeModule({
@@ -324,7 +353,12 @@ export class HandlerIndex {
     this.indexes = set.indexes;
   }
 
-  /** The handler for an instruction; `Special.helper` where its semantics is a TypeScript helper. */
+  /** An instruction has staged semantics: it is run, and compiled, without a look at what its TypeScript helper would see. */
+  isStaged(instruction: Instruction): boolean {
+    return SEMANTICS[instruction.row.semantics] !== undefined;
+  }
+
+  /** The handler for an instruction; `Special.helper` where its semantics is a TypeScript helper without a crossing. */
   indexOf(instruction: Instruction): number {
     const { row, operands } = instruction;
     const memory = operands.some((operand) => operand.kind === 'memory') ? 1 : 0;
@@ -342,7 +376,8 @@ export class HandlerIndex {
         repeat,
         long,
       };
-      index = this.indexes.get(makeForm(row, facts, operands.map(formOperandOf)).key) ?? Special.helper;
+      const key = this.isStaged(instruction) ? makeForm(row, facts, operands.map(formOperandOf)).key : crossingOf(instruction);
+      index = this.indexes.get(key) ?? Special.helper;
       this.byShape.set(shape, index);
     }
     return index;
@@ -357,6 +392,9 @@ export class Handlers {
   readonly functions: WebAssembly.Exports;
   /** What handler numbers stand for. */
   readonly table: WebAssembly.Table;
+  /** Delivers an event in 32-bit and in 64-bit code, where that is simple. */
+  readonly deliver: Delivery;
+  readonly deliver64: Delivery;
 
   constructor(set: HandlerSet, memory: WebAssembly.Memory, host: Host) {
     const instance = new WebAssembly.Instance(compiled(set), {
@@ -366,11 +404,15 @@ export class Handlers {
         memory_access_64: host.memory64.bind(host),
         commit: host.commit.bind(host),
         helper: host.helper.bind(host),
+        port_read: host.portRead.bind(host),
+        port_write: host.portWrite.bind(host),
       },
     });
     this.functions = instance.exports;
     this.run = instance.exports.run as (record: number) => Exit;
     this.table = instance.exports.handlers as WebAssembly.Table;
+    this.deliver = instance.exports.deliver as Delivery;
+    this.deliver64 = instance.exports.deliver64 as Delivery;
   }
 }
 

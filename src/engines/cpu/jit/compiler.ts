@@ -8,7 +8,7 @@
 import type { Statistics } from '../../../shared/statistics';
 import type { HostMemory } from '../../machine/host-memory';
 import { type Block, type BlockCache, kindOf, NEVER_HOT } from '../interpreter/blocks';
-import { type HandlerIndex, type Handlers, Special } from '../interpreter/handlers';
+import type { HandlerIndex, Handlers } from '../interpreter/handlers';
 import { ENTER, RECORD } from '../interpreter/records';
 import { COUNTER, COUNTERS, REGION_HEAT, REGION_HEAT_WORDS } from '../layout';
 import { LIBRARY } from '../semantics/library';
@@ -18,19 +18,20 @@ import { encodeModule, HANDLER, type Signature } from '../wasm/module';
 import { findRegion, type Region } from './region';
 import { EXIT_COUNTERS, RegionCode } from './region-code';
 
-/** Times that a block is entered before it is compiled. */
-export const DEFAULT_HEAT = 2000;
+/** Times that a block is entered before it is compiled: an instruction's compilation costs, all threads counted, what running it so often saves. */
+export const DEFAULT_HEAT = 6000;
 /** Bytes of WebAssembly that may be in use; the oldest regions go first. */
 const MAX_BYTES = 8 << 20;
 /** Times that all of a page is compiled anew, and by what its hot code has to have grown for that. */
 const MAX_VERSIONS = 10;
 const GROWTH = 1.2;
 const GROWTH_STEP = 50;
-/** Runs that make a block belong to a region that leads to it, and the part of the heat that does to one in the same page. */
-const WARM_RUNS = 16;
-const WARM = 8;
-/** Times that a region is entered before it is joined with what it leads to; four times as many each next time. */
+/** Runs that make a block belong to a region that leads to it, but no more than this part of the heat, which does in the same page. */
+const WARM_RUNS = 1000;
+const WARM = 1 / 2;
+/** Times that a region is entered before it is joined with what it leads to, with a heat of so much; four times as many each next time. */
 const JOIN_HEAT = 500_000;
+const FULL_HEAT = 2000;
 const MAX_JOINED = 3;
 const TABLE_STEP = 256;
 
@@ -223,7 +224,7 @@ export class Compiler {
     const region = findRegion(
       {
         cache: this.cache,
-        isHelper: (instruction) => this.index.indexOf(instruction) === Special.helper,
+        isHelper: (instruction) => !this.index.isStaged(instruction),
         belongs: (other) => (plan.joined > 0 ? this.isWarm(other) : this.belongs(other, block, plan.whole)),
         frameAt: (distance) => {
           if (!frames.has(distance)) frames.set(distance, frameAt(distance));
@@ -285,11 +286,11 @@ export class Compiler {
   }
 
   private isWarm(block: Block): boolean {
-    return this.heatLeft(block) <= this.cache.heat - Math.min(WARM_RUNS, this.cache.heat / WARM);
+    return this.heatLeft(block) <= this.cache.heat - Math.min(WARM_RUNS, this.cache.heat * WARM);
   }
 
   private isSeed(block: Block): boolean {
-    return this.heatLeft(block) <= this.cache.heat - this.cache.heat / WARM;
+    return this.heatLeft(block) <= this.cache.heat * (1 - WARM);
   }
 
   /** Host offset of the word that counts a region's entries down. */
@@ -307,7 +308,7 @@ export class Compiler {
 
   /** With a low heat, as tests give it, regions are joined after few entries, too. */
   private get joinHeat(): number {
-    return Math.ceil(JOIN_HEAT * Math.min(1, (this.cache.heat / DEFAULT_HEAT) ** 2));
+    return Math.ceil(JOIN_HEAT * Math.min(1, (this.cache.heat / FULL_HEAT) ** 2));
   }
 
   /** How often a block has to run to become hot; 0 where it is compiled, or waits to be. */

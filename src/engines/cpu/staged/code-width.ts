@@ -76,11 +76,14 @@ function through(c: Code, quick: (done: (pointer: Expr) => void) => void, slow: 
 /** Offsets in a page at which any access lies in it wholly. */
 const SPAN = 4096 - (WIDEST_ACCESS - 1);
 
-/** The host offset of the TLB entry for a linear address's low half; see `tlbEntry` in layout.ts. @param size bytes of an entry */
-export function entryOf(c: Code, low: Expr, size: number): Expr {
+/**
+ * The host offset of the TLB entry for a linear address's low half; see `tlbEntry` in layout.ts.
+ * @param size bytes of an entry @param tlb which one: the one in force where it is left out
+ */
+export function entryOf(c: Code, low: Expr, size: number, tlb = state(TLB_BASE)): Expr {
   const shift = Math.log2(size);
   const folded = i32.xor(i32.shr_u(low, at(12 - shift)), i32.shr_u(low, at(22 - shift)));
-  return c.let(I32, i32.add(state(TLB_BASE), i32.and(folded, at((TLB_ENTRIES - 1) << shift))));
+  return c.let(I32, i32.add(tlb, i32.and(folded, at((TLB_ENTRIES - 1) << shift))));
 }
 
 /** The stack's offsets have 32 bits: known where segments are known to be flat. */

@@ -1,4 +1,5 @@
 /** Helpers that any ring may run: decimal arithmetic, flags, frames, probes of descriptors, software interrupts. */
+import { INT_NAMES } from '../../transition-rows';
 import { Flag, Reg, Seg } from '../state';
 import type { Cpu } from './cpu';
 import { inRing0, requireProtected } from './control';
@@ -359,8 +360,6 @@ export function undefinedInstruction(cpu: Cpu): void {
 function softwareInterrupt(cpu: Cpu, vector: number, name: string, source: 'software' | 'privileged-software'): void {
   deliver(cpu, { vector, source, errorCode: undefined, returnTo: cpu.after, resume: false, name, kind: 'gate', at: cpu.here });
 }
-
-const INT_NAMES = Array.from({ length: 256 }, (_, vector) => `INT 0x${vector.toString(16).padStart(2, '0')}`);
 
 export function int(cpu: Cpu): void {
   requireVirtualIopl(cpu);
