@@ -1,5 +1,6 @@
 /** The debug adapter's process: on standard input and output, or `--port N`. */
 import type { AddressInfo } from 'node:net';
+import { readBranchHints } from './branch-hints';
 import { serveStdio, serveTcp } from './server';
 
 async function main(argv: readonly string[]): Promise<void> {
@@ -18,6 +19,7 @@ async function main(argv: readonly string[]): Promise<void> {
   process.stderr.write(`listening on 127.0.0.1:${(server.address() as AddressInfo).port}\n`);
 }
 
+readBranchHints();
 main(process.argv.slice(2)).catch((error: unknown) => {
   process.stderr.write(`debug-adapter: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 2;

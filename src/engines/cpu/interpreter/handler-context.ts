@@ -114,7 +114,7 @@ export class HandlerContext extends BaseContext {
   }
 
   commit(pointer: Expr): void {
-    this.code.if(i32.eq(pointer, at(SCRATCH)), () => this.code.call(this.callees.commit, record));
+    this.code.unlikely(i32.eq(pointer, at(SCRATCH)), () => this.code.call(this.callees.commit, record));
   }
 
   // --- faults and exits

@@ -424,6 +424,11 @@ export class Handlers {
   }
 }
 
+/** Has a set's module used that was compiled elsewhere, as on other threads while a program was loaded. */
+export function useModule(set: HandlerSet, module: WebAssembly.Module): void {
+  MODULES.set(set, module);
+}
+
 /** A set's module, compiled once. */
 function compiled(set: HandlerSet): WebAssembly.Module {
   let module = MODULES.get(set);

@@ -335,7 +335,7 @@ export class Compiler {
     const bytes = encodeModule({
       types: imports.types,
       imports: imports.list,
-      functions: [{ type: 0, body }],
+      functions: [{ type: 0, body, hints: code.code.hints }],
       exports: { region: imports.list.length },
     });
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), this.imports);

@@ -188,7 +188,7 @@ export class RegionCode implements FlagCode {
     if (heatAt === undefined) return;
     const heat = code.let(I32, i32.sub(state(heatAt), at(1)));
     this.setState(heatAt, heat);
-    code.if(i32.eqz(heat), () => {
+    code.unlikely(i32.eqz(heat), () => {
       this.setState(CURRENT, record);
       code.return(at(Exit.hot));
     });
@@ -294,10 +294,10 @@ export class RegionCode implements FlagCode {
     const { code, flags, faults } = this;
     if (!faults) return false;
     if (flags.current.at === 'locals') {
-      code.branchIf(i32.eqz(pointer), faults);
+      code.branchIf(i32.eqz(pointer), faults, 'unlikely');
       return true;
     }
-    code.if(i32.eqz(pointer), () => {
+    code.unlikely(i32.eqz(pointer), () => {
       flags.toLocals();
       code.branch(faults);
     });
@@ -331,7 +331,7 @@ export class RegionCode implements FlagCode {
     }
     const head = follows ? (this.following as RegionBlock) : (target as Trace).head;
     if (!this.samePage(from.distance, distance)) {
-      this.code.if(i32.eqz(this.isMapped(this.ipAt(distance), head.block.start)), () => this.go(recordAt, this.ipAt(distance)));
+      this.code.unlikely(i32.eqz(this.isMapped(this.ipAt(distance), head.block.start)), () => this.go(recordAt, this.ipAt(distance)));
     }
     if (follows) return true;
     this.flags.toLocals();
@@ -360,9 +360,9 @@ export class RegionCode implements FlagCode {
   private dispatch(): void {
     const { code, long } = this;
     const { entry, found, recordAt } = this.look(get(this.ip));
-    code.if(found, () => {
+    code.likely(found, () => {
       const next = code.let(I32, i32.load(entry, recordAt));
-      code.if(i32.eq(i32.load(next, RECORD.handler), at(this.handler)), () => {
+      code.likely(i32.eq(i32.load(next, RECORD.handler), at(this.handler)), () => {
         const distance = i32.load(next, ENTER.distance);
         code.set(this.base, long ? i64.sub(get(this.ip), i64.extend_s(distance)) : i32.sub(get(this.ip), distance));
         code.set(this.selector, i32.load(next, ENTER.entry));
@@ -412,7 +412,7 @@ export class RegionCode implements FlagCode {
 
   private leaveForGood(): void {
     const { code, long, callees } = this;
-    code.if(i32.eq(get(this.reason), at(SHORT)), () => this.short());
+    code.unlikely(i32.eq(get(this.reason), at(SHORT)), () => this.short());
     if (this.profiled) this.countExit();
     code.if(get(this.flagKind), () => this.flushFlagLocals());
     for (const number of this.changed) i64.store(code, at(0), get(this.registers[number]), generalOffset(number));
@@ -437,14 +437,14 @@ export class RegionCode implements FlagCode {
     for (let i = trace.blocks.length - 1; i >= 0; i--) {
       if (mayAccess(trace.blocks[i])) labels.set(trace.blocks[i], code.open());
     }
-    code.if(i32.lt_s(this.budget, at(trace.instructions)), () => this.leave(SHORT, head.block.start, this.ipAt(head.distance)));
+    code.unlikely(i32.lt_s(this.budget, at(trace.instructions)), () => this.leave(SHORT, head.block.start, this.ipAt(head.distance)));
     let repeats = false;
     for (const [i, block] of trace.blocks.entries()) {
       this.following = trace.blocks[i + 1];
       // Iterations have been paid for out of what was to be left.
       if (repeats) {
         const leave = (): void => this.leave(Exit.budget, block.block.start, this.ipAt(block.distance));
-        code.if(i32.lt_s(this.budget, at(block.block.instructions)), leave);
+        code.unlikely(i32.lt_s(this.budget, at(block.block.instructions)), leave);
       }
       this.enter(block);
       this.faults = labels.get(block);
@@ -462,7 +462,7 @@ export class RegionCode implements FlagCode {
   private enter({ distance, block }: RegionBlock): void {
     if (!this.long && !this.flat) {
       const last = this.ipAt(distance + block.to - block.from - 1);
-      this.code.if(i32.gt_u(last, state(CS + SEG.limit)), () => this.leave(Exit.budget, block.start, this.ipAt(distance)));
+      this.code.unlikely(i32.gt_u(last, state(CS + SEG.limit)), () => this.leave(Exit.budget, block.start, this.ipAt(distance)));
     }
     this.spend(at(block.instructions));
     if (!this.profiled) return;

@@ -187,7 +187,7 @@ export abstract class BaseContext implements Context {
 
   requireUnit(unit: 'x87' | 'mmx' | 'sse'): void {
     const vector = this.let(I32, state(GATES[unit]));
-    this.code.if(vector, () => {
+    this.code.unlikely(vector, () => {
       this.setState(VECTOR, vector);
       this.leave(Exit.exception);
     });
@@ -242,7 +242,7 @@ export abstract class BaseContext implements Context {
 
   /** Leaves the code if an access gave no pointer; CURRENT is set by then. */
   protected faultUnless(pointer: Expr): void {
-    this.code.if(i32.eqz(pointer), () => this.leave(Exit.fault));
+    this.code.unlikely(i32.eqz(pointer), () => this.leave(Exit.fault));
   }
 
   abstract commit(pointer: Expr): void;
@@ -258,7 +258,7 @@ export abstract class BaseContext implements Context {
   protected abstract exit(reason: Exit): void;
 
   faultIf(condition: Expr, vector: number): void {
-    this.code.if(condition, () => {
+    this.code.unlikely(condition, () => {
       this.setState(VECTOR, at(vector));
       this.leave(Exit.exception);
     });

@@ -122,7 +122,7 @@ export class NarrowCode implements CodeWidth {
     const look = (linear: Expr, done: (pointer: Expr) => void): void => {
       if (cache) {
         const distance = c.let(I32, i32.sub(linear, get(cache.page)));
-        c.if(i32.lt_u(distance, get(cache.span)), () => done(i32.add(distance, get(cache.host))));
+        c.likely(i32.lt_u(distance, get(cache.span)), () => done(i32.add(distance, get(cache.host))));
       }
       const entry = entryOf(c, linear, TLB_ENTRY);
       if (cache) {
@@ -134,7 +134,7 @@ export class NarrowCode implements CodeWidth {
         });
       }
       const last = size === 1 ? linear : i32.add(linear, at(size - 1));
-      c.if(i32.eq(i32.load(entry, tag), i32.and(last, at(PAGE_MASK))), () => done(i32.add(i32.load(entry, TLB.addend), linear)));
+      c.likely(i32.eq(i32.load(entry, tag), i32.and(last, at(PAGE_MASK))), () => done(i32.add(i32.load(entry, TLB.addend), linear)));
     };
     return through(
       c,
@@ -232,7 +232,7 @@ export class LongCode implements CodeWidth {
       (done) => {
         if (cache) {
           const distance = c.let(i64.type, i64.sub(linear, get(cache.page)));
-          c.if(i64.lt_u(distance, i64.extend_u(get(cache.span))), () => done(i32.add(i32.wrap(distance), get(cache.host))));
+          c.likely(i64.lt_u(distance, i64.extend_u(get(cache.span))), () => done(i32.add(i32.wrap(distance), get(cache.host))));
         }
         const low = c.let(I32, i32.wrap(linear));
         const entry = entryOf(c, low, TLB64_ENTRY);
@@ -245,7 +245,7 @@ export class LongCode implements CodeWidth {
           });
         }
         const last = size === 1 ? linear : i64.add(linear, i64.const(size - 1));
-        c.if(i64.eq(i64.load(entry, tag), i64.and(last, i64.const(-4096))), () => done(i32.add(i32.load(entry, TLB64.addend), low)));
+        c.likely(i64.eq(i64.load(entry, tag), i64.and(last, i64.const(-4096))), () => done(i32.add(i32.load(entry, TLB64.addend), low)));
       },
       call(f.callees.memory64, f.record, segment.register, linear, at(size | (access << 8) | f.origin)),
       unless,

@@ -22,10 +22,15 @@ export interface Expr {
   readonly local?: number;
 }
 
+/** What a condition mostly is. */
+export type Hint = 'likely' | 'unlikely';
+
 /** Where a branch can go: an open block (behind it) or loop (to its start). */
 export interface Label {
   readonly depth: number;
 }
+
+export type BranchHints = readonly { readonly at: number; readonly likely: boolean }[];
 
 export class Code {
   private bytes = new Uint8Array(256);
@@ -38,6 +43,8 @@ export class Code {
   private readonly spare = new Map<ValueType, number[]>();
   /** Locals handed out since the last `collect`, while someone collects. */
   private taken: number[] | undefined;
+  /** Where conditions are that are mostly true, or mostly not. */
+  private hinted: { readonly at: number; readonly likely: boolean }[] = [];
 
   constructor(parameters: number) {
     this.parameters = parameters;
@@ -155,13 +162,15 @@ export class Code {
     this.unsigned(offset);
   }
 
-  if(condition: Expr, then: () => void, otherwise?: () => void): void {
+  /** @param hint so that what is seldom done costs nothing where it is not: engines read it from the module, or leave it */
+  if(condition: Expr, then: () => void, otherwise?: () => void, hint?: Hint): void {
     if (condition.value !== undefined) {
       if (condition.value) then();
       else otherwise?.();
       return;
     }
     condition(this);
+    if (hint) this.hinted.push({ at: this.length, likely: hint === 'likely' });
     this.byte(0x04);
     this.byte(EMPTY_BLOCK);
     this.depth++;
@@ -172,6 +181,16 @@ export class Code {
     }
     this.depth--;
     this.byte(0x0b);
+  }
+
+  /** What seldom has to be done. */
+  unlikely(condition: Expr, then: () => void): void {
+    this.if(condition, then, undefined, 'unlikely');
+  }
+
+  /** What mostly has to be done. */
+  likely(condition: Expr, then: () => void): void {
+    this.if(condition, then, undefined, 'likely');
   }
 
   /** An endless loop; `again` in its body goes back to its start, falling off its end leaves it. */
@@ -225,8 +244,9 @@ export class Code {
     this.unsigned(this.depth - label.depth);
   }
 
-  branchIf(condition: Expr, label: Label): void {
+  branchIf(condition: Expr, label: Label, hint?: Hint): void {
     condition(this);
+    if (hint) this.hinted.push({ at: this.length, likely: hint === 'likely' });
     this.byte(0x0d);
     this.unsigned(this.depth - label.depth);
   }
@@ -307,18 +327,31 @@ export class Code {
     const end = this.length;
     write();
     const added = this.bytes.slice(end, this.length);
+    const moved = (at: number): number => (at >= end ? at - end + mark : at >= mark ? at + added.length : at);
+    this.hinted = this.hinted.map(({ at, likely }) => ({ at: moved(at), likely }));
     this.bytes.copyWithin(mark + added.length, mark, end);
     this.bytes.set(added, mark);
   }
 
-  /** The body as the code section holds it: size, locals, instructions, end. */
-  finish(): Uint8Array {
+  private head(): Code {
     const head = new Code(0);
     head.unsigned(this.locals.length);
     for (const type of this.locals) {
       head.unsigned(1);
       head.byte(type);
     }
+    return head;
+  }
+
+  /** Hints by their places in the finished body, counted from behind its size. */
+  get hints(): BranchHints {
+    const { length } = this.head();
+    return this.hinted.map(({ at, likely }) => ({ at: at + length, likely })).sort((a, b) => a.at - b.at);
+  }
+
+  /** The body as the code section holds it: size, locals, instructions, end. */
+  finish(): Uint8Array {
+    const head = this.head();
     const size = new Code(0);
     size.unsigned(head.length + this.length + 1);
     const body = new Uint8Array(size.length + head.length + this.length + 1);

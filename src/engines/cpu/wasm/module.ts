@@ -1,5 +1,5 @@
 /** A WebAssembly module of our own functions, in the order of the Binary Format's sections. */
-import { Code, I32, type ValueType } from './code';
+import { type BranchHints, Code, I32, type ValueType } from './code';
 
 export interface Signature {
   readonly parameters: readonly ValueType[];
@@ -11,7 +11,7 @@ export interface ModuleShape {
   /** Imported functions, module `host`; they come first in the function index space. */
   readonly imports: readonly { readonly name: string; readonly type: number }[];
   /** Own functions: type index and finished body. */
-  readonly functions: readonly { readonly type: number; readonly body: Uint8Array }[];
+  readonly functions: readonly { readonly type: number; readonly body: Uint8Array; readonly hints?: BranchHints }[];
   /** Function indexes (imports counted) under their names. */
   readonly exports: Readonly<Record<string, number>>;
   /** Function indexes that fill table 0, which may grow, from entry 0 on; without them there is no table. */
@@ -20,7 +20,7 @@ export interface ModuleShape {
   readonly exportTable?: string;
 }
 
-const SECTION = { type: 1, import: 2, function: 3, table: 4, export: 7, element: 9, code: 10 } as const;
+const SECTION = { custom: 0, type: 1, import: 2, function: 3, table: 4, export: 7, element: 9, code: 10 } as const;
 const MAGIC_AND_VERSION = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00];
 const FUNCREF = 0x70;
 
@@ -99,6 +99,25 @@ export function encodeModule(shape: ModuleShape): Uint8Array<ArrayBuffer> {
       c.byte(0x0b);
       c.unsigned(table.length);
       for (const index of table) c.unsigned(index);
+    });
+  }
+  // WebAssembly's proposal "Branch Hinting".
+  const hinted = shape.functions
+    .map(({ hints = [] }, i) => ({ hints, index: shape.imports.length + i }))
+    .filter(({ hints }) => hints.length > 0);
+  if (hinted.length > 0) {
+    section(SECTION.custom, (c) => {
+      name(c, 'metadata.code.branch_hint');
+      c.unsigned(hinted.length);
+      for (const { hints, index } of hinted) {
+        c.unsigned(index);
+        c.unsigned(hints.length);
+        for (const { at, likely } of hints) {
+          c.unsigned(at);
+          c.unsigned(1);
+          c.byte(likely ? 1 : 0);
+        }
+      }
     });
   }
   section(SECTION.code, (c) => {
