@@ -369,6 +369,7 @@ export class HandlerIndex {
   /** The handler for an instruction; `Special.helper` where its semantics is a TypeScript helper without a crossing. */
   indexOf(instruction: Instruction): number {
     const { row, operands } = instruction;
+    if (!this.isStaged(instruction)) return this.indexes.get(crossingOf(instruction)) ?? Special.helper;
     const memory = operands.some((operand) => operand.kind === 'memory') ? 1 : 0;
     const repeat = effectiveRepeat(row, instruction.prefixes.repeat);
     const long = instruction.bits === 64;
@@ -384,7 +385,7 @@ export class HandlerIndex {
         repeat,
         long,
       };
-      const key = this.isStaged(instruction) ? makeForm(row, facts, operands.map(formOperandOf)).key : crossingOf(instruction);
+      const { key } = makeForm(row, facts, operands.map(formOperandOf));
       index = this.indexes.get(key) ?? Special.helper;
       this.byShape.set(shape, index);
     }
