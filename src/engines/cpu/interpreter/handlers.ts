@@ -1,4 +1,5 @@
 /** All handlers of the interpreter as one WebAssembly module, and which of them an instruction needs. */
+import { INSTRUCTIONS } from '../../../isa/table';
 import type { Instruction } from '../../../isa/types';
 import {
   BUDGET,
@@ -356,14 +357,20 @@ export function buildHandlers(): HandlerSet {
 export class HandlerIndex {
   private readonly indexes: ReadonlyMap<string, number>;
   private readonly byShape = new Map<number, number>();
+  /** By the rows' numbers: 1 where the semantics is staged, -1 where it is not, 0 where no one has asked yet. */
+  private readonly staged = new Int8Array(INSTRUCTIONS.length);
 
   constructor(set: HandlerSet) {
     this.indexes = set.indexes;
   }
 
   /** An instruction has staged semantics: it is run, and compiled, without a look at what its TypeScript helper would see. */
-  isStaged(instruction: Instruction): boolean {
-    return SEMANTICS[instruction.row.semantics] !== undefined;
+  isStaged({ row }: Instruction): boolean {
+    const known = this.staged[row.id];
+    if (known !== 0) return known > 0;
+    const staged = SEMANTICS[row.semantics] !== undefined;
+    this.staged[row.id] = staged ? 1 : -1;
+    return staged;
   }
 
   /** The handler for an instruction; `Special.helper` where its semantics is a TypeScript helper without a crossing. */
