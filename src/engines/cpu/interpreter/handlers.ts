@@ -38,12 +38,12 @@ import { ENTER, Exit, RECORD, RECORD_SIZE } from './records';
 
 /** What handlers call in TypeScript; see `Callees`. */
 export interface Host {
-  memory(record: number, segment: number, offset: number, sizeAndAccess: number): number;
-  memory64(record: number, segment: number, low: number, high: number, sizeAndAccess: number): number;
-  commit(record: number): void;
-  helper(record: number): number;
-  portRead(record: number, port: number, size: number): number;
-  portWrite(record: number, port: number, size: number, value: number): void;
+  readonly memory: (record: number, segment: number, offset: number, sizeAndAccess: number) => number;
+  readonly memory64: (record: number, segment: number, low: number, high: number, sizeAndAccess: number) => number;
+  readonly commit: (record: number) => void;
+  readonly helper: (record: number) => number;
+  readonly portRead: (record: number, port: number, size: number) => number;
+  readonly portWrite: (record: number, port: number, size: number, value: number) => void;
 }
 
 /** Handlers that belong to no instruction; their numbers in the function table. */
@@ -416,12 +416,12 @@ export class Handlers {
     const instance = new WebAssembly.Instance(compiled(set), {
       host: {
         memory,
-        memory_access: host.memory.bind(host),
-        memory_access_64: host.memory64.bind(host),
-        commit: host.commit.bind(host),
-        helper: host.helper.bind(host),
-        port_read: host.portRead.bind(host),
-        port_write: host.portWrite.bind(host),
+        memory_access: host.memory,
+        memory_access_64: host.memory64,
+        commit: host.commit,
+        helper: host.helper,
+        port_read: host.portRead,
+        port_write: host.portWrite,
       },
     });
     this.functions = instance.exports;
