@@ -37,8 +37,6 @@ import { Structure } from './structure';
 /** Ways out beside `Exit`'s: to the record's link or IP's block, and to the interpreter at the record. */
 const GO = -1;
 const RUN = -2;
-/** The budget does not hold the whole trace that begins at the record. */
-const SHORT = -3;
 const GENERAL_REGISTERS = 16;
 const CS = SEGMENTS + SEGMENT_SIZE;
 const PAGE = 4096;
@@ -113,6 +111,8 @@ export class RegionCode implements FlagCode {
   private indirect!: Label;
   /** Where faults of the region go, IP set, and those of each block of the trace that is being written. */
   private faulted!: Label;
+  /** Where the budget does not hold the trace that begins at `current`. */
+  private short!: Label;
   private faults: Label | undefined;
   /** The block that follows in the trace that is being written. */
   private following: RegionBlock | undefined;
@@ -157,7 +157,11 @@ export class RegionCode implements FlagCode {
     this.again = code.openLoop();
     this.indirect = code.open();
     this.faulted = code.open();
+    this.short = code.open();
     this.structure.emit(region.traces, region.entries);
+    code.close();
+    this.goOnShort();
+    code.branch(this.out);
     code.close();
     code.set(this.current, state(CURRENT));
     code.set(this.reason, at(Exit.fault));
@@ -392,7 +396,7 @@ export class RegionCode implements FlagCode {
   }
 
   /** Where the budget does not hold a whole trace: the interpreter gets further with what is left, if that is the first block. */
-  private short(): void {
+  private goOnShort(): void {
     const { code } = this;
     const current = get(this.current);
     const left = code.let(I32, i32.sub(this.budget, i32.load(current, ENTER.count)));
@@ -412,7 +416,6 @@ export class RegionCode implements FlagCode {
 
   private leaveForGood(): void {
     const { code, long, callees } = this;
-    code.unlikely(i32.eq(get(this.reason), at(SHORT)), () => this.short());
     if (this.profiled) this.countExit();
     code.if(get(this.flagKind), () => this.flushFlagLocals());
     for (const number of this.changed) i64.store(code, at(0), get(this.registers[number]), generalOffset(number));
@@ -437,7 +440,12 @@ export class RegionCode implements FlagCode {
     for (let i = trace.blocks.length - 1; i >= 0; i--) {
       if (mayAccess(trace.blocks[i])) labels.set(trace.blocks[i], code.open());
     }
-    code.unlikely(i32.lt_s(this.budget, at(trace.instructions)), () => this.leave(SHORT, head.block.start, this.ipAt(head.distance)));
+    code.unlikely(i32.lt_s(this.budget, at(trace.instructions)), () => {
+      this.flags.toLocals();
+      code.set(this.ip, this.ipAt(head.distance));
+      code.set(this.current, at(head.block.start));
+      code.branch(this.short);
+    });
     let repeats = false;
     for (const [i, block] of trace.blocks.entries()) {
       this.following = trace.blocks[i + 1];
