@@ -96,12 +96,19 @@ function waysOf(list: readonly Instruction[], helper: boolean, end: number): Way
  * Finds the region of a block.
  * @param seeds blocks of its page that belong to it even if no way leads there
  * @param forced those of them that have to be entries
+ * @param far entries in any page, as distances
  */
-export function findRegion(source: RegionSource, first: Block, seeds: readonly Block[], forced: readonly Block[]): Region {
+export function findRegion(
+  source: RegionSource,
+  first: Block,
+  seeds: readonly Block[],
+  forced: readonly Block[],
+  far: readonly number[] = [],
+): Region {
   const { cache } = source;
   const known = new Map<number, RegionBlock>();
-  const entries = new Set<number>(forced.map((block) => block.from));
-  const queue: number[] = [first.from, ...seeds.map((block) => block.from)];
+  const entries = new Set<number>([...forced.map((block) => block.from), ...far]);
+  const queue: number[] = [first.from, ...seeds.map((block) => block.from), ...far];
   let instructions = 0;
   const blockAt = (distance: number): Block | undefined => {
     const frame = source.frameAt(Math.floor(distance / FRAME_SIZE));
