@@ -21,6 +21,8 @@ import {
   SEG,
   SEGMENT_SIZE,
   SEGMENTS,
+  XMM,
+  XMM_STRIDE,
 } from '../layout';
 import { SEMANTICS } from '../semantics/index';
 import { generalOffset } from '../staged/base-context';
@@ -29,6 +31,7 @@ import type { AccessCallees, PageCache } from '../staged/fields';
 import { CARRY_KINDS } from '../staged/flag-library';
 import { Code, type Expr, get, I32, i32, I64, i64, type Label, select, type ValueType } from '../wasm/code';
 import type { Library } from '../wasm/library';
+import { VectorCopies } from '../wasm/vector-copies';
 import { BlockContext, type Site } from './block-context';
 import { type FlagCode, IN_LOCALS, LazyFlags } from './lazy-flags';
 import type { Region, RegionBlock, Trace } from './region';
@@ -38,6 +41,7 @@ import { Structure } from './structure';
 const GO = -1;
 const RUN = -2;
 const GENERAL_REGISTERS = 16;
+const VECTORS = 16;
 const CS = SEGMENTS + SEGMENT_SIZE;
 const PAGE = 4096;
 
@@ -113,6 +117,8 @@ export class RegionCode implements FlagCode {
   private following: RegionBlock | undefined;
   private pinned: readonly number[] = [];
   private readonly caches = new Map<number, PageCache>();
+  /** Units that the trace that is being written may use: what would forbid it cannot change while it runs. */
+  readonly units = new Set<string>();
   /** The trace that is being written is part of a tight loop. */
   private tight = false;
 
@@ -137,6 +143,7 @@ export class RegionCode implements FlagCode {
     this.current = code.local(I32);
     this.flagKind = code.local(I32);
     this.flagOperands = [code.local(I64), code.local(I64)];
+    code.vectors = new VectorCopies(code, XMM, XMM_STRIDE, VECTORS);
     this.structure = new Structure(code, this.selector, (trace) => this.trace(trace));
   }
 
@@ -395,6 +402,8 @@ export class RegionCode implements FlagCode {
     this.flags.current = IN_LOCALS;
     code.reuse(this.pinned);
     this.pinned = [];
+    code.vectors?.forget();
+    this.units.clear();
     this.tight = isTight(trace);
     const { head } = trace;
     const { start, instructions } = head.block;
