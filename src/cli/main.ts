@@ -1,8 +1,6 @@
 /** The command line: the engines without an editor. Its contract is in docs/cli.md. */
 import { version } from '../../package.json';
 import { asm } from './asm';
-import { bench } from './bench';
-import { dap } from './dap';
 import { disasm } from './disasm';
 import { UsageError } from './options';
 import { run } from './run';
@@ -22,13 +20,18 @@ const missing =
     throw new UsageError(`not implemented: the command "${name}"`);
   };
 
+const tool =
+  (name: 'bench' | 'dap'): Command['main'] =>
+  async (args) =>
+    (await import('./tools'))[name](args);
+
 const COMMANDS: Readonly<Record<string, Command>> = {
   run: { main: run, usage: 'run <program> [options] [-- args]     run a guest until it stops', help: RUN_HELP },
   asm: { main: asm, usage: 'asm <source> -f bin|elf32|elf64 -o <file> [-l <listing>]' },
   disasm: { main: disasm, usage: 'disasm <file> --bits 16|32|64 [--origin N]' },
-  dap: { main: dap, usage: 'dap [--port N]                        the debug adapter on stdio or TCP' },
+  dap: { main: tool('dap'), usage: 'dap [--port N]                        the debug adapter on stdio or TCP' },
   compare: { main: missing('compare'), usage: 'compare <program>                     not implemented yet' },
-  bench: { main: bench, usage: 'bench [--against v86,bochs,qemu]      how fast we are, beside others' },
+  bench: { main: tool('bench'), usage: 'bench [--against v86,bochs,qemu]      how fast we are, beside others' },
 };
 
 const WRONG_USE = 2;

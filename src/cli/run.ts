@@ -6,6 +6,7 @@ import { launch } from '../engines/launcher';
 import type { DebugInfo } from '../symbols/debug-info';
 import type { Technique } from '../shared/technique';
 import { OutputFile, readFile, readInput } from './files';
+import { handlersAhead } from './handlers-ahead';
 import { parseNumber, parseOptions, parseSize, UsageError } from './options';
 import { profileTable, Stopwatch } from './profile';
 
@@ -117,15 +118,16 @@ const FEW_TRANSITIONS = 1 << 14;
 
 export async function run(args: readonly string[]): Promise<number> {
   const settings = readSettings(args);
+  await handlersAhead();
   const { engine, debugInfo, notes } = start(settings.launch);
   for (const note of notes) process.stderr.write(`ringside: ${note}\n`);
   for (const place of settings.breaks) engine.probes.add({ kind: 'code', address: resolveAddress(place, debugInfo) as never });
 
   const trace = settings.trace === undefined ? undefined : new TraceFile(settings.trace, engine);
   const serial = new SerialLine(engine, settings);
-  const started = performance.now();
+  const started = process.hrtime.bigint();
   const stop = await runToEnd(engine, settings, serial, trace).finally(() => serial.stopListening());
-  const seconds = (performance.now() - started) / 1000;
+  const seconds = Number(process.hrtime.bigint() - started) / 1e9;
   serial.close();
   trace?.close();
 
@@ -174,6 +176,7 @@ async function runToEnd(engine: Engine, settings: Settings, serial: SerialLine, 
     const left = settings.maxInstructions - engine.instructionCount;
     const stop = engine.run({ instructions: Math.max(0, Math.min(trace ? TRACED_SLICE : SLICE, left)), returnWhenIdle: serial.live });
     serial.flush();
+    serial.listen();
     trace?.update();
     if (stop.reason === 'idle') await serial.inputOr(engine.untilTimer / 1e6);
     else if (stop.reason !== 'slice' || engine.instructionCount >= settings.maxInstructions) return stop;
@@ -228,8 +231,9 @@ class SerialLine {
   private readonly file: OutputFile | undefined;
   private wake: (() => void) | undefined;
   private got = false;
+  private listening = false;
   /** Input may still come. */
-  live = false;
+  live: boolean;
   private readonly onData: (chunk: Buffer) => void;
 
   constructor(engine: Engine, { serial, json }: Settings) {
@@ -244,17 +248,21 @@ class SerialLine {
       this.got = true;
       this.wake?.();
     };
-    if (serial === undefined && !json) {
-      this.live = true;
-      process.stdin.on('data', this.onData);
-      process.stdin.on('end', () => {
-        this.live = false;
-        this.wake?.();
-      });
-      process.stdin.on('error', () => {
-        this.live = false;
-      });
-    }
+    this.live = serial === undefined && !json;
+  }
+
+  /** To be called when the guest has begun to run: making standard input ready takes its time, and nothing can come before. */
+  listen(): void {
+    if (this.listening || !this.live) return;
+    this.listening = true;
+    process.stdin.on('data', this.onData);
+    process.stdin.on('end', () => {
+      this.live = false;
+      this.wake?.();
+    });
+    process.stdin.on('error', () => {
+      this.live = false;
+    });
   }
 
   /** Waits for input, or some milliseconds of real time. */
@@ -294,6 +302,7 @@ class SerialLine {
 
   /** The process can end though its input has not. */
   stopListening(): void {
+    if (!this.listening) return;
     process.stdin.off('data', this.onData);
     process.stdin.pause();
     process.stdin.unref?.();

@@ -12,6 +12,7 @@ declare module '*/prebuilt.wasm' {
   export default bytes;
 }
 declare module '*/prebuilt.json' {
-  const indexes: readonly (readonly [key: string, index: number])[];
-  export default indexes;
+  /** The forms' keys, one a line, by their number in the function table, and the number of the first. */
+  export const keys: string;
+  export const first: number;
 }

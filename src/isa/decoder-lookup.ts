@@ -3,7 +3,7 @@ import type { Bits, InstructionRow, OperandSize, RegisterClass } from './types';
 import { parseEncoding } from './encoding';
 import type { EncodingPattern } from './encoding';
 import { parseOperandCode, sizeInBytes } from './operand-codes';
-import type { OperandMethod, SizeCode } from './operand-codes';
+import type { OperandCode, OperandMethod, SizeCode } from './operand-codes';
 
 /** An operand of a candidate, its width looked up by `widthIndex`. */
 export interface OperandPlan {
@@ -60,21 +60,52 @@ const MANDATORY = { NP: 1, '66': 2, F3: 3, F2: 4, NFx: 5 } as const;
 const SIZE64 = { normal: 0, default64: 1, always64: 2 } as const;
 const OPERAND_SIZES = [2, 4, 8] as const;
 
-/** The opcodes of one mode, each made ready when it is first seen: a guest uses few of them. */
-export class OpcodeLookup {
-  /** By opcode byte and, from bit 8 on, opcode map (0 to 3, with a VEX prefix VEX_MAPS more). */
-  private readonly entries: (Entry[] | undefined)[] = new Array<Entry[] | undefined>(512 * VEX_MAPS).fill(undefined);
-  private readonly slots: (OpcodeSlot | undefined)[] = new Array<OpcodeSlot | undefined>(512 * VEX_MAPS).fill(undefined);
+/** Opcode byte and, from bit 8 on, opcode map: 0 to 3, with a VEX prefix VEX_MAPS more. */
+const NUMBERS = 512 * VEX_MAPS;
 
-  /** @param rows of which those count that exist in the mode */
-  constructor(rows: readonly InstructionRow[], bits: Bits) {
+/** An encoding as far as its opcode: the map of its VEX prefix or its lead bytes, the byte, and whether that holds a register. */
+const OPCODE =
+  /^(?:(?:NP|NFx|66|F2|F3|[oa]\d\d) )*(?:VEX\.\w+\.(?:\w\w\.)?(0F(?:38|3A)?)(?:\.\w+)? )?(0F (?:38 |3A )?)?([0-9A-F]{2})(\+r)?/;
+const MAPS: Readonly<Record<string, number>> = { '0F': 1, '0F38': 2, '0F3A': 3, '0F ': 1, '0F 38 ': 2, '0F 3A ': 3 };
+
+/**
+ * Where an encoding's opcode stands, without parsing all of it: a session uses few of the table's rows.
+ * @returns the first of the numbers that it has, and how many
+ */
+export function opcodeNumbers(encoding: string): { first: number; count: number } {
+  const [, vex, lead, opcode, register] = OPCODE.exec(encoding) ?? [];
+  if (opcode === undefined) throw new Error(`instruction table: "${encoding}" has no opcode byte`);
+  const map = vex === undefined ? (MAPS[lead] ?? 0) : VEX_MAPS + MAPS[vex];
+  return { first: (map << 8) | parseInt(opcode, 16), count: register === undefined ? 1 : 8 };
+}
+
+/** Rows by opcode. */
+export class OpcodeTable {
+  private readonly rows: (InstructionRow[] | undefined)[] = new Array<InstructionRow[] | undefined>(NUMBERS).fill(undefined);
+
+  constructor(rows: readonly InstructionRow[]) {
     for (const row of rows) {
-      if (!row.modes.includes(bits)) continue;
-      const pattern = parseEncoding(row.encoding);
-      const first = ((pattern.map + (pattern.vex === undefined ? 0 : VEX_MAPS)) << 8) | pattern.opcode;
-      const count = pattern.plusRegister ? 8 : 1;
-      for (let number = first; number < first + count; number++) (this.entries[number] ??= []).push({ row, pattern });
+      const { first, count } = opcodeNumbers(row.encoding);
+      for (let number = first; number < first + count; number++) (this.rows[number] ??= []).push(row);
     }
+  }
+
+  /** @returns the rows of an opcode that exist in a mode; undefined for none */
+  at(number: number, bits: Bits): Entry[] | undefined {
+    const rows = this.rows[number]?.filter(({ modes }) => modes.includes(bits));
+    return rows?.length ? rows.map((row) => ({ row, pattern: parseEncoding(row.encoding) })) : undefined;
+  }
+}
+
+/** The opcodes of one mode, each made ready when it is first seen. */
+export class OpcodeLookup {
+  private readonly table: OpcodeTable;
+  private readonly bits: Bits;
+  private readonly slots: (OpcodeSlot | undefined)[] = new Array<OpcodeSlot | undefined>(NUMBERS).fill(undefined);
+
+  constructor(table: OpcodeTable, bits: Bits) {
+    this.table = table;
+    this.bits = bits;
   }
 
   /** What an opcode stands for in a map. */
@@ -84,7 +115,7 @@ export class OpcodeLookup {
   }
 
   private make(number: number): OpcodeSlot | undefined {
-    const entries = this.entries[number];
+    const entries = this.table.at(number, this.bits);
     return entries && (this.slots[number] = buildSlot(entries));
   }
 }
@@ -146,14 +177,7 @@ function buildCandidate(row: InstructionRow, pattern: EncodingPattern, sharesReg
   const notWithRexB = sharesRegister && !pattern.plusRegister && mandatory === 0;
   return {
     row,
-    operands: codes.map((code) => ({
-      method: code.method,
-      class: code.class,
-      sizes: widths(code.size),
-      memorySizes: widths(code.memorySize),
-      fixed: code.fixed,
-      constant: code.constant,
-    })),
+    operands: codes.map(planOf),
     mandatory,
     operandSizes,
     addressSizes,
@@ -172,6 +196,20 @@ function buildCandidate(row: InstructionRow, pattern: EncodingPattern, sharesReg
 
 function maskOf(values: readonly number[], order: readonly number[]): number {
   return values.length === 0 ? 7 : values.reduce((mask, value) => mask | (1 << order.indexOf(value)), 0);
+}
+
+/** One for each code: the same stand in many rows. */
+const PLANS = new Map<OperandCode, OperandPlan>();
+
+function planOf(code: OperandCode): OperandPlan {
+  let plan = PLANS.get(code);
+  if (plan === undefined) {
+    const { method, class: registerClass, size, memorySize, fixed, constant } = code;
+    const sizes = widths(size);
+    const memorySizes = memorySize === size ? sizes : widths(memorySize);
+    PLANS.set(code, (plan = { method, class: registerClass, sizes, memorySizes, fixed, constant }));
+  }
+  return plan;
 }
 
 function widths(size: SizeCode): OperandSize[] {

@@ -7,7 +7,7 @@
  */
 import type { Bits, DecodeFailure, Instruction, InstructionRow, Operand } from './types';
 import { Cursor, REX_B, REX_W } from './decoder-cursor';
-import { OpcodeLookup, VEX_MAPS, widthIndex } from './decoder-lookup';
+import { OpcodeLookup, OpcodeTable, VEX_MAPS, widthIndex } from './decoder-lookup';
 import type { Candidate, OpcodeSlot } from './decoder-lookup';
 import { readOperand } from './decoder-operands';
 import { INSTRUCTIONS } from './table';
@@ -30,10 +30,11 @@ export function isFailure(result: Instruction | DecodeFailure): result is Decode
  * hidden behind a lacking one (NOP behind PAUSE) appears.
  */
 export function createDecoder(has: (row: InstructionRow) => boolean): Decode {
+  let table: OpcodeTable | undefined;
   // Each mode's is built when it is first wanted: most sessions see one or two of them.
   const lookups: (OpcodeLookup | undefined)[] = [];
   return (bytes, offset, bits) => {
-    const lookup = (lookups[bits >> 5] ??= new OpcodeLookup(INSTRUCTIONS.filter(has), bits));
+    const lookup = (lookups[bits >> 5] ??= new OpcodeLookup((table ??= new OpcodeTable(INSTRUCTIONS.filter(has))), bits));
     return decodeWith(lookup, bytes, offset, bits);
   };
 }

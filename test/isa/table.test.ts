@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { INSTRUCTIONS, ROWS_BY_SPELLING } from '../../src/isa/table';
+import { opcodeNumbers, VEX_MAPS } from '../../src/isa/decoder-lookup';
 import { parseEncoding } from '../../src/isa/encoding';
 import { parseOperandCode } from '../../src/isa/operand-codes';
 
@@ -12,6 +13,14 @@ describe('the instruction table', () => {
     for (const row of INSTRUCTIONS) {
       expect(() => parseEncoding(row.encoding), `${row.mnemonic} ${row.encoding}`).not.toThrow();
       for (const code of row.operands) expect(() => parseOperandCode(code), `${row.mnemonic} ${row.encoding}`).not.toThrow();
+    }
+  });
+
+  test('has its opcodes where they are looked for', () => {
+    for (const { encoding } of INSTRUCTIONS) {
+      const { map, vex, opcode, plusRegister } = parseEncoding(encoding);
+      const first = ((map + (vex === undefined ? 0 : VEX_MAPS)) << 8) | opcode;
+      expect(opcodeNumbers(encoding), encoding).toEqual({ first, count: plusRegister ? 8 : 1 });
     }
   });
 

@@ -241,6 +241,8 @@ export class Subject {
     const { cpu } = this;
     this.fault = undefined;
     cpu.blocks.heat = way === 'compiled' ? 1 : NEVER_HOT;
+    // What is written over with every case would be waited for.
+    cpu.blocks.revives = false;
     try {
       if (way !== 'alone') cpu.run(MOST_STEPS);
       else for (let i = 0; i < MOST_STEPS; i++) cpu.step();

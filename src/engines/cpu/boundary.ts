@@ -12,7 +12,7 @@ import type { BlockCache } from './interpreter/blocks';
 import type { Handlers } from './interpreter/handlers';
 import { Activity, CURRENT, SYS, VECTOR, X87_STATUS } from './layout';
 import { Status } from './semantics/x87-unit';
-import { Cr0, Flag } from './state';
+import { Cr0, type CpuState, Flag } from './state';
 import { EXCEPTIONS, GuestFault, Vector } from './system/fault';
 import { deliver, type Event, exceptionName } from './system/interrupts';
 import { PHYSICAL_ADDRESS_BITS } from './system/paging';
@@ -26,7 +26,15 @@ const OWN_REASONS: Readonly<Record<number, string | undefined>> = {
   [Vector.mf]: 'an x87 exception is pending that the control word does not mask',
   [Vector.xm]: 'a SIMD floating-point exception that MXCSR does not mask',
 };
-const RDTSC_REASON = 'CR4.TSD reserves it to ring 0';
+/** Of #GP by what only some instructions look at. */
+const OWN_PROTECTION: Readonly<Record<string, ((state: CpuState) => string) | undefined>> = {
+  rdtsc: () => 'CR4.TSD reserves it to ring 0',
+  rdtscp: () => 'CR4.TSD reserves it to ring 0',
+  cli: ({ cpl, iopl }) => `CLI needs CPL ≤ IOPL: CPL ${cpl}, IOPL ${iopl}`,
+  pushf: ({ iopl }) => `PUSHF in virtual-8086 mode needs IOPL 3, it is ${iopl}`,
+  swapgs: ({ cpl }) => `SWAPGS needs ring 0, CPL is ${cpl}`,
+  cmpxchg16b: () => 'the operand of CMPXCHG16B is not aligned to 16 bytes',
+};
 const INTERRUPT_NAMES = Array.from({ length: 256 }, (_, vector) => `interrupt 0x${vector.toString(16).padStart(2, '0')}`);
 
 const KINDS: Readonly<Record<string, number>> = Object.fromEntries(TRANSITION_KINDS.map((kind, number) => [kind, number]));
@@ -221,7 +229,7 @@ export abstract class Boundary extends Execution {
     const vector = i32[VECTOR >> 2];
     const semantics = this.blocks.instructionAt(i32[CURRENT >> 2])?.row.semantics;
     const reason =
-      (vector === Vector.gp && semantics?.startsWith('rdtsc') ? RDTSC_REASON : undefined) ??
+      (vector === Vector.gp && semantics !== undefined ? OWN_PROTECTION[semantics]?.(this.state) : undefined) ??
       OWN_REASONS[vector] ??
       'the target lies beyond the limit of CS, or an address is not aligned or canonical';
     this.fault = new GuestFault(vector, 0, reason);

@@ -39,6 +39,9 @@ export type MachineOptions = Omit<PcOptions, 'host' | 'clock' | 'control'> & {
 /** What is done to the machine after power-on and before the guest's first instruction: direct loading of a kernel. */
 export type Prepare = (machine: { readonly pc: Pc; readonly cpus: Processors; readonly transitions: TransitionLog }) => void;
 
+/** Bytes of host memory that ROMs and the display take. */
+const FIRMWARE_MEMORY = 1 << 20;
+
 interface Machine {
   readonly pc: Pc;
   readonly cpus: Processors;
@@ -78,7 +81,7 @@ export class EmulatorEngine implements Engine {
   }
 
   private powerOn(): void {
-    const host = new HostMemory(RESERVED);
+    const host = new HostMemory(RESERVED, this.options.memory + FIRMWARE_MEMORY);
     const clock = new Clock();
     const control = {
       reset: (cause: string): void => {

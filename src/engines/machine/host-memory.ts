@@ -15,10 +15,19 @@ export class HostMemory {
   view!: DataView;
   private next: number;
 
-  /** @param reserved bytes at the bottom for the processor's own structures (see cpu/layout.ts). */
-  constructor(reserved: number) {
+  /**
+   * @param reserved bytes at the bottom for the processor's own structures (see cpu/layout.ts)
+   * @param expected bytes that will be allocated, as far as that is known: each time that the memory grows costs the collector something
+   * @throws Error when the real host refuses
+   */
+  constructor(reserved: number, expected = 0) {
     this.next = Math.ceil(reserved / PAGE) * PAGE;
-    this.memory = new WebAssembly.Memory({ initial: this.next / PAGE, maximum: 0x10000 });
+    const initial = Math.min(Math.ceil((this.next + expected) / PAGE), 0xffff);
+    try {
+      this.memory = new WebAssembly.Memory({ initial, maximum: 0x10000 });
+    } catch {
+      throw new Error(`not enough host memory: the system refused ${initial * PAGE} bytes`);
+    }
     this.refresh();
   }
 
@@ -32,13 +41,15 @@ export class HostMemory {
     const offset = this.next;
     const end = offset + Math.ceil(length / PAGE) * PAGE;
     if (end > 0xffff0000) throw new Error(`not enough host memory: ${length} bytes asked, ${0xffff0000 - offset} left of 4 GiB`);
-    try {
-      this.memory.grow((end - offset) / PAGE);
-    } catch {
-      throw new Error(`not enough host memory: the system refused ${length} bytes`);
+    if (end > this.u8.length) {
+      try {
+        this.memory.grow((end - this.u8.length) / PAGE);
+      } catch {
+        throw new Error(`not enough host memory: the system refused ${length} bytes`);
+      }
+      this.refresh();
     }
     this.next = end;
-    this.refresh();
     return offset;
   }
 

@@ -57,12 +57,12 @@ export class PhysicalMemory {
 
   /** Maps existing host memory as RAM, so that a chipset may show the same bytes elsewhere (shadow RAM, SMRAM, a frame buffer). */
   mapRam(base: number, length: number, hostOffset: number): void {
-    this.map(base, length, FrameKind.ram, (i) => hostOffset + i * FRAME_SIZE);
+    this.map(base, length, FrameKind.ram, hostOffset, FRAME_SIZE);
   }
 
   /** Maps existing host memory as ROM. */
   mapRom(base: number, length: number, hostOffset: number): void {
-    this.map(base, length, FrameKind.rom, (i) => hostOffset + i * FRAME_SIZE);
+    this.map(base, length, FrameKind.rom, hostOffset, FRAME_SIZE);
   }
 
   /** Copies `bytes` into fresh host memory, shown read-only at `base`; the last frame is padded with 0xff. @returns its host offset */
@@ -79,7 +79,7 @@ export class PhysicalMemory {
   addMmio(base: number, length: number, handler: MmioHandler): void {
     const known = this.regions.findIndex((region) => region.base === base && region.handler === handler);
     const region = known >= 0 ? known : this.regions.push({ base, handler }) - 1;
-    this.map(base, length, FrameKind.mmio, () => region);
+    this.map(base, length, FrameKind.mmio, region, 0);
   }
 
   /**
@@ -102,7 +102,7 @@ export class PhysicalMemory {
       }
     };
     return {
-      uncover: () => this.map(base, FRAME_SIZE, kind as FrameKind, () => place),
+      uncover: () => this.map(base, FRAME_SIZE, kind as FrameKind, place, 0),
       under: {
         read: (offset, size) => uncovered(() => this.read(base + offset, size)),
         write: (offset, size, value) => uncovered(() => this.write(base + offset, size, value)),
@@ -112,19 +112,21 @@ export class PhysicalMemory {
 
   /** Leaves nothing at the frames. */
   unmap(base: number, length: number): void {
-    this.map(base, length, FrameKind.none, () => 0);
+    this.map(base, length, FrameKind.none, 0, 0);
   }
 
-  private map(base: number, length: number, kind: FrameKind, place: (index: number) => number): void {
+  /** @param place of the first frame; each other's is a step further */
+  private map(base: number, length: number, kind: FrameKind, place: number, step: number): void {
     if (base % FRAME_SIZE !== 0 || length % FRAME_SIZE !== 0 || base < 0 || base + length > FRAMES * FRAME_SIZE) {
       throw new Error(`physical region 0x${base.toString(16)} + 0x${length.toString(16)} is not made of 4 KiB frames below 4 GiB`);
     }
     const first = base / FRAME_SIZE;
-    for (let i = 0; i < length / FRAME_SIZE; i++) {
-      if (this.code[first + i]) this.onCodeWrite(first + i, 0, FRAME_SIZE);
-      this.kinds[first + i] = kind;
-      this.places[first + i] = place(i);
-    }
+    const end = first + length / FRAME_SIZE;
+    const { code, kinds, places } = this;
+    const holding = code.subarray(first, end);
+    for (let i = holding.indexOf(1); i >= 0; i = holding.indexOf(1, i + 1)) this.onCodeWrite(first + i, 0, FRAME_SIZE);
+    kinds.fill(kind, first, end);
+    for (let frame = first; frame < end; frame++) places[frame] = place + (frame - first) * step;
     this.onRemap();
   }
 

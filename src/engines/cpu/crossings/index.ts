@@ -1,5 +1,6 @@
 /** Which instructions have a crossing, by what has to be the same for two to share one. */
 import type { Instruction } from '../../../isa/types';
+import { movFromControl, PLAIN_CONTROL_REGISTERS } from './control';
 import { input, output, popf, sti } from './serializing';
 import { int, int3, iret, type MakeHandler, syscall, sysenter, sysexit, sysret } from './transfers';
 
@@ -21,6 +22,7 @@ function* entries(): Generator<[key: string, entry: Entry]> {
     yield [`sysenter ${width}`, { make: sysenter, long }];
     yield [`sysexit ${width} ${whole}`, { make: sysexit, long }];
     yield [`sti ${width}`, { make: sti, long }];
+    for (const [number, slot] of PLAIN_CONTROL_REGISTERS) yield [`movFromControl ${width} ${number}`, { make: movFromControl(slot), long }];
     for (const size of SIZES) {
       for (const byRegister of [false, true]) {
         const where = byRegister ? 'dx' : 'immediate';
@@ -49,5 +51,6 @@ export function crossingOf({ row, bits, operandSize, operands }: Instruction): s
     if (first.kind !== 'register') return '';
     return `${semantics} ${width} ${first.size} ${second.kind === 'register' ? 'dx' : 'immediate'}`;
   }
+  if (semantics === 'movFromControl') return `${semantics} ${width} ${operands[1].kind === 'register' ? operands[1].index : ''}`;
   return `${semantics} ${width}${BY_OPERAND_SIZE.has(semantics) ? ` ${operandSize}` : ''}`;
 }

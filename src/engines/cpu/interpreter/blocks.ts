@@ -386,7 +386,8 @@ export class BlockCache {
       if (isFailure(result) || at + result.length > FRAME_SIZE) break;
       list.push(result);
       at += result.length;
-      if (result.row.flow !== 'next' || !this.handlers.isStaged(result)) break;
+      const { flow } = result.row;
+      if ((flow !== 'next' && flow !== 'serialize') || !this.handlers.isStaged(result)) break;
     }
     return list;
   }

@@ -10,6 +10,7 @@ import type { FormOperand } from '../staged/base-context';
 /** Semantics whose meaning depends on the operand or address size beyond their operands' own sizes. */
 const BY_OPERAND_SIZE = new Set([
   'push',
+  'pushf',
   'pop',
   'leave',
   'jcc',
@@ -25,7 +26,7 @@ const BY_OPERAND_SIZE = new Set([
   'pcmpestri',
   'pcmpestrm',
 ]);
-const STACK = new Set(['push', 'pop', 'leave', 'call', 'ret']);
+const STACK = new Set(['push', 'pushf', 'pop', 'leave', 'call', 'ret']);
 /** What touches memory or the instruction pointer is another handler in 64-bit code. */
 const BY_WIDTH = new Set([...STACK, 'jcc', 'jmp', 'loop', 'loope', 'loopne', 'jcxz']);
 const BY_ADDRESS_SIZE_64 = new Set(['lea', 'xlat', 'bt', 'bts', 'btr', 'btc']);
@@ -45,6 +46,7 @@ const LETTERS: Readonly<Record<FormOperand['kind'], string>> = {
 /** Register classes that handlers reach, and what they are as operands. */
 const REGISTER_KINDS: Readonly<Record<string, 'register' | 'xmm' | 'mmx' | 'x87' | undefined>> = {
   gpr: 'register',
+  segment: 'register',
   xmm: 'xmm',
   mmx: 'mmx',
   x87: 'x87',

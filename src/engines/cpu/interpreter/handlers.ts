@@ -70,15 +70,20 @@ const CS = SEGMENTS + SEGMENT_SIZE;
 const PAGE_MASK = 0xfffff000 | 0;
 const CHUNK_SHIFT = Math.log2(CODE_CHUNK);
 
+/** See `AccessCallees`. */
+export const ACCESS: Signature = { parameters: [I32, I32, I32, I32], results: [I32] };
+export const ACCESS64: Signature = { parameters: [I32, I32, i64.type, I32], results: [I32] };
+
 /** Types of the module's functions. */
 const TYPES: readonly Signature[] = [
   HANDLER,
-  { parameters: [I32, I32, I32, I32], results: [I32] },
+  ACCESS,
   { parameters: [I32], results: [] },
   { parameters: [I32, I32, I32, I32, I32], results: [I32] },
   { parameters: [I32, I32, I32], results: [I32] },
   { parameters: [I32, I32, I32, I32], results: [] },
   DELIVERY,
+  ACCESS64,
 ];
 const DELIVERY_TYPE = TYPES.indexOf(DELIVERY);
 /** Imported functions come first. */
@@ -215,9 +220,10 @@ function goBody(long: boolean): Uint8Array {
  * TypeScript's. Parameters as in `AccessCallees`.
  */
 function accessBody(long: boolean): Uint8Array {
-  const code = new Code(long ? 5 : 4);
-  const [segment, low] = [get(1), get(2)];
-  const sizeAndAccess = get(long ? 4 : 3);
+  const code = new Code(4);
+  const [segment, sizeAndAccess] = [get(1), get(3)];
+  const low = long ? code.let(I32, i32.wrap(get(2))) : get(2);
+  const high = i32.wrap(i64.shr_u(get(2), i64.const(32)));
   const writes = i32.and(i32.shr_u(sizeAndAccess, at(8)), at(0xff));
   const last = code.let(I32, i32.sub(i32.and(sizeAndAccess, at(0xff)), at(1)));
   const direct = (linear: Expr): void => {
@@ -226,7 +232,7 @@ function accessBody(long: boolean): Uint8Array {
     const entry = entryOf(code, linear, size);
     const page = (byte: Expr): Expr => i32.or(i32.and(byte, at(PAGE_MASK)), at(1));
     const tagged = i32.and(i32.eq(i32.load(entry, tag), page(linear)), i32.eq(page(linear), page(i32.add(linear, last))));
-    code.if(long ? i32.and(tagged, i32.eq(i32.load(entry, tag + 4), get(3))) : tagged, () => {
+    code.if(long ? i32.and(tagged, i32.eq(i32.load(entry, tag + 4), high)) : tagged, () => {
       const pointer = code.let(I32, i32.add(i32.load(entry, addend), linear));
       const map = code.let(I32, i32.load(i32.shl(i32.shr_u(pointer, at(12)), at(2)), CODE_MAP));
       const bit = (byte: Expr): Expr => i32.shr_u(map, i32.and(i32.shr_u(byte, at(CHUNK_SHIFT)), at(31)));
@@ -244,7 +250,9 @@ function accessBody(long: boolean): Uint8Array {
       direct(code.let(I32, i32.add(i32.load(segment), low))),
     );
   });
-  const args = long ? [record, segment, low, get(3), sizeAndAccess] : [record, segment, low, sizeAndAccess];
+  // Compiled code leaves without a word about where, should it fault.
+  i32.store(code, zero, record, CURRENT);
+  const args = long ? [record, segment, low, high, sizeAndAccess] : [record, segment, low, sizeAndAccess];
   code.returnCall(long ? 1 : 0, ...args);
   return code.finish();
 }
@@ -325,7 +333,7 @@ export function buildHandlers(): HandlerSet {
     go: handler(goBody(false)),
     go64: handler(goBody(true)),
     access: { type: 1, body: accessBody(false) },
-    access64: { type: 3, body: accessBody(true) },
+    access64: { type: TYPES.indexOf(ACCESS64), body: accessBody(true) },
     deliver: { type: DELIVERY_TYPE, body: deliveryBody(false) },
     deliver64: { type: DELIVERY_TYPE, body: deliveryBody(true) },
   };
@@ -361,6 +369,7 @@ export class HandlerIndex {
   /** The handler for an instruction; `Special.helper` where its semantics is a TypeScript helper without a crossing. */
   indexOf(instruction: Instruction): number {
     const { row, operands } = instruction;
+    if (!this.isStaged(instruction)) return this.indexes.get(crossingOf(instruction)) ?? Special.helper;
     const memory = operands.some((operand) => operand.kind === 'memory') ? 1 : 0;
     const repeat = effectiveRepeat(row, instruction.prefixes.repeat);
     const long = instruction.bits === 64;
@@ -376,7 +385,7 @@ export class HandlerIndex {
         repeat,
         long,
       };
-      const key = this.isStaged(instruction) ? makeForm(row, facts, operands.map(formOperandOf)).key : crossingOf(instruction);
+      const { key } = makeForm(row, facts, operands.map(formOperandOf));
       index = this.indexes.get(key) ?? Special.helper;
       this.byShape.set(shape, index);
     }
@@ -414,6 +423,11 @@ export class Handlers {
     this.deliver = instance.exports.deliver as Delivery;
     this.deliver64 = instance.exports.deliver64 as Delivery;
   }
+}
+
+/** Has a set's module used that was compiled elsewhere, as on other threads while a program was loaded. */
+export function useModule(set: HandlerSet, module: WebAssembly.Module): void {
+  MODULES.set(set, module);
 }
 
 /** A set's module, compiled once. */

@@ -14,6 +14,8 @@ function registerOffset({ class: registerClass, index, high }: RegisterOperand):
 /** Of an x87 register its distance from the top of the stack counts: where that is shows when the handler runs. */
 const REGISTER_FILES: Readonly<Record<string, { readonly base: number; readonly stride: number } | undefined>> = {
   gpr: { base: REGISTERS, stride: REGISTER_SIZE },
+  // Of a segment register it is the selector.
+  segment: { base: SEGMENTS + SEG.selector, stride: SEGMENT_SIZE },
   xmm: { base: XMM, stride: XMM_STRIDE },
   mmx: { base: X87_REGISTERS, stride: X87_STRIDE },
   x87: { base: 0, stride: X87_STRIDE },

@@ -195,8 +195,18 @@ export class BlockContext extends BaseContext {
   }
 
   protected registerOperand(index: number, w: Word): Place {
-    const { index: number, high } = this.registerAt(index);
+    const { class: registerClass, index: number, high } = this.registerAt(index);
+    if (registerClass === 'segment') return this.selectorPlace(number);
     return high ? this.highByte(number) : this.register(number, w);
+  }
+
+  /** The selector of a segment register, which only helpers load. */
+  private selectorPlace(number: number): Place {
+    const read = (): Expr => this.let(i32.type, i32.load16u(at(0), SEGMENTS + number * SEGMENT_SIZE + SEG.selector));
+    const write = (): never => {
+      throw new Error('segment registers are loaded by helpers');
+    };
+    return { word: word(2), read, update: read, write };
   }
 
   protected immediate(index: number, w: Word): Expr {
@@ -265,6 +275,10 @@ export class BlockContext extends BaseContext {
 
   protected exit(reason: Exit): void {
     this.region.leave(reason, this.site.record, this.region.ipAt(this.site.inside.distance));
+  }
+
+  protected override faultUnless(pointer: Expr): void {
+    if (this.undo.length > 0 || !this.region.faultUnless(pointer)) super.faultUnless(pointer);
   }
 
   helper(): void {

@@ -8,11 +8,11 @@
 import type { Statistics } from '../../../shared/statistics';
 import type { HostMemory } from '../../machine/host-memory';
 import { type Block, type BlockCache, kindOf, NEVER_HOT } from '../interpreter/blocks';
-import type { HandlerIndex, Handlers } from '../interpreter/handlers';
+import { ACCESS, ACCESS64, type HandlerIndex, type Handlers } from '../interpreter/handlers';
 import { ENTER, RECORD } from '../interpreter/records';
 import { COUNTER, COUNTERS, REGION_HEAT, REGION_HEAT_WORDS } from '../layout';
 import { LIBRARY } from '../semantics/library';
-import { I32, type ValueType } from '../wasm/code';
+import type { ValueType } from '../wasm/code';
 import type { Library } from '../wasm/library';
 import { encodeModule, HANDLER, type Signature } from '../wasm/module';
 import { findRegion, type Region } from './region';
@@ -37,8 +37,6 @@ const MAX_JOINED = 3;
 const MAX_DISTANCE = 1 << 30;
 const TABLE_STEP = 256;
 
-const ACCESS: Signature = { parameters: [I32, I32, I32, I32], results: [I32] };
-const ACCESS64: Signature = { parameters: [I32, I32, I32, I32, I32], results: [I32] };
 const SIGNATURES: ReadonlyMap<string, Signature> = new Map<string, Signature>([
   ...LIBRARY.map(({ name, parameters, results }) => [name, { parameters, results }] as const),
   ['go', HANDLER],

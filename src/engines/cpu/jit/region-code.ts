@@ -40,6 +40,8 @@ import { Structure } from './structure';
 /** Ways out beside `Exit`'s: to the record's link or IP's block, and to the interpreter at the record. */
 const GO = -1;
 const RUN = -2;
+/** The budget does not hold the whole trace that begins at the record. */
+const SHORT = -3;
 const GENERAL_REGISTERS = 16;
 const VECTORS = 16;
 const CS = SEGMENTS + SEGMENT_SIZE;
@@ -113,6 +115,9 @@ export class RegionCode implements FlagCode {
   private out!: Label;
   private again!: Label;
   private indirect!: Label;
+  /** Where faults of the region go, IP set, and those of each block of the trace that is being written. */
+  private faulted!: Label;
+  private faults: Label | undefined;
   /** The block that follows in the trace that is being written. */
   private following: RegionBlock | undefined;
   private pinned: readonly number[] = [];
@@ -158,7 +163,12 @@ export class RegionCode implements FlagCode {
     this.out = code.open();
     this.again = code.openLoop();
     this.indirect = code.open();
+    this.faulted = code.open();
     this.structure.emit(region.traces, region.entries);
+    code.close();
+    code.set(this.current, state(CURRENT));
+    code.set(this.reason, at(Exit.fault));
+    code.branch(this.out);
     code.close();
     this.dispatch();
     code.close();
@@ -286,6 +296,21 @@ export class RegionCode implements FlagCode {
     code.branch(this.out);
   }
 
+  /** Leaves where a memory access gave no pointer: CURRENT says at which record. @returns false where nothing was written */
+  faultUnless(pointer: Expr): boolean {
+    const { code, flags, faults } = this;
+    if (!faults) return false;
+    if (flags.current.at === 'locals') {
+      code.branchIf(i32.eqz(pointer), faults, 'unlikely');
+      return true;
+    }
+    code.unlikely(i32.eqz(pointer), () => {
+      flags.toLocals();
+      code.branch(faults);
+    });
+    return true;
+  }
+
   /** Goes on at an IP outside the region, where the record may be linked to. */
   go(recordAt: number, ip: Expr): void {
     this.leave(GO, recordAt, ip);
@@ -382,8 +407,28 @@ export class RegionCode implements FlagCode {
     this.count(COUNTER.exits, i64.const(1), i32.shl(i32.sub(reason, at(RUN)), at(3)));
   }
 
+  /** Where the budget does not hold a whole trace: the interpreter gets further with what is left, if that is the first block. */
+  private short(): void {
+    const { code } = this;
+    const current = get(this.current);
+    const left = code.let(I32, i32.sub(this.budget, i32.load(current, ENTER.count)));
+    let fits = i32.ge_s(left, at(0));
+    if (!this.long && !this.flat) {
+      const last = i32.add(get(this.ip), i32.sub(i32.load(current, ENTER.length), at(1)));
+      fits = i32.and(fits, i32.le_u(last, state(CS + SEG.limit)));
+    }
+    code.set(this.reason, at(Exit.budget));
+    code.if(fits, () => {
+      if (this.profiled) i64.store(code, current, i64.add(i64.load(current, ENTER.runs), i64.const(1)), ENTER.runs);
+      code.set(this.budgetLocal, left);
+      code.set(this.current, i32.add(current, at(RECORD_SIZE)));
+      code.set(this.reason, at(RUN));
+    });
+  }
+
   private leaveForGood(): void {
     const { code, long, callees } = this;
+    code.unlikely(i32.eq(get(this.reason), at(SHORT)), () => this.short());
     if (this.profiled) this.countExit();
     code.if(get(this.flagKind), () => this.flushFlagLocals());
     for (const number of this.changed) i64.store(code, at(0), get(this.registers[number]), generalOffset(number));
@@ -406,15 +451,11 @@ export class RegionCode implements FlagCode {
     this.units.clear();
     this.tight = isTight(trace);
     const { head } = trace;
-    const { start, instructions } = head.block;
-    const whole = trace.instructions;
-    code.unlikely(i32.lt_s(this.budget, at(whole)), () => {
-      const ip = this.ipAt(head.distance);
-      code.if(i32.lt_s(this.budget, at(instructions)), () => this.leave(Exit.budget, start, ip));
-      // The interpreter gets further with what is left.
-      this.enter(head);
-      this.leave(RUN, start + RECORD_SIZE, ip);
-    });
+    const labels = new Map<RegionBlock, Label>();
+    for (let i = trace.blocks.length - 1; i >= 0; i--) {
+      if (mayAccess(trace.blocks[i])) labels.set(trace.blocks[i], code.open());
+    }
+    code.unlikely(i32.lt_s(this.budget, at(trace.instructions)), () => this.leave(SHORT, head.block.start, this.ipAt(head.distance)));
     let repeats = false;
     for (const [i, block] of trace.blocks.entries()) {
       this.following = trace.blocks[i + 1];
@@ -424,8 +465,14 @@ export class RegionCode implements FlagCode {
         code.unlikely(i32.lt_s(this.budget, at(block.block.instructions)), leave);
       }
       this.enter(block);
+      this.faults = labels.get(block);
       this.block(block);
       repeats ||= block.list.some(({ row, prefixes }) => effectiveRepeat(row, prefixes.repeat) !== 'none');
+    }
+    for (const { distance } of trace.blocks.filter((block) => labels.has(block))) {
+      code.close();
+      code.set(this.ip, this.ipAt(distance));
+      code.branch(this.faulted);
     }
   }
 
@@ -477,6 +524,13 @@ export class RegionCode implements FlagCode {
     return goesOn;
   }
 }
+
+/** Whether a block may have accesses to memory; those of one that is thought to have none cost more. */
+function mayAccess({ list }: RegionBlock): boolean {
+  return list.some(({ row, operands }) => STACK_SEMANTICS.has(row.semantics) || operands.some(({ kind }) => kind === 'memory'));
+}
+
+const STACK_SEMANTICS = new Set(['push', 'pop', 'call', 'ret', 'leave']);
 
 /** Whether control can come back to a trace within few instructions. */
 function isTight(trace: Trace): boolean {

@@ -86,6 +86,7 @@ function waysOf(list: readonly Instruction[], helper: boolean, end: number): Way
     case 'call':
       return { taken, back: end };
     case 'next':
+    case 'serialize':
       return { fall: end };
     default:
       return {};

@@ -1,12 +1,14 @@
 /** ADD to IDIV, conversions, and the read-modify-write instructions of the 80486. */
-import { type Expr, i32, i64 } from '../wasm/code';
+import { type Expr, i32, i64, select } from '../wasm/code';
 import type { Context, FlagSink, Semantics } from './context';
 import { divideQuadwords } from './division';
 import { type Word, word } from './words';
 
 const DIVIDE_ERROR = 0;
 const EAX = 0;
+const ECX = 1;
 const EDX = 2;
+const EBX = 3;
 
 type Combine = (w: Word, a: Expr, b: Expr, c: Context) => Expr;
 
@@ -91,6 +93,42 @@ export const cmpxchg: Semantics = (c) => {
     },
   );
   c.flags.sub(w, expected, found, c.let(w.type, w.sub(expected, found)));
+};
+
+/** The expected value's halves in EAX and EDX, the new one's in EBX and ECX; memory is always written. */
+export const cmpxchg8b: Semantics = (c) => {
+  const half = word(4);
+  const read = (low: number, high: number): Expr => {
+    const [a, b] = [c.register(low, half).read(), c.register(high, half).read()];
+    return c.let(i64.type, i64.or(i64.extend_u(a), i64.shl(i64.extend_u(b), i64.const(32))));
+  };
+  const dst = c.operand(0);
+  const expected = read(EAX, EDX);
+  const found = c.let(i64.type, dst.update());
+  const equal = c.let(i32.type, i64.eq(found, expected));
+  dst.write(c.let(i64.type, select(equal, read(EBX, ECX), found)));
+  c.if(i32.eqz(equal), () => {
+    c.register(EAX, half).write(i32.wrap(found));
+    c.register(EDX, half).write(i32.wrap(i64.shr_u(found, i64.const(32))));
+  });
+  c.flags.zero(i32.eqz(equal));
+};
+
+/** The same with RAX, RDX, RBX and RCX, at an aligned address. */
+export const cmpxchg16b: Semantics = (c) => {
+  const half = word(8);
+  const register = (number: number): Expr => c.let(i64.type, c.register(number, half).read());
+  const pointer = c.let(i32.type, c.pointer(0, 'update', 16, true));
+  const [low, high] = [0, 8].map((offset) => c.let(i64.type, i64.load(pointer, offset)));
+  const equal = c.let(i32.type, i32.and(i64.eq(low, register(EAX)), i64.eq(high, register(EDX))));
+  i64.store(c.code, pointer, select(equal, register(EBX), low));
+  i64.store(c.code, pointer, select(equal, register(ECX), high), 8);
+  c.commit(pointer);
+  c.if(i32.eqz(equal), () => {
+    c.register(EAX, half).write(low);
+    c.register(EDX, half).write(high);
+  });
+  c.flags.zero(i32.eqz(equal));
 };
 
 /** One-operand MUL and IMUL: the double-width product into AX, DX:AX, EDX:EAX or RDX:RAX. */

@@ -5,6 +5,7 @@ import * as caches from './caches';
 import type { Semantics } from './context';
 import * as logic from './logic';
 import * as moves from './moves';
+import * as privilege from './privilege';
 import * as shifts from './shifts';
 import { SIMD } from './simd/index';
 import { SIMD_FLOAT } from './simd-float';
@@ -20,6 +21,7 @@ export const SEMANTICS: Readonly<Record<string, Semantics | undefined>> = {
   ...logic,
   ...shifts,
   ...moves,
+  ...privilege,
   ...stack,
   ...strings,
   ...time,

@@ -78,7 +78,7 @@ export abstract class BaseContext implements Context {
   protected readonly fields: Fields;
   protected readonly width: CodeWidth;
   private readonly functions: Library;
-  private readonly undo: (() => void)[] = [];
+  protected readonly undo: (() => void)[] = [];
 
   /** @param flat see `NarrowCode` */
   constructor(code: Code, facts: Facts, operands: readonly FormOperand[], fields: Fields, functions: Library, flat: boolean) {
@@ -237,7 +237,12 @@ export abstract class BaseContext implements Context {
   /** The host offset at which an access can be made, now that segment and page allow it. */
   private host(segment: SegmentPlace, address: Expr, size: number, access: Access, stack = false): Expr {
     const cache = segment.flat ? this.fields.pageCache(stack) : undefined;
-    return this.width.host(segment, address, size, access, () => this.leave(Exit.fault), cache);
+    return this.width.host(segment, address, size, access, (pointer) => this.faultUnless(pointer), cache);
+  }
+
+  /** Leaves the code if an access gave no pointer; CURRENT is set by then. */
+  protected faultUnless(pointer: Expr): void {
+    this.code.unlikely(i32.eqz(pointer), () => this.leave(Exit.fault));
   }
 
   abstract commit(pointer: Expr): void;

@@ -41,8 +41,11 @@ export interface CodeWidth {
   move(address: Expr, distance: Expr): Expr;
   /** (R/E)SI or (R/E)DI at the address size. */
   stringAddress(register: number, addressSize: number): Expr;
-  /** The host offset at which an access can be made, by the TLB or else by TypeScript. @param fault leaves the code when the access faults */
-  host(segment: SegmentPlace, address: Expr, size: number, access: Access, fault: () => void, cache?: PageCache): Expr;
+  /**
+   * The host offset at which an access can be made, by the TLB or else by TypeScript.
+   * @param unless writes the way out that is taken when a pointer is 0: the access faults
+   */
+  host(segment: SegmentPlace, address: Expr, size: number, access: Access, unless: (pointer: Expr) => void, cache?: PageCache): Expr;
   /**
    * A host offset for any access that lies in the page of an address, if the TLB knows the page; else 0.
    * @param span the segment has to allow all of so many bytes from there
@@ -59,8 +62,8 @@ export interface CodeWidth {
   badTarget(target: Expr): Expr;
 }
 
-/** A pointer by the TLB's entry if its tag fits, else by `slow`; `fault` leaves where that is 0. */
-function through(c: Code, quick: (done: (pointer: Expr) => void) => void, slow: Expr, fault: () => void): Expr {
+/** A pointer by the TLB's entry if its tag fits, else by `slow`, and then checked. */
+function through(c: Code, quick: (done: (pointer: Expr) => void) => void, slow: Expr, unless: (pointer: Expr) => void): Expr {
   const pointer = c.local(I32);
   c.block((done) => {
     quick((found) => {
@@ -68,7 +71,7 @@ function through(c: Code, quick: (done: (pointer: Expr) => void) => void, slow: 
       done();
     });
     c.set(pointer, slow);
-    c.unlikely(i32.eqz(get(pointer)), fault);
+    unless(get(pointer));
   });
   return get(pointer);
 }
@@ -113,7 +116,7 @@ export class NarrowCode implements CodeWidth {
     return this.c.let(I32, i32.and(this.f.register(register), at(addressSize === 2 ? 0xffff : -1)));
   }
 
-  host(segment: SegmentPlace, address: Expr, size: number, access: Access, fault: () => void, cache?: PageCache): Expr {
+  host(segment: SegmentPlace, address: Expr, size: number, access: Access, unless: (pointer: Expr) => void, cache?: PageCache): Expr {
     const { c, f } = this;
     const tag = access === Access.read ? TLB.read : TLB.write;
     const look = (linear: Expr, done: (pointer: Expr) => void): void => {
@@ -143,7 +146,7 @@ export class NarrowCode implements CodeWidth {
         );
       },
       call(f.callees.memory, f.record, segment.register, address, at(size | (access << 8) | f.origin)),
-      fault,
+      unless,
     );
   }
 
@@ -220,11 +223,10 @@ export class LongCode implements CodeWidth {
     return flat ? address : this.c.let(i64.type, i64.add(i64.load(base), address));
   }
 
-  host(segment: SegmentPlace, address: Expr, size: number, access: Access, fault: () => void, cache?: PageCache): Expr {
+  host(segment: SegmentPlace, address: Expr, size: number, access: Access, unless: (pointer: Expr) => void, cache?: PageCache): Expr {
     const { c, f } = this;
     const tag = access === Access.read ? TLB64.read : TLB64.write;
     const linear = this.linear(segment, address);
-    const low = c.let(I32, i32.wrap(linear));
     return through(
       c,
       (done) => {
@@ -232,6 +234,7 @@ export class LongCode implements CodeWidth {
           const distance = c.let(i64.type, i64.sub(linear, get(cache.page)));
           c.likely(i64.lt_u(distance, i64.extend_u(get(cache.span))), () => done(i32.add(i32.wrap(distance), get(cache.host))));
         }
+        const low = c.let(I32, i32.wrap(linear));
         const entry = entryOf(c, low, TLB64_ENTRY);
         if (cache) {
           const base = c.let(i64.type, i64.and(linear, i64.const(-4096)));
@@ -244,15 +247,8 @@ export class LongCode implements CodeWidth {
         const last = size === 1 ? linear : i64.add(linear, i64.const(size - 1));
         c.likely(i64.eq(i64.load(entry, tag), i64.and(last, i64.const(-4096))), () => done(i32.add(i32.load(entry, TLB64.addend), low)));
       },
-      call(
-        f.callees.memory64,
-        f.record,
-        segment.register,
-        low,
-        i32.wrap(i64.shr_u(linear, i64.const(32))),
-        at(size | (access << 8) | f.origin),
-      ),
-      fault,
+      call(f.callees.memory64, f.record, segment.register, linear, at(size | (access << 8) | f.origin)),
+      unless,
     );
   }
 

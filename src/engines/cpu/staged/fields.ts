@@ -5,7 +5,7 @@ import type { Expr } from '../wasm/code';
 export interface AccessCallees {
   /** (record, segment's state offset, offset, size | access << 8) → host offset, or 0 for a fault. */
   readonly memory: number;
-  /** (record, segment's state offset, low and high half of the linear address, size | access << 8) → the same, in 64-bit code. */
+  /** (record, segment's state offset, linear address (i64), size | access << 8) → the same, in 64-bit code. */
   readonly memory64: number;
 }
 

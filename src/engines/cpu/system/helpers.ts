@@ -4,7 +4,6 @@ import * as control from './control';
 import type { Cpu } from './cpu';
 import * as extensions from './extensions';
 import * as io from './io';
-import { swapgs } from './long-mode';
 import * as transfers from './transfers';
 import * as user from './user';
 import * as x87 from './x87';
@@ -21,7 +20,6 @@ export const HELPERS: Readonly<Record<string, Helper | undefined>> = {
   sysexit: transfers.sysexit,
   syscall: transfers.syscall,
   sysret: transfers.sysret,
-  swapgs,
 
   movFromControl: control.movFromControl,
   movToControl: control.movToControl,
@@ -76,16 +74,13 @@ export const HELPERS: Readonly<Record<string, Helper | undefined>> = {
   aas: user.aas,
   aam: user.aam,
   aad: user.aad,
-  pushf: user.pushf,
   popf: user.popf,
-  cli: user.cli,
   sti: user.sti,
   hlt: user.hlt,
   pusha: user.pusha,
   popa: user.popa,
   enter: user.enter,
   bound: user.bound,
-  movFromSegment: user.movFromSegment,
   movToSegment: user.movToSegment,
   pushSegment: user.pushSegment,
   popSegment: user.popSegment,
@@ -95,8 +90,6 @@ export const HELPERS: Readonly<Record<string, Helper | undefined>> = {
   verr: user.verr,
   verw: user.verw,
   arpl: user.arpl,
-  cmpxchg8b: user.cmpxchg8b,
-  cmpxchg16b: user.cmpxchg16b,
   wait: x87.wait,
   ud: user.undefinedInstruction,
   int: user.int,
@@ -131,10 +124,10 @@ export const HELPER_OF_ROW: readonly (Helper | undefined)[] = INSTRUCTIONS.map((
  */
 const ATOMIC = new Set(
   [
-    'iret int int3 int1 into sysenter sysexit syscall sysret swapgs',
+    'iret int int3 int1 into sysenter sysexit syscall sysret',
     'movFromControl movToControl clts invlpg invpcid rdpid cpuid rdmsr wrmsr invd wbinvd',
-    'clac stac rdfsbase rdgsbase wrfsbase wrgsbase xgetbv in out pushf popf cli sti hlt',
-    'movFromSegment movToSegment pushSegment popSegment lar lsl verr verw cmpxchg8b cmpxchg16b',
+    'clac stac rdfsbase rdgsbase wrfsbase wrgsbase xgetbv in out popf sti hlt',
+    'movToSegment pushSegment popSegment lar lsl verr verw',
   ].flatMap((names) => names.split(' ')),
 );
 

@@ -169,13 +169,6 @@ function stepNow(state: CpuState): void {
   if (state.flag(Flag.tf)) state.setSys(SYS.pendingDebug, (state.sys(SYS.pendingDebug) | DR6_BS) >>> 0);
 }
 
-export function swapgs({ state }: Cpu): void {
-  if (state.cpl !== 0) throw gp(0, `SWAPGS needs ring 0, CPL is ${state.cpl}`);
-  const base = state.segBase(Seg.gs);
-  state.setSegBaseHalves(Seg.gs, state.sys(SYS.kernelGsBase), state.sysHigh(SYS.kernelGsBase));
-  state.setSysHalves(SYS.kernelGsBase, base >>> 0, highHalf(base));
-}
-
 // --- SYSENTER and SYSEXIT
 
 export function sysenter(cpu: Cpu): void {

@@ -5,16 +5,7 @@ import type { Cpu } from './cpu';
 import { inRing0, requireProtected } from './control';
 import { type Descriptor, fetchDescriptor, isNull, SystemType } from './descriptors';
 import { GuestFault, gp, ud, Vector } from './fault';
-import {
-  checkOperandWrite,
-  linearLow,
-  readOperand,
-  readOperandAt,
-  readOperandHalves,
-  writeOperand,
-  writeOperandAt,
-  writeRegisterHalves,
-} from './operands';
+import { readOperand, readOperandAt, readOperandHalves, writeOperand, writeRegisterHalves } from './operands';
 import { deliver } from './interrupts';
 import { loadSegment } from './segments';
 import { StackCursor } from './stack';
@@ -97,13 +88,6 @@ function requireVirtualIopl(cpu: Cpu): void {
   }
 }
 
-export function pushf(cpu: Cpu): void {
-  requireVirtualIopl(cpu);
-  const stack = StackCursor.current(cpu.state, cpu.mmu);
-  stack.push(sizeOf(cpu), cpu.state.eflags & ~(Flag.vm | Flag.rf));
-  cpu.state.setRegAddress(Reg.esp, stack.pointer);
-}
-
 export function popf(cpu: Cpu): void {
   requireVirtualIopl(cpu);
   const { state } = cpu;
@@ -126,11 +110,6 @@ function mayChangeInterrupts(cpu: Cpu): boolean {
   const { mnemonic } = cpu.instruction.row;
   cpu.refuse(gp(0, () => `${mnemonic.toUpperCase()} needs CPL ≤ IOPL: CPL ${cpl}, IOPL ${iopl}`));
   return false;
-}
-
-export function cli(cpu: Cpu): void {
-  if (!mayChangeInterrupts(cpu)) return;
-  cpu.state.setFlag(Flag.if, false);
 }
 
 export function sti(cpu: Cpu): void {
@@ -206,11 +185,6 @@ export function bound(cpu: Cpu): void {
 }
 
 // --- segment registers
-
-export function movFromSegment(cpu: Cpu): void {
-  const [dst, src] = cpu.instruction.operands;
-  writeOperand(cpu, dst, readOperand(cpu, src));
-}
 
 const segmentOf = (cpu: Cpu, index: number): Seg => {
   const operand = cpu.instruction.operands[index];
@@ -315,43 +289,6 @@ export function arpl(cpu: Cpu): void {
 }
 
 // --- the rest
-
-export function cmpxchg8b(cpu: Cpu): void {
-  const { state } = cpu;
-  const [operand] = cpu.instruction.operands;
-  checkOperandWrite(cpu, operand, 8);
-  const low = readOperandAt(cpu, operand, 0, 4);
-  const high = readOperandAt(cpu, operand, 4, 4);
-  const equal = low === state.reg32(Reg.eax) && high === state.reg32(Reg.edx);
-  const [newLow, newHigh] = equal ? [state.reg32(Reg.ebx), state.reg32(Reg.ecx)] : [low, high];
-  writeOperandAt(cpu, operand, 4, 4, newHigh);
-  writeOperandAt(cpu, operand, 0, 4, newLow);
-  if (!equal) {
-    state.setReg32(Reg.eax, low);
-    state.setReg32(Reg.edx, high);
-  }
-  state.setZero(equal);
-}
-
-/** Sixteen bytes at an aligned address; the destination is always written. */
-export function cmpxchg16b(cpu: Cpu): void {
-  const { state } = cpu;
-  const [operand] = cpu.instruction.operands;
-  if (operand.kind === 'memory' && linearLow(cpu, operand) & 15) {
-    throw gp(0, 'the operand of CMPXCHG16B is not aligned to 16 bytes');
-  }
-  checkOperandWrite(cpu, operand, 16);
-  const words = [0, 4, 8, 12].map((at) => readOperandAt(cpu, operand, at, 4));
-  const pair = (low: number, high: number): number[] => [state.reg32(low), state.regHigh(low), state.reg32(high), state.regHigh(high)];
-  const expected = pair(Reg.eax, Reg.edx);
-  const equal = words.every((word, i) => word === expected[i]);
-  (equal ? pair(Reg.ebx, Reg.ecx) : words).forEach((word, i) => writeOperandAt(cpu, operand, i * 4, 4, word));
-  if (!equal) {
-    state.setRegHalves(Reg.eax, words[0], words[1]);
-    state.setRegHalves(Reg.edx, words[2], words[3]);
-  }
-  state.setZero(equal);
-}
 
 export function undefinedInstruction(cpu: Cpu): void {
   throw ud(`${cpu.instruction.row.mnemonic.toUpperCase()} is undefined on purpose`);

@@ -258,8 +258,9 @@ export class Code {
     this.unsigned(this.depth - label.depth);
   }
 
-  branchIf(condition: Expr, label: Label): void {
+  branchIf(condition: Expr, label: Label, hint?: Hint): void {
     condition(this);
+    if (hint) this.hinted.push({ at: this.length, likely: hint === 'likely' });
     this.byte(0x0d);
     this.unsigned(this.depth - label.depth);
   }

@@ -7,8 +7,10 @@ import type { VgaState } from './vga-registers';
 
 export const PLANE_SIZE = 0x10000;
 
-/** How the planes can be shown as plain RAM: text cells, a byte a pixel, or not at all. */
-export type LinearKind = 'none' | 'text' | 'chain4';
+/** How the planes can be shown as plain RAM: text cells, a byte a pixel, the plane of the characters' shapes alone, or not at all. */
+export type LinearKind = 'none' | 'text' | 'chain4' | 'font';
+
+const FONT_PLANE = 2;
 
 /** Where the processor sees the memory, by bits 3:2 of the graphics controller's miscellaneous register. */
 const WINDOWS = [
@@ -27,14 +29,20 @@ export function linearKind({ misc, sequencer, graphics }: VgaState): LinearKind 
   const plain = (graphics[5] & 0x0b) === 0 && graphics[3] === 0 && graphics[1] === 0 && graphics[8] === 0xff;
   if (!enabled || !plain) return 'none';
   if (sequencer[4] & 0x08) return sequencer[2] === 0x0f && (graphics[6] & 0x0c) === 0x04 ? 'chain4' : 'none';
+  // Graphics modes, which may go on from what was read last by the latches, go through the planes.
+  const font = sequencer[2] === 1 << FONT_PLANE && graphics[4] === FONT_PLANE && (graphics[6] & 0x0d) === 0x04;
+  if (font && sequencer[4] & 0x04 && (graphics[5] & 0x10) === 0) return 'font';
   const oddEven = (sequencer[4] & 0x04) === 0 && (graphics[5] & 0x10) !== 0 && (graphics[6] & 0x02) !== 0;
   const firstPlanes = sequencer[2] === 0x03 && (graphics[4] & 0x02) === 0;
   return oddEven && firstPlanes && graphics[6] & 0x08 ? 'text' : 'none';
 }
 
-/** Place in the planes of byte `at` of a linear window. */
-const place = (kind: LinearKind, at: number): number =>
-  kind === 'text' ? (at & 1) * PLANE_SIZE + (at & ~1) : (at & 3) * PLANE_SIZE + (at & ~3);
+/** Bytes of a linear window that are one plane's: every so many from the first, and where that is in the planes. */
+function partsOf(kind: LinearKind): readonly { readonly to: number; readonly from: number; readonly step: number }[] {
+  if (kind === 'font') return [{ to: 0, from: FONT_PLANE * PLANE_SIZE, step: 1 }];
+  const step = kind === 'text' ? 2 : 4;
+  return Array.from({ length: step }, (_, plane) => ({ to: plane, from: plane * PLANE_SIZE, step }));
+}
 
 export class VgaMemory {
   readonly planes = new Uint8Array(4 * PLANE_SIZE);
@@ -47,11 +55,20 @@ export class VgaMemory {
 
   /** Fills a linear window from the planes. */
   toLinear(kind: LinearKind, window: Uint8Array): void {
-    for (let at = 0; at < window.length; at++) window[at] = this.planes[place(kind, at)];
+    const { planes } = this;
+    // Much of the time of a start: each change of the display's mode comes here.
+    for (const { to, from, step } of partsOf(kind)) {
+      if (step === 1) window.set(planes.subarray(from, from + window.length));
+      else for (let at = to; at < window.length; at += step) window[at] = planes[at - to + from];
+    }
   }
 
   fromLinear(kind: LinearKind, window: Uint8Array): void {
-    for (let at = 0; at < window.length; at++) this.planes[place(kind, at)] = window[at];
+    const { planes } = this;
+    for (const { to, from, step } of partsOf(kind)) {
+      if (step === 1) planes.set(window, from);
+      else for (let at = to; at < window.length; at += step) planes[at - to + from] = window[at];
+    }
   }
 
   /** The byte at an offset in the window, as the processor reads it. */

@@ -1,0 +1,29 @@
+/** MOV from a control register in ring 0. */
+import { RECORD } from '../interpreter/records';
+import { SYS, SYSTEM } from '../layout';
+import { at } from '../staged/code-width';
+import { get, i32, i64 } from '../wasm/code';
+import { handlerCrossing } from './crossing';
+import type { MakeHandler } from './transfers';
+
+const record = get(0);
+
+/** Those that are kept as they are read. */
+export const PLAIN_CONTROL_REGISTERS: readonly (readonly [number: number, slot: number])[] = [
+  [0, SYS.cr0],
+  [2, SYS.cr2],
+  [3, SYS.cr3],
+  [4, SYS.cr4],
+];
+
+export const movFromControl =
+  (slot: number): MakeHandler =>
+  (callees, long) => {
+    const c = handlerCrossing(callees, long);
+    c.needRing0();
+    const from = SYSTEM + slot * 8;
+    const value = long ? i64.load(at(0), from) : i64.extend_u(i32.load(at(0), from));
+    i64.store(c.code, i32.load(record, RECORD.first), value);
+    c.next(callees, record);
+    return c.code.finish();
+  };
