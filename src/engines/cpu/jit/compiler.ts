@@ -33,6 +33,9 @@ const WARM = 1 / 2;
 const JOIN_HEAT = 500_000;
 const FULL_HEAT = 2000;
 const MAX_JOINED = 3;
+/** Entries at least of what is joined without a direct way to it, and how much of that. */
+const OFTEN = 32;
+const MAX_FAR = 64;
 /** Farther away nothing is joined, in bytes. */
 const MAX_DISTANCE = 1 << 30;
 const TABLE_STEP = 256;
@@ -300,9 +303,13 @@ export class Compiler {
       const handler = i32[record >> 2];
       const word = this.heatWord(handler);
       const region = [...(this.byBlock.get(block) ?? [])].find((each) => each.handler === handler);
-      return region !== undefined && word !== undefined && this.joinHeat * 4 ** region.joined - i32[word >> 2] >= this.joinHeat / 2;
+      if (!region || word === undefined) return false;
+      return this.joinHeat * 4 ** region.joined - i32[word >> 2] >= Math.max(this.joinHeat / 2, OFTEN);
     };
-    return known.filter(isOften).map(({ distance }) => distance);
+    return known
+      .filter(isOften)
+      .slice(0, MAX_FAR)
+      .map(({ distance }) => distance);
   }
 
   private isWarm(block: Block): boolean {
