@@ -221,7 +221,7 @@ export class Compiler {
   }
 
   /** Compiles the block at an ENTER record and what belongs to it. */
-  compile(record: number, { frameAt, known }: Surroundings): void {
+  compile(record: number, around: Surroundings): void {
     const block = this.cache.blockAt(record);
     if (!block || kindOf(block).probed) return this.setHeat(record, NEVER_HOT);
     const page = this.pageOf(block);
@@ -235,7 +235,7 @@ export class Compiler {
         isHelper: (instruction) => !this.index.isStaged(instruction),
         belongs: (other) => (plan.joined > 0 ? this.isWarm(other) : this.belongs(other, block, plan.whole)),
         frameAt: (distance) => {
-          if (!frames.has(distance)) frames.set(distance, frameAt(distance));
+          if (!frames.has(distance)) frames.set(distance, around.frameAt(distance));
           return frames.get(distance);
         },
         owns: (distance) => distance === 0 || plan.joined > 0,
@@ -243,7 +243,7 @@ export class Compiler {
       block,
       plan.seeds,
       plan.forced,
-      plan.joined > 0 ? this.oftenEntered(block, known()) : [],
+      plan.joined > 0 ? this.oftenEntered(block, around.known()) : [],
     );
     // A region that only hands its first instruction to the interpreter gains nothing.
     if (region.blocks.every(({ list, helper }) => helper && list.length === 1)) return;

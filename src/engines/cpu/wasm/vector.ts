@@ -50,8 +50,7 @@ const load =
   (number: number) =>
   (address: Expr, offset = 0): Expr =>
   (c) => {
-    const whole = number === WHOLE && c.vectors !== undefined && typeof address.value === 'number';
-    if (whole && c.vectors?.loadWhole((address.value as number) + offset)) return;
+    if (number === WHOLE && c.vectors && typeof address.value === 'number' && c.vectors.loadWhole(address.value + offset)) return;
     address(c);
     opcode(c, number);
     c.unsigned(0);
