@@ -1,6 +1,6 @@
 /** The debug adapter's process: on standard input and output, or `--port N`. */
 import type { AddressInfo } from 'node:net';
-import { readBranchHints } from './branch-hints';
+import { setCompilerFlags } from './v8-flags';
 import { serveStdio, serveTcp } from './server';
 
 async function main(argv: readonly string[]): Promise<void> {
@@ -19,7 +19,7 @@ async function main(argv: readonly string[]): Promise<void> {
   process.stderr.write(`listening on 127.0.0.1:${(server.address() as AddressInfo).port}\n`);
 }
 
-readBranchHints();
+setCompilerFlags();
 main(process.argv.slice(2)).catch((error: unknown) => {
   process.stderr.write(`debug-adapter: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 2;

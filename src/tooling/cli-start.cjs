@@ -8,9 +8,11 @@ const { join } = require('node:path');
 const { setFlagsFromString } = require('node:v8');
 const { Script } = require('node:vm');
 
-// As in src/debug-adapter/branch-hints.ts; here, so that the flag is the same when the cache is made and when it is used.
-const version = Number.parseInt(process.versions.v8, 10);
+// As in src/debug-adapter/v8-flags.ts; here, so that flags are the same when the cache is made and when it is used.
+const { v8 } = process.versions;
+const version = Number.parseInt(v8, 10);
 if (version >= 10 && version <= 13) setFlagsFromString('--experimental-wasm-branch-hinting');
+if (v8.startsWith('11.3.')) setFlagsFromString('--no-turbo-use-mid-tier-regalloc-for-huge-functions');
 
 const filename = join(__dirname, 'cli-program.js');
 

@@ -59,13 +59,14 @@ export class Processors {
     if (parts.profile) this.blocks.mix = new InstructionMix(host);
     const list: Processor[] = [];
     this.list = list;
+    // Named parameters, since a list of them would be made anew for each call.
     const handlers = new Handlers(parts.handlers, host.memory, {
-      memory: (...access) => list[this.loaded].memory(...access),
-      memory64: (...access) => list[this.loaded].memory64(...access),
+      memory: (record, segment, offset, access) => list[this.loaded].memory(record, segment, offset, access),
+      memory64: (record, segment, low, high, access) => list[this.loaded].memory64(record, segment, low, high, access),
       commit: (record) => list[this.loaded].commit(record),
       helper: (record) => list[this.loaded].helper(record),
-      portRead: (...access) => list[this.loaded].portRead(...access),
-      portWrite: (...access) => list[this.loaded].portWrite(...access),
+      portRead: (record, port, size) => list[this.loaded].portRead(record, port, size),
+      portWrite: (record, port, size, value) => list[this.loaded].portWrite(record, port, size, value),
     });
     const engine: Engine = { handlers, blocks: this.blocks };
     if (parts.tiers !== 'interpreter') engine.compiler = new Compiler(host, handlers, this.blocks, index, parts.heat, parts.profile);

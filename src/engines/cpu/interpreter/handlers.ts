@@ -1,4 +1,5 @@
 /** All handlers of the interpreter as one WebAssembly module, and which of them an instruction needs. */
+import { INSTRUCTIONS } from '../../../isa/table';
 import type { Instruction } from '../../../isa/types';
 import {
   BUDGET,
@@ -37,12 +38,12 @@ import { ENTER, Exit, RECORD, RECORD_SIZE } from './records';
 
 /** What handlers call in TypeScript; see `Callees`. */
 export interface Host {
-  memory(record: number, segment: number, offset: number, sizeAndAccess: number): number;
-  memory64(record: number, segment: number, low: number, high: number, sizeAndAccess: number): number;
-  commit(record: number): void;
-  helper(record: number): number;
-  portRead(record: number, port: number, size: number): number;
-  portWrite(record: number, port: number, size: number, value: number): void;
+  readonly memory: (record: number, segment: number, offset: number, sizeAndAccess: number) => number;
+  readonly memory64: (record: number, segment: number, low: number, high: number, sizeAndAccess: number) => number;
+  readonly commit: (record: number) => void;
+  readonly helper: (record: number) => number;
+  readonly portRead: (record: number, port: number, size: number) => number;
+  readonly portWrite: (record: number, port: number, size: number, value: number) => void;
 }
 
 /** Handlers that belong to no instruction; their numbers in the function table. */
@@ -356,14 +357,20 @@ export function buildHandlers(): HandlerSet {
 export class HandlerIndex {
   private readonly indexes: ReadonlyMap<string, number>;
   private readonly byShape = new Map<number, number>();
+  /** By the rows' numbers: 1 where the semantics is staged, -1 where it is not, 0 where no one has asked yet. */
+  private readonly staged = new Int8Array(INSTRUCTIONS.length);
 
   constructor(set: HandlerSet) {
     this.indexes = set.indexes;
   }
 
   /** An instruction has staged semantics: it is run, and compiled, without a look at what its TypeScript helper would see. */
-  isStaged(instruction: Instruction): boolean {
-    return SEMANTICS[instruction.row.semantics] !== undefined;
+  isStaged({ row }: Instruction): boolean {
+    const known = this.staged[row.id];
+    if (known !== 0) return known > 0;
+    const staged = SEMANTICS[row.semantics] !== undefined;
+    this.staged[row.id] = staged ? 1 : -1;
+    return staged;
   }
 
   /** The handler for an instruction; `Special.helper` where its semantics is a TypeScript helper without a crossing. */
@@ -409,12 +416,12 @@ export class Handlers {
     const instance = new WebAssembly.Instance(compiled(set), {
       host: {
         memory,
-        memory_access: host.memory.bind(host),
-        memory_access_64: host.memory64.bind(host),
-        commit: host.commit.bind(host),
-        helper: host.helper.bind(host),
-        port_read: host.portRead.bind(host),
-        port_write: host.portWrite.bind(host),
+        memory_access: host.memory,
+        memory_access_64: host.memory64,
+        commit: host.commit,
+        helper: host.helper,
+        port_read: host.portRead,
+        port_write: host.portWrite,
       },
     });
     this.functions = instance.exports;
