@@ -9,6 +9,7 @@ import { BenchError } from './errors';
 import { BY_LINES, EngineRunner, type Outcome } from './guest-process';
 import { expectedChecksum, type Row, ROWS } from './guests';
 import { guestImage, romImage } from './image';
+import { type MemoryResult, runMemory } from './memory';
 import { type MoreResult, runMore } from './more';
 import { type MeanResult, means, type RowResult, rowResult } from './results';
 import { type Pair, Table } from './table';
@@ -30,6 +31,8 @@ export interface BenchOptions {
   readonly boots: boolean;
   /** Breakpoints, steps and the start too. */
   readonly more: boolean;
+  /** What a long run takes of the host's memory, too. */
+  readonly memory: boolean;
   /** Seconds after which one run has failed. */
   readonly limitSeconds: number;
   /** The command line's own program, which is started again as an engine. */
@@ -46,6 +49,7 @@ export interface BenchReport {
   readonly means: readonly MeanResult[];
   readonly boots?: readonly BootResult[];
   readonly more?: MoreResult;
+  readonly memory?: readonly MemoryResult[];
 }
 
 /** The folder of the guests' sources. @param program path of the command line, somewhere in the project */
@@ -117,6 +121,10 @@ export class Bench {
     const more = this.options.more
       ? await runMore({ ...common, work: this.work, quick, limitSeconds, signal: this.abort.signal }, this.runner, say)
       : undefined;
+    const { only } = this.options;
+    const memory = this.options.memory
+      ? await runMemory({ ...common, work: this.work, quick, only, signal: this.abort.signal }, say)
+      : undefined;
     return {
       host: { processor: cpus()[0]?.model ?? 'unknown', node: process.version },
       engines: engines.map(({ name, version, missing, peer }) => ({ name, own: peer === undefined, version, missing })),
@@ -127,6 +135,7 @@ export class Bench {
       means: means(guests, pairs),
       boots,
       more,
+      memory,
     };
   }
 
@@ -175,7 +184,7 @@ export class Bench {
 }
 
 /** Whether a result was wrong, or one of ours did not come to its end. A peer that fails is the peer's affair. */
-export function hasFailed({ guests, engines, boots, more }: BenchReport): boolean {
+export function hasFailed({ guests, engines, boots, more, memory }: BenchReport): boolean {
   const own = new Set(engines.flatMap(({ name, own }) => (own ? [name] : [])));
   const wrong = guests.some((row) =>
     Object.entries(row.engines).some(([name, { correct, problem }]) => (problem === undefined ? !correct : own.has(name))),
@@ -185,5 +194,6 @@ export function hasFailed({ guests, engines, boots, more }: BenchReport): boolea
   );
   const missed =
     more && [...more.breakpoints, more.dapStep, more.start].some((result) => 'problem' in result && result.problem !== undefined);
-  return wrong || unbooted || missed === true;
+  const unmeasured = (memory ?? []).some(({ problem }) => problem !== undefined);
+  return wrong || unbooted || unmeasured || missed === true;
 }

@@ -13,7 +13,7 @@ type Kernel = (typeof KERNELS)[number];
 const MEGABYTES = 256;
 const PROMPT = 'guest# ';
 /** Nothing that needs a clock of the real world, and the devices that all machines have. */
-const COMMAND_LINE = [
+export const COMMAND_LINE = [
   'console=ttyS0 panic=-1 reboot=t nokaslr mitigations=off tsc=reliable no_timer_check lpj=4000000 cryptomgr.notests',
   'acpi=off nolapic noapic pci=off nosmp',
 ].join(' ');

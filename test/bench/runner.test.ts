@@ -2,10 +2,11 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { hasFailed } from '../../bench/bench';
+import { benchFolder, hasFailed } from '../../bench/bench';
 import { BY_LINES, EngineRunner, type Outcome, type Way } from '../../bench/guest-process';
+import { runMemory } from '../../bench/memory';
 import { means, rowResult } from '../../bench/results';
-import { file, folder, ringside } from '../cli/command-line';
+import { bundle, file, folder, ringside } from '../cli/command-line';
 import { missing } from '../support/programs';
 
 // The command's temporary files are seen, apart from those of other runs.
@@ -109,6 +110,38 @@ describe('results', () => {
     // Ratios 1, 4 and 8.
     expect(mean.overRows).toBeCloseTo(32 ** (1 / 3));
     expect(mean.overKinds).toBeCloseTo(Math.sqrt(2 * 8));
+  });
+});
+
+describe('the memory of a long run', () => {
+  it.skipIf(process.platform !== 'linux')('is what the process has, at the end of all its instructions', async () => {
+    const options = {
+      folder: benchFolder(import.meta.dirname),
+      work: folder,
+      program: await bundle(),
+      quick: false,
+      only: ['loop-tight-64'],
+    };
+    const signal = new AbortController().signal;
+    let said = '';
+    const [result] = await runMemory({ ...options, instructions: 500e6, signal }, (text) => (said += text));
+    expect(result.problem).toBeUndefined();
+    expect(result).toMatchObject({ guest: 'loop-tight-64', instructions: 500e6 });
+    expect(result.most).toBeGreaterThan(10);
+    expect(result.most).toBeLessThan(264);
+    expect(said).toMatch(/^loop-tight-64 +at the end \d+, at most \d+/m);
+  });
+
+  it('is not told where the guest ends otherwise', async () => {
+    const options = {
+      folder: benchFolder(import.meta.dirname),
+      work: folder,
+      program: '/no/such/program',
+      quick: false,
+      only: ['loop-tight-64'],
+    };
+    const [result] = await runMemory({ ...options, signal: new AbortController().signal }, () => {});
+    expect(result.problem).toBe('ended with status 1');
   });
 });
 

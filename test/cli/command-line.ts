@@ -10,7 +10,7 @@ const root = resolve(import.meta.dirname, '../..');
 let bundled: Promise<string> | undefined;
 
 /** Bundles the command line once for each test process. @returns path of the program */
-function bundle(): Promise<string> {
+export function bundle(): Promise<string> {
   bundled ??= (async () => {
     const outfile = resolve(root, `node_modules/.cache/ringside/test-${process.pid}/cli.cjs`);
     mkdirSync(resolve(outfile, '..'), { recursive: true });

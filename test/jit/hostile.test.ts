@@ -271,6 +271,46 @@ const LARGE = `mov edx, 120
   mov byte [edi + 5], 0xc3
   sub edi, 720`;
 
+describe('functions in other pages, called by their addresses', () => {
+  /** Each in a page of its own: adds its number. */
+  const functions = 5;
+  const more = Array.from(
+    { length: functions },
+    (_, i) => `times ${0x2000 + i * 0x1000} - ($ - $$) db 0x90\nadd eax, byte ${i + 1}\nret`,
+  ).join('\n');
+  const calls = 20_000;
+  const text = `
+start:
+  mov esp, 0x80000
+  xor eax, eax
+  mov ecx, ${calls}
+  mov esi, 0x102000
+.again:
+  call esi
+  add esi, 0x1000
+  cmp esi, ${0x102000 + functions * 0x1000}
+  jne .next
+  mov esi, 0x102000
+.next:
+  dec ecx
+  jnz .again
+  finish
+  ${more}`;
+
+  it('become part of the loop that calls them', () => {
+    for (const heat of [5, 100]) {
+      const stats = same(
+        text,
+        sum(calls, (i) => (i % functions) + 1),
+        heat,
+      );
+      expect(stats.regions).toBeGreaterThan(functions);
+      // All that is left is the one that holds them all.
+      expect(stats.liveRegions).toBeLessThan(functions);
+    }
+  });
+});
+
 describe('a cache that is too small', () => {
   it('spends no time on compiling code that runs once', () => {
     const functions = 150_000;
@@ -362,6 +402,11 @@ describe('page tables that change under compiled code', () => {
       expect(stats.regions).toBeGreaterThan(1);
       expect(stats.invalidatedRegions).toBe(0);
     }
+  });
+
+  it('follows indirect calls to where pages are now, in regions that hold what they led to before', () => {
+    const text = PAGED.replace('TELL', 'invlpg [0x500000]').replace('call 0x500000', 'mov esi, 0x500000\n call esi');
+    for (const heat of [1, 5, 20]) expect(same(text, expected, heat).regions).toBeGreaterThan(1);
   });
 
   it('runs what was stored through another mapping', () => {

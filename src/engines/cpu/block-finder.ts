@@ -6,7 +6,7 @@ import type { Hooks } from './hooks';
 import type { BlockCache, BlockPlace } from './interpreter/blocks';
 import { jumpCacheSlot, Special } from './interpreter/handlers';
 import { RECORD_SIZE } from './interpreter/records';
-import { JUMP64_ENTRY, JUMP_BASE, JUMP_ENTRY } from './layout';
+import { JUMP64_ENTRY, JUMP_BASE, JUMP_ENTRIES, JUMP_ENTRY } from './layout';
 import { type CpuState, isCanonical, Seg } from './state';
 import type { DebugRegisters } from './system/debug';
 import type { Mmu } from './system/mmu';
@@ -130,6 +130,17 @@ export class BlockFinder {
       const address = state.advance(start, distance);
       return peers.some(({ debug }) => debug.breaksAt(address)) || (hooks?.wants(address, instruction) ?? false);
     };
+  }
+
+  /** All that the jump cache in force knows: ENTER records with their distances from a linear address, in bytes. */
+  known(from: number): { readonly distance: number; readonly record: number }[] {
+    const { state, blocks } = this.cpu;
+    const { u32, i32 } = state.host;
+    const [size, at] = state.long ? [JUMP64_ENTRY, 2] : [JUMP_ENTRY, 1];
+    return Array.from({ length: JUMP_ENTRIES }, (_, i) => {
+      const entry = (u32[JUMP_BASE >> 2] + i * size) >> 2;
+      return { distance: (state.long ? i32[entry + 1] * 2 ** 32 : 0) + u32[entry] - from, record: u32[entry + at] };
+    }).filter(({ record }) => record !== 0 && blocks.stands(record));
   }
 
   /** The record of the instruction at an address in a block that is there already; 0 where none is. */

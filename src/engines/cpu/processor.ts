@@ -56,6 +56,8 @@ export class Processor extends Boundary {
   private liftedAt = -1;
   /** The record behind the instruction that was the last to run, where a stop ended the run of handlers; else 0. */
   private pausedAt = 0;
+  /** What `isPlain` has said of instructions, by their handlers: what shares one is alike in this, too. */
+  private readonly plain = new Map<number, boolean>();
   /** For the statistics. */
   singles = 0;
   runs = 0;
@@ -134,9 +136,14 @@ export class Processor extends Boundary {
   private isPlain(record: number): boolean {
     const { i32 } = this.parts.host;
     const first = i32[(record + RECORD.rest) >> 2] === 0 ? record + RECORD_SIZE : record;
-    if (i32[first >> 2] === Special.probe) return false;
+    const handler = i32[first >> 2];
+    if (handler === Special.probe) return false;
+    const known = this.plain.get(handler);
+    if (known !== undefined) return known;
     const instruction = this.blocks.instructionAt(first);
-    return instruction !== undefined && instruction.prefixes.repeat === 'none' && HELPER_OF_ROW[instruction.row.id] === undefined;
+    const plain = instruction !== undefined && instruction.prefixes.repeat === 'none' && HELPER_OF_ROW[instruction.row.id] === undefined;
+    if (instruction && handler !== Special.helper) this.plain.set(handler, plain);
+    return plain;
   }
 
   /** Takes RF and the shadow from the next instruction: `leave` puts them back if it does not complete. */
@@ -310,9 +317,12 @@ export class Processor extends Boundary {
     const here = state.instructionAddress;
     const user = state.cpl === 3;
     const compile = (): void =>
-      this.compiler?.compile(record, (page) => {
-        const frame = mmu.knownCodeFrame((here + page * FRAME_SIZE) as LinearAddress, user);
-        return frame < 0 ? undefined : frame;
+      this.compiler?.compile(record, {
+        frameAt: (page) => {
+          const frame = mmu.knownCodeFrame((here + page * FRAME_SIZE) as LinearAddress, user);
+          return frame < 0 ? undefined : frame;
+        },
+        known: () => this.finder.known(here - (here & (FRAME_SIZE - 1))),
       });
     if (this.parts.onCompile) this.parts.onCompile(compile);
     else compile();

@@ -21,6 +21,8 @@ const [CS, FS] = [1, 4];
 const ESP = 4;
 const EBP = 5;
 
+const WRITES_ELEMENTS = /^(pinsr|insertps)/;
+
 /** Addressed as the stack usually is. */
 const isFrame = ({ base, index }: MemoryOperand): boolean => index < 0 && (base === ESP || base === EBP);
 
@@ -123,8 +125,22 @@ export class BlockContext extends BaseContext {
     this.flags = region.flags;
   }
 
+  /** It writes into a vector at a place that is not a constant here. */
+  private get writesAnywhere(): boolean {
+    const { inside, record, instruction } = this.site;
+    return inside.block.soft?.byRecord.has(record) === true || WRITES_ELEMENTS.test(instruction.row.semantics);
+  }
+
+  override requireUnit(unit: 'x87' | 'mmx' | 'sse'): void {
+    const { units } = this.region;
+    if (units.has(unit)) return;
+    super.requireUnit(unit);
+    if (this.depth === 0) units.add(unit);
+  }
+
   /** After the semantics: whether control goes on behind the instruction. */
   finish(): boolean {
+    this.code.vectors?.release();
     for (const number of this.reloads) this.region.setRegister(number, i64.load(at(0), generalOffset(number)));
     return !this.ended;
   }
@@ -205,6 +221,7 @@ export class BlockContext extends BaseContext {
     const { class: registerClass, index: number, high } = this.registerAt(index);
     switch (registerClass) {
       case 'xmm':
+        if (access !== 'read' && this.writesAnywhere) this.code.vectors?.block(number);
         return at(XMM + number * XMM_STRIDE);
       case 'mmx':
         return at(X87_REGISTERS + number * X87_STRIDE);

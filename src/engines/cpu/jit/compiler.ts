@@ -33,6 +33,11 @@ const WARM = 1 / 2;
 const JOIN_HEAT = 500_000;
 const FULL_HEAT = 2000;
 const MAX_JOINED = 3;
+/** Entries at least of what is joined without a direct way to it, and how much of that. */
+const OFTEN = 32;
+const MAX_FAR = 64;
+/** Farther away nothing is joined, in bytes. */
+const MAX_DISTANCE = 1 << 30;
 const TABLE_STEP = 256;
 
 const SIGNATURES: ReadonlyMap<string, Signature> = new Map<string, Signature>([
@@ -140,6 +145,14 @@ function removeFrom<K, V>(map: Map<K, Set<V>>, key: K, value: V): void {
   if (others?.size === 0) map.delete(key);
 }
 
+/** What the compiler may ask of the code around a block. */
+export interface Surroundings {
+  /** The frame that a linear page runs from, by its distance in pages from the block's own; undefined where that is not known. */
+  frameAt(page: number): number | undefined;
+  /** ENTER records that the jump cache knows, with their distances from the start of the block's page, in bytes. */
+  known(): readonly { readonly distance: number; readonly record: number }[];
+}
+
 export class Compiler {
   private readonly host: HostMemory;
   private readonly handlers: Handlers;
@@ -207,11 +220,8 @@ export class Compiler {
     return { ...this.counts, ...profile, liveRegions: this.live.size };
   }
 
-  /**
-   * Compiles the block at an ENTER record and what belongs to it.
-   * @param frameAt the frame that a linear page runs from, by its distance in pages from the block's own; undefined where that is not known
-   */
-  compile(record: number, frameAt: (page: number) => number | undefined): void {
+  /** Compiles the block at an ENTER record and what belongs to it. */
+  compile(record: number, around: Surroundings): void {
     const block = this.cache.blockAt(record);
     if (!block || kindOf(block).probed) return this.setHeat(record, NEVER_HOT);
     const page = this.pageOf(block);
@@ -225,7 +235,7 @@ export class Compiler {
         isHelper: (instruction) => !this.index.isStaged(instruction),
         belongs: (other) => (plan.joined > 0 ? this.isWarm(other) : this.belongs(other, block, plan.whole)),
         frameAt: (distance) => {
-          if (!frames.has(distance)) frames.set(distance, frameAt(distance));
+          if (!frames.has(distance)) frames.set(distance, around.frameAt(distance));
           return frames.get(distance);
         },
         owns: (distance) => distance === 0 || plan.joined > 0,
@@ -233,6 +243,7 @@ export class Compiler {
       block,
       plan.seeds,
       plan.forced,
+      plan.joined > 0 ? this.oftenEntered(block, around.known()) : [],
     );
     // A region that only hands its first instruction to the interpreter gains nothing.
     if (region.blocks.every(({ list, helper }) => helper && list.length === 1)) return;
@@ -281,6 +292,24 @@ export class Compiler {
       return { whole: page.regions.size > 0, seeds, forced: seeds.filter((other) => this.forced.has(other)), joined: joined + 1 };
     }
     return undefined;
+  }
+
+  /** Of the places known to the jump cache those whose regions are entered about as often as one that is to be joined: mostly by indirect jumps from it. */
+  private oftenEntered(around: Block, known: ReturnType<Surroundings['known']>): number[] {
+    const { i32 } = this.host;
+    const isOften = ({ distance, record }: (typeof known)[number]): boolean => {
+      const block = this.cache.blockAt(record);
+      if (!block || block.second || block.key % 8 !== around.key % 8 || Math.abs(distance) > MAX_DISTANCE) return false;
+      const handler = i32[record >> 2];
+      const word = this.heatWord(handler);
+      const region = [...(this.byBlock.get(block) ?? [])].find((each) => each.handler === handler);
+      if (!region || word === undefined) return false;
+      return this.joinHeat * 4 ** region.joined - i32[word >> 2] >= Math.max(this.joinHeat / 2, OFTEN);
+    };
+    return known
+      .filter(isOften)
+      .slice(0, MAX_FAR)
+      .map(({ distance }) => distance);
   }
 
   private isWarm(block: Block): boolean {

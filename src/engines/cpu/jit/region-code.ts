@@ -21,14 +21,17 @@ import {
   SEG,
   SEGMENT_SIZE,
   SEGMENTS,
+  XMM,
+  XMM_STRIDE,
 } from '../layout';
 import { SEMANTICS } from '../semantics/index';
 import { generalOffset } from '../staged/base-context';
 import { at, state } from '../staged/code-width';
 import type { AccessCallees, PageCache } from '../staged/fields';
 import { CARRY_KINDS } from '../staged/flag-library';
-import { Code, type Expr, get, I32, i32, I64, i64, type Label, type ValueType } from '../wasm/code';
+import { Code, type Expr, get, I32, i32, I64, i64, type Label, select, type ValueType } from '../wasm/code';
 import type { Library } from '../wasm/library';
+import { VectorCopies } from '../wasm/vector-copies';
 import { BlockContext, type Site } from './block-context';
 import { type FlagCode, IN_LOCALS, LazyFlags } from './lazy-flags';
 import type { Region, RegionBlock, Trace } from './region';
@@ -38,6 +41,7 @@ import { Structure } from './structure';
 const GO = -1;
 const RUN = -2;
 const GENERAL_REGISTERS = 16;
+const VECTORS = 16;
 const CS = SEGMENTS + SEGMENT_SIZE;
 const PAGE = 4096;
 
@@ -118,6 +122,8 @@ export class RegionCode implements FlagCode {
   private following: RegionBlock | undefined;
   private pinned: readonly number[] = [];
   private readonly caches = new Map<number, PageCache>();
+  /** Units that the trace that is being written may use: what would forbid it cannot change while it runs. */
+  readonly units = new Set<string>();
   /** The trace that is being written is part of a tight loop. */
   private tight = false;
 
@@ -142,6 +148,7 @@ export class RegionCode implements FlagCode {
     this.current = code.local(I32);
     this.flagKind = code.local(I32);
     this.flagOperands = [code.local(I64), code.local(I64)];
+    code.vectors = new VectorCopies(code, XMM, XMM_STRIDE, VECTORS);
     this.structure = new Structure(code, this.selector, (trace) => this.trace(trace));
   }
 
@@ -330,7 +337,9 @@ export class RegionCode implements FlagCode {
     const follows = !conditional && this.following?.distance === distance;
     const target = this.region.starts.get(distance);
     if (!follows && !target) {
-      this.go(recordAt, this.ipAt(distance));
+      // Within the page records are linked.
+      if (this.samePage(from.distance, distance)) this.go(recordAt, this.ipAt(distance));
+      else this.jumpIndirect(this.ipAt(distance), recordAt);
       return false;
     }
     const head = follows ? (this.following as RegionBlock) : (target as Trace).head;
@@ -372,6 +381,10 @@ export class RegionCode implements FlagCode {
         code.set(this.selector, i32.load(next, ENTER.entry));
         code.branch(this.again);
       });
+      // What was found need not be looked for again.
+      code.set(this.current, next);
+      code.set(this.reason, at(RUN));
+      code.branch(this.out);
     });
     code.set(this.reason, at(GO));
     code.branch(this.out);
@@ -386,7 +399,10 @@ export class RegionCode implements FlagCode {
   /** What has been paid for and is left to others does not count as run here. */
   private countExit(): void {
     const { code } = this;
-    const [reason, budget] = [get(this.reason), i64.extend_s(this.budget)];
+    const budget = i64.extend_s(this.budget);
+    // An ENTER record, of which nothing is left, is code, too.
+    const found = i32.eqz(i32.load(get(this.current), RECORD.rest));
+    const reason = code.let(I32, select(i32.and(i32.eq(get(this.reason), at(RUN)), found), at(GO), get(this.reason)));
     this.count(COUNTER.instructions, i64.sub(i64.const(0), budget));
     code.if(i32.ne(reason, at(GO)), () => {
       const rest = i64.extend_s(i32.load(get(this.current), RECORD.rest));
@@ -434,6 +450,8 @@ export class RegionCode implements FlagCode {
     this.flags.current = IN_LOCALS;
     code.reuse(this.pinned);
     this.pinned = [];
+    code.vectors?.forget();
+    this.units.clear();
     this.tight = isTight(trace);
     const { head } = trace;
     const labels = new Map<RegionBlock, Label>();

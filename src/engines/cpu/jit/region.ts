@@ -12,7 +12,8 @@ import { RECORD_SIZE } from '../interpreter/records';
 import type { GraphNode } from './structure';
 
 const MAX_BLOCKS = 600;
-const MAX_INSTRUCTIONS = 2400;
+/** V8's optimizing compiler takes more memory for a function the larger that is, and out of proportion: at 2400, twice as much as at 1500. */
+const MAX_INSTRUCTIONS = 1500;
 
 /** Control leaves a block to these distances. */
 interface Ways {
@@ -97,12 +98,19 @@ function waysOf(list: readonly Instruction[], helper: boolean, end: number): Way
  * Finds the region of a block.
  * @param seeds blocks of its page that belong to it even if no way leads there
  * @param forced those of them that have to be entries
+ * @param far entries in any page, as distances
  */
-export function findRegion(source: RegionSource, first: Block, seeds: readonly Block[], forced: readonly Block[]): Region {
+export function findRegion(
+  source: RegionSource,
+  first: Block,
+  seeds: readonly Block[],
+  forced: readonly Block[],
+  far: readonly number[] = [],
+): Region {
   const { cache } = source;
   const known = new Map<number, RegionBlock>();
-  const entries = new Set<number>(forced.map((block) => block.from));
-  const queue: number[] = [first.from, ...seeds.map((block) => block.from)];
+  const entries = new Set<number>([...forced.map((block) => block.from), ...far]);
+  const queue: number[] = [first.from, ...seeds.map((block) => block.from), ...far];
   let instructions = 0;
   const blockAt = (distance: number): Block | undefined => {
     const frame = source.frameAt(Math.floor(distance / FRAME_SIZE));

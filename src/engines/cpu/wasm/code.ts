@@ -4,6 +4,8 @@
  * Opcodes are those of the WebAssembly Core Specification, "Binary Format".
  */
 
+import type { VectorCopies } from './vector-copies';
+
 export const I32 = 0x7f;
 export const I64 = 0x7e;
 export const F32 = 0x7d;
@@ -45,6 +47,9 @@ export class Code {
   private taken: number[] | undefined;
   /** Where conditions are that are mostly true, or mostly not. */
   private hinted: { readonly at: number; readonly likely: boolean }[] = [];
+
+  /** Copies of vectors in memory, where they are kept. */
+  vectors: VectorCopies | undefined;
 
   constructor(parameters: number) {
     this.parameters = parameters;
@@ -160,6 +165,7 @@ export class Code {
     this.byte(opcode);
     this.unsigned(align);
     this.unsigned(offset);
+    if (typeof address.value === 'number') this.vectors?.storePart(address.value + offset);
   }
 
   /** @param hint so that what is seldom done costs nothing where it is not: engines read it from the module, or leave it */
@@ -174,11 +180,15 @@ export class Code {
     this.byte(0x04);
     this.byte(EMPTY_BLOCK);
     this.depth++;
+    // What is known stays so on both ways, if neither writes part of it.
+    const before = this.vectors?.enter(false);
     then();
+    if (before) this.vectors?.turn(before);
     if (otherwise) {
       this.byte(0x05);
       otherwise();
     }
+    if (before) this.vectors?.leave(before);
     this.depth--;
     this.byte(0x0b);
   }
@@ -198,10 +208,12 @@ export class Code {
     this.byte(0x03);
     this.byte(EMPTY_BLOCK);
     const at = ++this.depth;
+    const before = this.vectors?.enter(true);
     body(() => {
       this.byte(0x0c);
       this.unsigned(this.depth - at);
     });
+    if (before) this.vectors?.leave(before);
     this.depth--;
     this.byte(0x0b);
   }
@@ -211,10 +223,12 @@ export class Code {
     this.byte(0x02);
     this.byte(EMPTY_BLOCK);
     const at = ++this.depth;
+    const before = this.vectors?.enter(false);
     body(() => {
       this.byte(0x0c);
       this.unsigned(this.depth - at);
     });
+    if (before) this.vectors?.leave(before);
     this.depth--;
     this.byte(0x0b);
   }
@@ -459,6 +473,7 @@ const load =
   (opcode: number, align: number) =>
   (address: Expr, offset = 0): Expr =>
   (c) => {
+    if (c.vectors && typeof address.value === 'number' && c.vectors.loadPart(opcode, address.value + offset)) return;
     address(c);
     c.byte(opcode);
     c.unsigned(align);

@@ -2,6 +2,8 @@
 import { type Code, type Expr, V128, type ValueType } from './code';
 
 const PREFIX = 0xfd;
+/** Of the load of 16 bytes. */
+const WHOLE = 0x00;
 
 function opcode(c: Code, number: number): void {
   c.byte(PREFIX);
@@ -48,6 +50,7 @@ const load =
   (number: number) =>
   (address: Expr, offset = 0): Expr =>
   (c) => {
+    if (number === WHOLE && c.vectors && typeof address.value === 'number' && c.vectors.loadWhole(address.value + offset)) return;
     address(c);
     opcode(c, number);
     c.unsigned(0);
@@ -70,6 +73,7 @@ export const v128 = {
   load32_zero: load(0x5c),
   load64_zero: load(0x5d),
   store: (c: Code, address: Expr, value: Expr, offset = 0): void => {
+    if (c.vectors && typeof address.value === 'number' && c.vectors.storeWhole(address.value + offset, () => value(c))) return;
     address(c);
     value(c);
     opcode(c, 0x0b);
