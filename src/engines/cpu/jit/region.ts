@@ -13,7 +13,7 @@ import type { GraphNode } from './structure';
 
 const MAX_BLOCKS = 600;
 /** V8's optimizing compiler takes more memory for a function the larger that is, and out of proportion: at 2400, twice as much as at 1500. */
-const MAX_INSTRUCTIONS = 1500;
+const MAX_INSTRUCTIONS = 1000;
 
 /** Control leaves a block to these distances. */
 interface Ways {
