@@ -1,6 +1,6 @@
 /** Ours as one of the engines: a process that runs one guest and tells what it says, and how many instructions it took. */
 import { readFileSync, writeSync } from 'node:fs';
-import type { LaunchOptions } from '../src/engines/launch';
+import { FEW_TRANSITIONS, type LaunchOptions } from '../src/engines/launch';
 import { launch } from '../src/engines/launcher';
 import type { LinearAddress } from '../src/shared/addresses';
 
@@ -25,8 +25,6 @@ const PATIENCE = 10_000;
 /** Where the breakpoints are: behind all that the benchmark's guests use. */
 const FIRST_BREAKPOINT = 0x2800123;
 const PAGE = 4096;
-/** As `ringside run` keeps of the transition log. */
-const FEW_TRANSITIONS = 1 << 14;
 /** The guests' last line is longer than what it is known by. */
 const NEWLINE = 10;
 

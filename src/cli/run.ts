@@ -1,7 +1,7 @@
 /** `ringside run`: a guest from start to stop. */
 import { CPU_MODELS } from '../engines/cpu/system/models';
 import type { Engine, EngineStop } from '../engines/engine';
-import { formatProblem, LaunchError, type LaunchOptions, type LaunchProblem, TIERS } from '../engines/launch';
+import { FEW_TRANSITIONS, formatProblem, LaunchError, type LaunchOptions, type LaunchProblem, TIERS } from '../engines/launch';
 import { launch } from '../engines/launcher';
 import type { DebugInfo } from '../symbols/debug-info';
 import type { Technique } from '../shared/technique';
@@ -112,9 +112,6 @@ function readSettings(args: readonly string[]): Settings {
     compiling,
   };
 }
-
-/** Rows of the transition log that are kept without `--trace`: the counts are all that is printed. */
-const FEW_TRANSITIONS = 1 << 14;
 
 export async function run(args: readonly string[]): Promise<number> {
   const settings = readSettings(args);

@@ -8,6 +8,9 @@ import type { KernelEntry } from './program/kernel';
 export const TIERS = ['all', 'interpreter'] as const;
 export type Tiers = (typeof TIERS)[number];
 
+/** For `transitionsKept` where the counts alone are looked at. */
+export const FEW_TRANSITIONS = 1 << 14;
+
 /** The names of launch.json and, in kebab case, of the command line. */
 export interface LaunchOptions {
   /** Path of the program; its kind is seen from its content. */

@@ -179,14 +179,14 @@ export const UNWATCHED = 0x10a8;
 export const LOOK = 0x10ac;
 /** What has to be looked at: an interrupt as soon as IF lets it in, or something before the next instruction in any case. */
 export const Look = { interrupt: 1, boundary: 2 } as const;
-/** What the count of instructions is behind the last STI that let interrupts in: while it is that, STI's shadow is there (8 bytes, a double). */
-export const STI_COUNT = 0x10b8;
 /** The processor's number. */
 export const PROCESSOR = 0x10b0;
 /** Transitions that handlers have logged and nobody has collected yet: their number, and rows as in `transitions.ts`. */
 export const LOGGED = 0x10b4;
 export const LOG_ROWS = 0x30000;
 export const LOG_CAPACITY = 512;
+/** What the count of instructions is behind the last STI that let interrupts in: while it is that, STI's shadow is there (8 bytes, a double). */
+export const STI_COUNT = 0x10b8;
 /** Stores into code that change nothing decoded, 8 bytes an entry: host offset of the first byte, and how many from there on; see `SoftStores`. */
 export const SOFT_STORES = 0xf000;
 export const SOFT_STORE_ENTRY = 8;

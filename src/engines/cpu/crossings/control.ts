@@ -2,11 +2,8 @@
 import { RECORD } from '../interpreter/records';
 import { SYS, SYSTEM } from '../layout';
 import { at } from '../staged/code-width';
-import { get, i32, i64 } from '../wasm/code';
-import { handlerCrossing } from './crossing';
-import type { MakeHandler } from './transfers';
-
-const record = get(0);
+import { i32, i64 } from '../wasm/code';
+import { field, handlerCrossing, type MakeHandler, record } from './crossing';
 
 /** Those that are kept as they are read. */
 export const PLAIN_CONTROL_REGISTERS: readonly (readonly [number: number, slot: number])[] = [
@@ -23,7 +20,7 @@ export const movFromControl =
     c.needRing0();
     const from = SYSTEM + slot * 8;
     const value = long ? i64.load(at(0), from) : i64.extend_u(i32.load(at(0), from));
-    i64.store(c.code, i32.load(record, RECORD.first), value);
+    i64.store(c.code, field(RECORD.first), value);
     c.next(callees, record);
     return c.code.finish();
   };

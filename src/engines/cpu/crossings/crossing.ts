@@ -19,6 +19,8 @@ import {
   JUMP_CACHES,
   JUMP_SIZE,
   KERNEL_TLB,
+  LOOK,
+  Look,
   OWN_TRANSLATIONS,
   REGISTERS,
   SEG,
@@ -61,6 +63,7 @@ const FRAME = 4096;
 const PAGE_MASK = ~(FRAME - 1);
 const FLAT_SPAN = -(WIDEST_ACCESS - 1);
 const UNUSABLE = 0x10000;
+const IF_SHIFT = 9;
 const { present, segment: isSegment, code: isCode, expandConform, readWrite, accessed, long: isLong, big } = Attr;
 
 /** What a descriptor has to be for a crossing. */
@@ -68,6 +71,13 @@ const EVERY = present | isSegment | accessed;
 const KIND = EVERY | isCode | expandConform | (3 << Attr.dplShift);
 /** Flags with which code does not simply run on. */
 const STRANGE = Flag.tf | Flag.nt | Flag.vm | Flag.ac | Flag.vif | Flag.vip;
+
+/** The record that a handler runs. */
+export const record = get(0);
+export const field = (offset: number): Expr => i32.load(record, offset);
+
+/** Writes the handler of a crossing. */
+export type MakeHandler = (callees: CrossingCallees, long: boolean) => Uint8Array;
 
 export interface DescriptorWords {
   readonly low: Expr;
@@ -335,6 +345,11 @@ export class Crossing {
 
   // --- the way on
 
+  /** Flags let in an interrupt that waits. */
+  letsIn(flags: Expr): Expr {
+    return i32.and(i32.shr_u(flags, at(IF_SHIFT)), i32.and(state(LOOK), at(Look.interrupt)));
+  }
+
   /** Instructions completed before the one at a record. */
   count(record: Expr): Expr {
     const unused = i32.add(state(BUDGET), i32.load(record, RECORD.rest));
@@ -362,6 +377,5 @@ export class Crossing {
 
 /** A crossing that an instruction makes, as a handler: what it gives up is its helper's. */
 export function handlerCrossing(callees: CrossingCallees, long: boolean): Crossing {
-  const record = get(0);
   return new Crossing(new Code(1), long, (code) => code.returnCall(callees.helper, record));
 }

@@ -1,8 +1,9 @@
 /** Which instructions have a crossing, by what has to be the same for two to share one. */
 import type { Instruction } from '../../../isa/types';
+import type { MakeHandler } from './crossing';
 import { movFromControl, PLAIN_CONTROL_REGISTERS } from './control';
 import { input, output, popf, sti } from './serializing';
-import { int, int3, iret, type MakeHandler, syscall, sysenter, sysexit, sysret } from './transfers';
+import { int, int3, iret, syscall, sysenter, sysexit, sysret } from './transfers';
 
 interface Entry {
   readonly make: MakeHandler;

@@ -3,13 +3,9 @@ import { Exit, RECORD } from '../interpreter/records';
 import { EFLAGS, FLAT_SEGMENTS, IP, LOOK, Look, REGISTERS, STI_COUNT, SYS, TLB_BASE, UNWATCHED } from '../layout';
 import { at, state } from '../staged/code-width';
 import { Flag, Reg, Seg } from '../state';
-import { call, type Expr, f64, get, i32, i64, select } from '../wasm/code';
-import { type Crossing, type CrossingCallees, handlerCrossing } from './crossing';
-import type { MakeHandler } from './transfers';
+import { call, type Expr, f64, i32, i64, select } from '../wasm/code';
+import { type Crossing, type CrossingCallees, field, handlerCrossing, type MakeHandler, record } from './crossing';
 
-const record = get(0);
-const field = (offset: number): Expr => i32.load(record, offset);
-const IF_SHIFT = 9;
 const IOPL_SHIFT = 12;
 
 /** CPL is at or below IOPL; in real mode it always is. */
@@ -55,8 +51,7 @@ export const popf: MakeHandler = (callees, long) => {
   c.needNo(flags);
   c.setFlags(flags);
   c.setRegister(Reg.esp, c.plus(top, size));
-  const lets = i32.and(i32.shr_u(flags, at(IF_SHIFT)), i32.and(state(LOOK), at(Look.interrupt)));
-  c.code.if(lets, () => leaveBehind(c));
+  c.code.if(c.letsIn(flags), () => leaveBehind(c));
   c.next(callees, record);
   return c.code.finish();
 };
@@ -73,8 +68,7 @@ function port(callees: CrossingCallees, long: boolean, byRegister: boolean, acce
   if (long) i64.store(code, at(0), i64.add(ip, i64.extend_u(field(RECORD.next))), IP);
   else c.store(IP, i32.add(i32.wrap(ip), field(RECORD.next)));
   access(c, number);
-  const interrupted = i32.and(i32.shr_u(state(EFLAGS), at(IF_SHIFT)), i32.and(state(LOOK), at(Look.interrupt)));
-  code.if(i32.or(interrupted, i32.and(state(LOOK), at(Look.boundary))), () => c.leave(record, Exit.next));
+  code.if(i32.or(c.letsIn(state(EFLAGS)), i32.and(state(LOOK), at(Look.boundary))), () => c.leave(record, Exit.next));
   i64.store(code, at(0), ip, IP);
   c.next(callees, record);
   return code.finish();

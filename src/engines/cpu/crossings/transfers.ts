@@ -1,16 +1,14 @@
 /** INT n, IRET, SYSENTER, SYSEXIT, SYSCALL and SYSRET as handlers of their common case (manual, by their names). */
 import { FIRST_INT_NAME, kindNumber, nameNumber } from '../../transition-rows';
 import { Exit, RECORD } from '../interpreter/records';
-import { EFLAGS, FLAT_SEGMENTS, LOOK, Look, SYS } from '../layout';
+import { EFLAGS, FLAT_SEGMENTS, SYS } from '../layout';
 import { at, state } from '../staged/code-width';
 import { Attr, Efer, Flag, Reg, Seg } from '../state';
 import { call, type Expr, get, I32, i32, i64 } from '../wasm/code';
-import { type Crossing, type CrossingCallees, handlerCrossing } from './crossing';
+import { type Crossing, type CrossingCallees, field, handlerCrossing, type MakeHandler, record } from './crossing';
 import { isCanonical } from './delivery';
 import { LogRow } from './log';
 
-const record = get(0);
-const field = (offset: number): Expr => i32.load(record, offset);
 const R11 = 11;
 const BREAKPOINT = 3;
 const DATA_SEGMENTS = [Seg.es, Seg.ds, Seg.fs, Seg.gs];
@@ -23,15 +21,11 @@ const RING3 = 3 << dplShift;
 /** What IRET in ring 0 loads, and what SYSRET does. */
 const IRET_FLAGS = 0x3d7fd5;
 const SYSRET_FLAGS = 0x3c7fd7;
-const STRANGE = Flag.tf | Flag.nt | Flag.vm | Flag.ac | Flag.vif | Flag.vip;
-
-export type MakeHandler = (callees: CrossingCallees, long: boolean) => Uint8Array;
 
 /** Back to the loop where flags let something in that waits, else on at IP. */
 function follow(c: Crossing, callees: CrossingCallees, flags: Expr): void {
-  const lets = i32.and(i32.shr_u(flags, at(9)), i32.and(state(LOOK), at(Look.interrupt)));
   const resumes = i32.and(flags, at(Flag.rf));
-  c.code.if(i32.or(lets, resumes), () => c.leave(record, Exit.next));
+  c.code.if(i32.or(c.letsIn(flags), resumes), () => c.leave(record, Exit.next));
   c.goOn(callees, record);
 }
 
@@ -71,7 +65,7 @@ export const iret: MakeHandler = (callees, long) => {
   const target = load(near, 0);
   const selector = c.let(i32.load16u(near, word));
   const flags = c.let(i32.and(i32.load(near, 2 * word), at(IRET_FLAGS | Flag.vm)));
-  c.needNo(flags, STRANGE);
+  c.needNo(flags);
   const rpl = c.let(i32.and(selector, at(3)));
   const segment = c.descriptor(selector);
   c.needCode(segment, rpl);
@@ -201,7 +195,7 @@ export const sysret: MakeHandler = (callees, long) => {
   const target = c.letOffset(c.register(Reg.ecx));
   c.need(isCanonical(target));
   const flags = c.let(i32.and(i32.wrap(c.register(R11)), at(SYSRET_FLAGS)));
-  c.needNo(flags, STRANGE);
+  c.needNo(flags);
   fastCall(c, 'SYSRET', 3, () => {
     c.setFlags(flags);
     const star = c.let(i32.shr_u(c.sysHigh(SYS.star), at(16)));
