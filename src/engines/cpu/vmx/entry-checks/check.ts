@@ -1,0 +1,61 @@
+/** Checks on VM entry, as data: what each wants, where the manual says so, and what it found. */
+import type { FieldKey } from '../fields';
+import type { VmcsReader } from '../vmcs';
+
+/**
+ * Whose checks fail how: for controls and host state VMLAUNCH and VMRESUME fail with error 7 or 8, for guest state the entry ends in a VM
+ * exit with reason 33, for the loading of MSRs in one with reason 34.
+ */
+export type CheckArea = 'controls' | 'host state' | 'guest state' | 'MSR loading';
+
+/** What a check sees besides the VMCS. */
+export interface CheckWorld {
+  readonly vmcs: VmcsReader;
+  /** Control words, with bits of secondary controls 0 while those are not activated. */
+  readonly controls: ControlWords;
+  /** The processor that executes VMLAUNCH or VMRESUME. */
+  readonly processor: ProcessorFacts;
+  /** A 32-bit word of physical memory, unsigned. @param address multiple of 4 */
+  memory(address: number): number;
+}
+
+export interface ControlWords {
+  readonly pin: number;
+  readonly primary: number;
+  readonly secondary: number;
+  readonly exit: number;
+  readonly entry: number;
+}
+
+export interface ProcessorFacts {
+  /** IA32_EFER.LMA at the time of VM entry. */
+  readonly longMode: boolean;
+  /** Bits that CR4 may have, as in IA32_VMX_CR4_FIXED1. */
+  readonly cr4Fixed1: number;
+  /** Bits that IA32_EFER may have. */
+  readonly eferBits: number;
+  /** Physical address of the current VMCS. */
+  readonly currentVmcs: number;
+}
+
+export interface EntryCheck {
+  /** Unique, such as `controls.pin.reserved`. */
+  readonly id: string;
+  readonly area: CheckArea;
+  /** Title of the manual's section. */
+  readonly section: string;
+  /** What must hold, in one sentence that names fields and bits as the manual does. */
+  readonly rule: string;
+  /** Fields that take part, for views to show. */
+  readonly fields: readonly FieldKey[];
+  /** Where a refused guest state has an exit qualification of its own (manual, "VM-Entry Failures During or After Loading Guest State"). */
+  readonly qualification?: number;
+  /** @returns whether it holds */
+  holds(world: CheckWorld): boolean;
+}
+
+/** A check that refused, with the values it saw. */
+export interface FailedCheck {
+  readonly check: EntryCheck;
+  readonly values: readonly { readonly field: FieldKey; readonly low: number; readonly high: number }[];
+}
