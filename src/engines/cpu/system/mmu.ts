@@ -129,6 +129,7 @@ export class Mmu {
 
   /** INVEPT. @param eptPointer halves of what the descriptor names, or everything */
   invalidateEpt(eptPointer: readonly [low: number, high: number] | 'all'): void {
+    this.guestMemory.invalidateEpt();
     this.sets.invalidateEpt(eptPointer);
   }
 
