@@ -252,9 +252,10 @@ export class Mmu {
     this.translations.flush();
   }
 
-  /** The same of the host's and of its guests'. */
+  /** The same of the host's and of its guests', and what is known of guest-physical addresses. */
   flushAll(): void {
     this.sets.each((set) => set.flush());
+    this.guestMemory.invalidateEpt();
   }
 
   /** Drops every translation but those of global pages. */
