@@ -36,14 +36,25 @@ export const and =
   (...all: readonly [Predicate, Predicate, Predicate?]): Predicate =>
   (world) =>
     all[0](world) && all[1](world) && (all[2] === undefined || all[2](world));
+export const or =
+  (a: Predicate, b: Predicate): Predicate =>
+  (world) =>
+    a(world) || b(world);
 export const not =
   (condition: Predicate): Predicate =>
   (world) =>
     !condition(world);
+/** `rule` holds where `condition` does. */
 export const when =
   (condition: Predicate, rule: Predicate): Predicate =>
   (world) =>
     !condition(world) || rule(world);
+
+/** The same, for a rule that mostly holds even where it need not: it is asked first. */
+export const unless =
+  (exempt: Predicate, rule: Predicate): Predicate =>
+  (world) =>
+    rule(world) || exempt(world);
 
 /** Bits of `lowMask` in the low half and of `highMask` in the high half are 0. */
 export const zero = (key: FieldKey, lowMask: number, highMask = 0): Predicate => {
@@ -58,7 +69,10 @@ export const ones = (key: FieldKey, mask: number): Predicate => {
   return ({ vmcs }) => (vmcs.low(field) & mask) >>> 0 === mask >>> 0;
 };
 /** Some bit of `mask` in the low half is 1. */
-export const some = (key: FieldKey, mask: number): Predicate => not(zero(key, mask));
+export const some = (key: FieldKey, mask: number): Predicate => {
+  const field = Field[key];
+  return ({ vmcs }) => (vmcs.low(field) & mask) !== 0;
+};
 /** No bit is 1. */
 export const isZero = (key: FieldKey): Predicate => zero(key, 0xffffffff, 0xffffffff);
 
