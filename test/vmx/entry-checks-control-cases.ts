@@ -61,16 +61,14 @@ add(
 );
 
 page('controls.apic-access', 'apicAccessAddress', secondary(S.apicAccesses));
-/** This processor lacks what these are about. */
-const ABSENT = { also: ['controls.secondary.must-be-0'] };
-add(LONG, 'controls.x2apic-mode.tpr-shadow', secondary(S.x2apic), secondary(0), ABSENT);
-add(LONG, 'controls.apic-registers.tpr-shadow', secondary(S.apicRegisters), secondary(0), ABSENT);
+// This processor lacks what some of these are about.
+add(LONG, 'controls.x2apic-mode.tpr-shadow', secondary(S.x2apic), secondary(0));
+add(LONG, 'controls.apic-registers.tpr-shadow', secondary(S.apicRegisters), secondary(0));
 add(
   LONG,
   'controls.virtual-interrupt-delivery.tpr-shadow',
   { ...secondary(S.virtualInterruptDelivery), pinControls: PIN | P.externalInterruptExiting },
   { ...secondary(0), pinControls: PIN | P.externalInterruptExiting },
-  ABSENT,
 );
 const WITH_SHADOW: Values = { ...APIC_PAGE, primaryControls: WITH_SECONDARY | C.tprShadow };
 add(
@@ -78,28 +76,28 @@ add(
   'controls.x2apic-mode.apic-accesses',
   { secondaryControls: S.x2apic | S.apicAccesses },
   { secondaryControls: S.apicAccesses },
-  { ...ABSENT, with: WITH_SHADOW },
+  { with: WITH_SHADOW },
 );
 add(
   LONG,
   'controls.virtual-interrupt-delivery.external-interrupts',
   { secondaryControls: S.virtualInterruptDelivery },
   { secondaryControls: 0 },
-  { ...ABSENT, with: WITH_SHADOW },
+  { with: WITH_SHADOW },
 );
 add(
   LONG,
   'controls.posted-interrupts.delivery',
   { pinControls: PIN | P.postedInterrupts },
   { pinControls: PIN },
-  { also: ['controls.pin.must-be-0'], with: { exitControls: EXIT_64 | X.acknowledgeInterrupt } },
+  { with: { exitControls: EXIT_64 | X.acknowledgeInterrupt } },
 );
 add(
   LONG,
   'controls.posted-interrupts.acknowledge',
   { pinControls: PIN | P.postedInterrupts | P.externalInterruptExiting, secondaryControls: S.virtualInterruptDelivery },
   { pinControls: PIN | P.externalInterruptExiting, secondaryControls: 0 },
-  { also: ['controls.pin.must-be-0', 'controls.secondary.must-be-0'], with: WITH_SHADOW },
+  { with: WITH_SHADOW },
 );
 
 add(LONG, 'controls.vpid', { vpid: 0 }, { vpid: 1 }, { with: secondary(S.vpid) });
@@ -115,8 +113,8 @@ add(LONG, 'controls.unrestricted-guest.ept', secondary(S.unrestrictedGuest), {
   ...secondary(S.unrestrictedGuest | S.ept),
   eptPointer: EPTP,
 });
-add(LONG, 'controls.mode-based-execute.ept', secondary(S.modeBasedExecute), secondary(0), ABSENT);
-add(LONG, 'controls.sub-page-write.ept', secondary(S.subPageWrite), secondary(0), ABSENT);
+add(LONG, 'controls.mode-based-execute.ept', secondary(S.modeBasedExecute), secondary(0));
+add(LONG, 'controls.sub-page-write.ept', secondary(S.subPageWrite), secondary(0));
 
 add(LONG, 'controls.vm-functions.reserved', { vmFunctionControls: 2 }, { vmFunctionControls: 0 }, { with: secondary(S.vmFunctions) });
 const SWITCHING: Values = { ...secondary(S.vmFunctions | S.ept), eptPointer: EPTP, vmFunctionControls: 1 };
@@ -134,16 +132,9 @@ const tracing = (bits: number, entry: number, exit: number): Values => ({
   entryControls: ENTRY_64 | entry,
   exitControls: EXIT_64 | exit,
 });
-const [NO_SECONDARY, NO_ENTRY, NO_EXIT] = ['controls.secondary.must-be-0', 'controls.entry.must-be-0', 'controls.exit.must-be-0'];
-add(LONG, 'controls.pt-guest-physical.ept', tracing(S.ptUsesGuestPhysical, LOAD, CLEAR), tracing(0, 0, 0), {
-  also: [NO_SECONDARY, NO_ENTRY, NO_EXIT],
-});
-add(LONG, 'controls.pt-guest-physical.load', tracing(S.ept | S.ptUsesGuestPhysical, 0, CLEAR), tracing(S.ept, 0, 0), {
-  also: [NO_SECONDARY, NO_EXIT],
-});
-add(LONG, 'controls.pt-guest-physical.clear', tracing(S.ept | S.ptUsesGuestPhysical, LOAD, 0), tracing(S.ept, 0, 0), {
-  also: [NO_SECONDARY, NO_ENTRY],
-});
+add(LONG, 'controls.pt-guest-physical.ept', tracing(S.ptUsesGuestPhysical, LOAD, CLEAR), tracing(0, 0, 0));
+add(LONG, 'controls.pt-guest-physical.load', tracing(S.ept | S.ptUsesGuestPhysical, 0, CLEAR), tracing(S.ept, 0, 0));
+add(LONG, 'controls.pt-guest-physical.clear', tracing(S.ept | S.ptUsesGuestPhysical, LOAD, 0), tracing(S.ept, 0, 0));
 
 // VM-exit control fields.
 add(LONG, 'controls.exit.must-be-1', { exitControls: EXIT_64 & ~1 }, { exitControls: EXIT_64 });
@@ -213,14 +204,14 @@ add(
   { entryControls: ENTRY_64 | N.entryToSmm },
   { entryControls: ENTRY_64 },
   {
-    also: [NO_ENTRY, 'guest.interruptibility.entry-to-smm'],
+    also: ['guest.interruptibility.entry-to-smm'],
   },
 );
-add(LONG, DUAL, { entryControls: ENTRY_64 | N.deactivateDualMonitor }, { entryControls: ENTRY_64 }, { also: [NO_ENTRY] });
+add(LONG, DUAL, { entryControls: ENTRY_64 | N.deactivateDualMonitor }, { entryControls: ENTRY_64 });
 add(
   LONG,
   'controls.entry-to-smm.dual-monitor',
   { entryControls: ENTRY_64 | N.entryToSmm | N.deactivateDualMonitor },
   { entryControls: ENTRY_64 },
-  { also: [NO_ENTRY, TO_SMM, DUAL, 'guest.interruptibility.entry-to-smm'] },
+  { also: [TO_SMM, DUAL, 'guest.interruptibility.entry-to-smm'] },
 );

@@ -30,7 +30,7 @@ add(
   { guestCr0: 0x80010021 },
   {
     with: { guestCr4: 0x802020 },
-    both: { processor: { cr4Fixed1: 0x00b727ff } },
+    both: { processor: { cr4Fixed1: 0x00b72fff } },
   },
 );
 add(LONG, 'guest.debugctl', { guestDebugctl: 0x10000 }, { guestDebugctl: 0xffc3 });
@@ -103,7 +103,7 @@ const event = (info: number): Values => ({ entryInterruptionInfo: info });
 add(LONG, 'guest.activity.hlt.event', event(DOUBLE_FAULT), event(0x80000301), { with: HLT });
 add(LONG, 'guest.activity.shutdown.event', event(0x80000301), event(MACHINE_CHECK), { with: { guestActivityState: 2 } });
 add(LONG, 'guest.activity.wait-for-sipi.event', event(NMI), event(NMI - 0x80000000), { with: { guestActivityState: 3 } });
-const SMM = ['controls.entry.must-be-0', 'controls.entry-to-smm'];
+const SMM = ['controls.entry-to-smm'];
 add(
   LONG,
   'guest.activity.wait-for-sipi.smm',

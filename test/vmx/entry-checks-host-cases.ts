@@ -19,7 +19,7 @@ add(LONG, 'host.cr0.must-be-1', { hostCr0: 0x80050013 }, { hostCr0: 0x80000021 }
 add(LONG, 'host.cr0.must-be-0', { hostCr0: 0x1_8005_0033n }, { hostCr0: 0xffffffff });
 add(LONG, 'host.cr4.must-be-1', { hostCr4: 0x20 }, { hostCr4: 0x2020 });
 add(LONG, 'host.cr4.must-be-0', { hostCr4: 0x402020 }, { hostCr4: 0x202020 });
-const WITH_CET = { processor: { cr4Fixed1: 0x00b727ff } };
+const WITH_CET = { processor: { cr4Fixed1: 0x00b72fff } };
 add(LONG, 'host.cr4.cet', { hostCr0: 0x80000021 }, { hostCr0: 0x80010021 }, { with: { hostCr4: 0x802020 }, both: WITH_CET });
 add(LONG, 'host.cr3', { hostCr3: TOO_WIDE }, { hostCr3: LAST_PAGE | 0xfffn });
 

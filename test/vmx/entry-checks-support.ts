@@ -1,4 +1,5 @@
 /** Valid VMCSs of several kinds, as plain objects, and the world in which checks see them. */
+import { ALLOWED } from '../../src/engines/cpu/vmx/capabilities';
 import { SECONDARY_CONTROLS, EXIT_CONTROLS as X, ENTRY_CONTROLS as N } from '../../src/engines/cpu/vmx/control-bits';
 import type { CheckWorld, ProcessorFacts } from '../../src/engines/cpu/vmx/entry-checks/check';
 import { Field, type FieldKey, fieldByEncoding } from '../../src/engines/cpu/vmx/fields';
@@ -126,7 +127,7 @@ const KINDS = {
 export type Kind = keyof typeof KINDS;
 export const KIND_NAMES = Object.keys(KINDS) as readonly Kind[];
 
-const PROCESSOR: ProcessorFacts = { longMode: true, cr4Fixed1: 0x003727ff, eferBits: 0xd01, currentVmcs: 0x9000 };
+const PROCESSOR: ProcessorFacts = { longMode: true, cr4Fixed1: 0x00372fff, eferBits: 0xd01, currentVmcs: 0x9000 };
 /** PDPTEs where the guest's CR3 points. */
 const MEMORY: Memory = { 0x2000: 0x3001, 0x2008: 0x4001 };
 
@@ -173,7 +174,7 @@ export interface Case {
   readonly bad: Sample;
   /** Refused by none. */
   readonly good: Sample;
-  /** What else must refuse the bad one: there is no value that breaks one rule alone. */
+  /** What else must refuse the bad one: there is no value that breaks one rule alone. Bits that the processor lacks are refused besides. */
   readonly also: readonly string[];
 }
 interface CaseOptions {
@@ -184,6 +185,9 @@ interface CaseOptions {
   readonly good?: Circumstances;
   readonly also?: readonly string[];
 }
+
+/** The world of a sample. */
+export const sampleWorld = ({ kind }: Case, { fields, ...circumstances }: Sample): CheckWorld => worldOf(kind, fields, circumstances);
 
 /** Cases by the id of their check. */
 export class CaseTable {
@@ -199,6 +203,12 @@ export class CaseTable {
       also: options.also ?? [],
     });
   }
+}
+
+/** Checks that refuse a VMCS because it uses controls that this processor lacks. */
+export function absentControls({ controls }: CheckWorld): readonly string[] {
+  const words = ['pin', 'primary', 'secondary', 'exit', 'entry'] as const;
+  return words.filter((word) => (controls[word] & ~ALLOWED[word].mayBe1) !== 0).map((word) => `controls.${word}.must-be-0`);
 }
 
 /** Control words of 64-bit host and guest, without what a kind adds. */

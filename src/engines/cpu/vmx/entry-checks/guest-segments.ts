@@ -9,7 +9,7 @@
 import { Cr0, Flag } from '../../state';
 import { Field, type FieldKey } from '../fields';
 import type { EntryCheck } from './check';
-import { and, canonical, checks, control, fieldsOf, not, type Predicate, type Row, some, when, zero } from './predicates';
+import { canonical, checks, control, fieldsOf, or, type Predicate, type Row, some, unless, upperFirst, when, zero } from './predicates';
 import { ALL_ONES } from './registers';
 
 const DATA = ['Ds', 'Es', 'Fs', 'Gs'] as const;
@@ -43,9 +43,8 @@ const TI = 4;
 const unrestricted = control('secondary', 'unrestrictedGuest');
 const guest64 = control('entry', 'ia32eModeGuest');
 const virtual8086 = some('guestRflags', Flag.vm);
-const protectedMode = not(virtual8086);
-const restricted = not(unrestricted.on);
-const usable = (name: Register): Predicate => zero(rightsOf(name), UNUSABLE);
+/** Rules that bind CS and SS to their selectors do not apply. */
+const free = or(unrestricted.on, virtual8086);
 
 /** When rules on a register's access rights apply, in words and as a predicate. CS and TR are always usable. */
 const CONDITION: Readonly<Record<Register, string>> = {
@@ -56,26 +55,28 @@ const CONDITION: Readonly<Record<Register, string>> = {
   Tr: '',
   Ldtr: 'If LDTR is usable, ',
 };
-const applies = (name: Register): Predicate | undefined => {
+const unusable = (name: Register): Predicate => some(rightsOf(name), UNUSABLE);
+/** The opposite; undefined for TR. */
+const exempt = (name: Register): Predicate | undefined => {
   if (name === 'Tr') return undefined;
-  if (name === 'Ldtr') return usable(name);
-  return name === 'Cs' ? protectedMode : and(protectedMode, usable(name));
+  if (name === 'Ldtr') return unusable(name);
+  return name === 'Cs' ? virtual8086 : or(unusable(name), virtual8086);
 };
-/** A rule on the access rights of a register in use; the sentence goes on behind the condition. */
-function rights(name: Register, id: string, rule: string, test: (rights: number) => boolean, others: readonly FieldKey[] = []): Row {
-  const field = Field[rightsOf(name)];
-  return rowOf(name, id, rule, ({ vmcs }) => test(vmcs.low(field)), others);
-}
+/** A rule on a register in use; the sentence goes on behind the condition. */
 function rowOf(name: Register, id: string, rule: string, test: Predicate, others: readonly FieldKey[] = []): Row {
-  const condition = applies(name);
-  const sentence = CONDITION[name] + rule;
+  const unlessThis = exempt(name);
   const flags: readonly FieldKey[] = name === 'Tr' || name === 'Ldtr' ? [] : ['guestRflags'];
   return [
     idOf(name, id),
-    sentence[0].toUpperCase() + sentence.slice(1),
+    upperFirst(CONDITION[name] + rule),
     fieldsOf(rightsOf(name), ...others, ...flags),
-    condition ? when(condition, test) : test,
+    unlessThis ? unless(unlessThis, test) : test,
   ];
+}
+/** One on its access rights alone. */
+function rights(name: Register, id: string, rule: string, test: (rights: number) => boolean): Row {
+  const field = Field[rightsOf(name)];
+  return rowOf(name, id, rule, ({ vmcs }) => test(vmcs.low(field)));
 }
 const idOf = (name: Register, id: string): string => `guest.${name.toLowerCase()}.${id}`;
 const bitsOf = (name: Register, bits: string): string => `${bits} of the ${name.toUpperCase()} access rights`;
@@ -86,13 +87,13 @@ const SELECTORS: readonly Row[] = [
     'guest.ldtr.ti',
     'If LDTR is usable, TI (bit 2) of the guest LDTR selector must be 0.',
     ['guestLdtrSelector', 'guestLdtrAccessRights'],
-    when(usable('Ldtr'), zero('guestLdtrSelector', TI)),
+    unless(unusable('Ldtr'), zero('guestLdtrSelector', TI)),
   ],
   [
     'guest.ss.rpl',
     'Unless the guest is in virtual-8086 mode or "unrestricted guest" is 1, the RPL of the guest SS selector must equal that of CS.',
     ['guestSsSelector', 'guestCsSelector', 'guestRflags', 'secondaryControls'],
-    when(and(protectedMode, restricted), ({ vmcs }) => ((vmcs.low(Field.guestSsSelector) ^ vmcs.low(Field.guestCsSelector)) & RPL) === 0),
+    unless(free, ({ vmcs }) => ((vmcs.low(Field.guestSsSelector) ^ vmcs.low(Field.guestCsSelector)) & RPL) === 0),
   ],
 ];
 
@@ -100,7 +101,7 @@ const highHalf = (name: 'Cs' | 'Ss' | 'Ds' | 'Es'): Row => [
   idOf(name, 'base.high'),
   `${name === 'Cs' ? 'Bits' : `If ${name.toUpperCase()} is usable, bits`} 63:32 of the guest ${name.toUpperCase()} base must be 0.`,
   name === 'Cs' ? [baseOf(name)] : [baseOf(name), rightsOf(name)],
-  name === 'Cs' ? zero(baseOf(name), 0, ALL_ONES) : when(usable(name), zero(baseOf(name), 0, ALL_ONES)),
+  name === 'Cs' ? zero(baseOf(name), 0, ALL_ONES) : unless(unusable(name), zero(baseOf(name), 0, ALL_ONES)),
 ];
 const canonicalBase = (name: 'Tr' | 'Fs' | 'Gs'): Row => [
   idOf(name, 'base.canonical'),
@@ -125,7 +126,7 @@ const BASES: readonly Row[] = [
     'guest.ldtr.base.canonical',
     'If LDTR is usable, the guest LDTR base must be canonical.',
     ['guestLdtrBase', 'guestLdtrAccessRights'],
-    when(usable('Ldtr'), canonical('guestLdtrBase')),
+    unless(unusable('Ldtr'), canonical('guestLdtrBase')),
   ],
   highHalf('Cs'),
   highHalf('Ss'),
@@ -195,49 +196,33 @@ const S_BITS: readonly Row[] = USER.map((name) =>
 
 const csRights = Field.guestCsAccessRights;
 const ssRights = Field.guestSsAccessRights;
-const csDpl = (id: string, rule: string, types: (type: number) => boolean, test: (cs: number, ss: number) => boolean): Row =>
-  rowOf(
-    'Cs',
-    `dpl.${id}`,
-    `${rule}.`,
-    ({ vmcs }) => {
-      const cs = vmcs.low(csRights);
-      return !types(typeOf(cs)) || test(dplOf(cs), dplOf(vmcs.low(ssRights)));
-    },
-    id === 'data' ? [] : ['guestSsAccessRights'],
-  );
+const csDpl = (id: string, rule: string, test: (csRights: number, ssRights: number) => boolean): Row =>
+  rowOf('Cs', `dpl.${id}`, `${rule}.`, ({ vmcs }) => test(vmcs.low(csRights), vmcs.low(ssRights)), ['guestSsAccessRights']);
 
 const DPLS: readonly Row[] = [
-  csDpl(
-    'data',
-    'the DPL of CS must be 0 if its type is 3',
-    (type) => type === DATA_RW,
-    (cs) => cs === 0,
-  ),
+  rights('Cs', 'dpl.data', 'the DPL of CS must be 0 if its type is 3.', (value) => typeOf(value) !== DATA_RW || dplOf(value) === 0),
   csDpl(
     'non-conforming',
     'the DPL of CS must equal that of SS if the type of CS is 9 or 11 (non-conforming code)',
-    (type) => isAccessedCode(type) && !isConforming(type),
-    (cs, ss) => cs === ss,
+    (cs, ss) => !isAccessedCode(typeOf(cs)) || isConforming(typeOf(cs)) || dplOf(cs) === dplOf(ss),
   ),
   csDpl(
     'conforming',
     'the DPL of CS must not be greater than that of SS if the type of CS is 13 or 15 (conforming code)',
-    (type) => isAccessedCode(type) && isConforming(type),
-    (cs, ss) => cs <= ss,
+    (cs, ss) => !isAccessedCode(typeOf(cs)) || !isConforming(typeOf(cs)) || dplOf(cs) <= dplOf(ss),
   ),
   [
     'guest.ss.dpl.rpl',
     'Unless the guest is in virtual-8086 mode or "unrestricted guest" is 1, the DPL of SS must equal the RPL of its selector.',
     ['guestSsAccessRights', 'guestSsSelector', 'guestRflags', 'secondaryControls'],
-    when(and(protectedMode, restricted), ({ vmcs }) => dplOf(vmcs.low(ssRights)) === (vmcs.low(Field.guestSsSelector) & RPL)),
+    unless(free, ({ vmcs }) => dplOf(vmcs.low(ssRights)) === (vmcs.low(Field.guestSsSelector) & RPL)),
   ],
   [
     'guest.ss.dpl.zero',
     'Unless the guest is in virtual-8086 mode, the DPL of SS must be 0 if the type of CS is 3 or bit 0 (PE) of the guest CR0 is 0.',
     ['guestSsAccessRights', 'guestCsAccessRights', 'guestCr0', 'guestRflags'],
-    when(
-      protectedMode,
+    unless(
+      virtual8086,
       ({ vmcs }) =>
         dplOf(vmcs.low(ssRights)) === 0 || (typeOf(vmcs.low(csRights)) !== DATA_RW && (vmcs.low(Field.guestCr0) & Cr0.pe) !== 0),
     ),
@@ -249,7 +234,7 @@ const DPLS: readonly Row[] = [
       'dpl',
       `the DPL of ${name.toUpperCase()} must not be less than the RPL of its selector if "unrestricted guest" is 0 and the type is in the ` +
         'range 0 to 11 (data or non-conforming code).',
-      when(restricted, ({ vmcs }) => {
+      unless(unrestricted.on, ({ vmcs }) => {
         const value = vmcs.low(access);
         return isConforming(typeOf(value)) || dplOf(value) >= (vmcs.low(selector) & RPL);
       }),
