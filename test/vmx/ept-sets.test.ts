@@ -173,6 +173,19 @@ describe('VM entries and exits', () => {
   });
 });
 
+it('a reset ends whatever guest runs, and forgets it', () => {
+  setUpHost();
+  enter();
+  read();
+  const { mmu } = world;
+  mmu.reset();
+  expect(mmu.guest).toBeUndefined();
+  world.control({ cr3: 0x30_0000 });
+  expect(readHost()).toBe(1);
+  enter();
+  expect(read()).toBe(1);
+});
+
 describe('what is dropped on request', () => {
   beforeEach(() => {
     setUpHost();

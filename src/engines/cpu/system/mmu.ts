@@ -105,6 +105,12 @@ export class Mmu {
     this.useContext(undefined);
   }
 
+  /** RESET# and INIT: no guest runs, and nothing is known of any address. */
+  reset(): void {
+    if (this.context) this.leaveGuest();
+    this.flushAll();
+  }
+
   private useContext(context: GuestContext | undefined): void {
     this.context = context;
     this.walker = this.guestMemory.use(context);

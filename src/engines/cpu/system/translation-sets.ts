@@ -22,26 +22,28 @@ export type InvvpidType = (typeof InvvpidType)[keyof typeof InvvpidType];
 
 /** The control registers that translations rest on, at the moment a set went out of force. */
 class Controls {
-  private readonly values = [0, 0, 0, 0, 0];
+  private cr0 = 0;
+  private cr4 = 0;
+  private efer = 0;
+  private cr3 = 0;
+  private cr3High = 0;
   private known = false;
 
-  private static read({ cr0, cr4, efer, cr3 }: CpuState, cr3High: number): number[] {
-    return [cr0, cr4, efer, cr3, cr3High];
-  }
-
   note(state: CpuState): void {
-    Object.assign(this.values, Controls.read(state, state.sysHigh(SYS.cr3)));
+    this.cr0 = state.cr0;
+    this.cr4 = state.cr4;
+    this.efer = state.efer;
+    this.cr3 = state.cr3;
+    this.cr3High = state.sysHigh(SYS.cr3);
     this.known = true;
   }
 
   /** What a set must drop that is in force again. Known once only: the next time they must be noted anew. */
   stale(state: CpuState): 'nothing' | 'local' | 'all' {
-    const now = Controls.read(state, state.sysHigh(SYS.cr3));
-    const differs = (from: number, to: number): boolean => now.slice(from, to).some((value, i) => value !== this.values[from + i]);
     const { known } = this;
     this.known = false;
-    if (!known || differs(0, 3)) return 'all';
-    return differs(3, 5) ? 'local' : 'nothing';
+    if (!known || this.cr0 !== state.cr0 || this.cr4 !== state.cr4 || this.efer !== state.efer) return 'all';
+    return this.cr3 === state.cr3 && this.cr3High === state.sysHigh(SYS.cr3) ? 'nothing' : 'local';
   }
 }
 

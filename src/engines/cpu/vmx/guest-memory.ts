@@ -59,7 +59,7 @@ export class GuestMemory {
     this.redirected = false;
     if (context?.eptPointer === undefined) return this.plain;
     this.ept.use(context.eptPointer, context.pml);
-    this.nested.refuses = context.apicAccessPage < 0 ? undefined : (physical) => this.refuseStructure(physical);
+    this.nested.refuses = context.apicAccessPage < 0 ? undefined : this.refuseStructure;
     return this.nested;
   }
 
@@ -108,10 +108,10 @@ export class GuestMemory {
   }
 
   /** A paging structure in the APIC-access page: an access that is made with a guest-physical address. */
-  private refuseStructure(physical: number): VmExit | undefined {
+  private readonly refuseStructure = (physical: number): VmExit | undefined => {
     if (pageOf(physical) !== this.context?.apicAccessPage) return undefined;
     return new VmExit(ExitReason.apicAccess, { qualification: this.delivering ? AccessType.physicalInDelivery : AccessType.physical });
-  }
+  };
 
   /**
    * Where the PDPTEs that CR3 points to lie; loading them counts as a read in any case.
