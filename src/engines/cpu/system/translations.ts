@@ -38,6 +38,11 @@ const LISTED = 1;
 const LISTED_GLOBAL = 2;
 const IS_GLOBAL = 4;
 
+/** Clearing what is empty would cost more than a hundred nanoseconds, at each VM entry and exit. */
+function clear(known: { readonly size: number; clear(): void }): void {
+  if (known.size > 0) known.clear();
+}
+
 const pageOf = (linear: number): number => Math.floor(linear / FRAME_SIZE);
 
 /** Slots that were filled since they were last dropped, each written down once; room for all. */
@@ -127,10 +132,10 @@ export class Translations {
 
   flush(): void {
     this.filled.drop(this.empty);
-    this.codePages.clear();
-    this.globalCodePages.clear();
-    this.largePages.clear();
-    this.globalLargePages.clear();
+    clear(this.codePages);
+    clear(this.globalCodePages);
+    clear(this.largePages);
+    clear(this.globalLargePages);
     this.lastLarge = NaN;
     this.flushJumps();
   }
@@ -138,9 +143,9 @@ export class Translations {
   /** Drops all but what global pages gave. */
   flushLocal(): void {
     this.filled.dropLocal(this.empty);
-    this.largePages.clear();
+    clear(this.largePages);
     this.lastLarge = NaN;
-    this.codePages.clear();
+    clear(this.codePages);
     this.jumps.dropLocal(this.emptyJump);
   }
 
