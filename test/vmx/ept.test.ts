@@ -3,7 +3,6 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { SYS } from '../../src/engines/cpu/layout';
 import { Cr0, Cr4 } from '../../src/engines/cpu/state';
 import { type GuestFault, Vector } from '../../src/engines/cpu/system/fault';
-import { PageFaultException } from '../../src/engines/cpu/system/page-fault';
 import { ExitReason } from '../../src/engines/cpu/vmx/exit-reasons';
 import { VmExit } from '../../src/engines/cpu/vmx/vm-exit';
 import type { LinearAddress } from '../../src/shared/addresses';
@@ -71,7 +70,7 @@ describe('a guest address', () => {
     world.put(GUEST + world.guestEntry(large, 21), 0);
     expect(world.read(large + 4)).toBe(1);
     world.mmu.invalidate((large + 0x1f_f000) as LinearAddress);
-    expect(world.attempt('read', large + 4)).toBeInstanceOf(PageFaultException);
+    expect(world.attempt('read', large + 4)).toMatchObject({ vector: Vector.pf });
   });
 
   it.each([
@@ -181,17 +180,16 @@ describe('an EPT violation', () => {
     expect(violation(world.mmu.fault).qualification).toBe(Q.write | Q.readable | Q.linear | Q.final);
   });
 
-  it('comes after a page fault, whose CR2 a VM exit can take back', () => {
+  it('comes after a page fault, which leaves CR2 to its delivery', () => {
     world.allow(DATA, 0);
     world.put(GUEST + world.guestEntry(AT, 12), DATA | 1);
     world.state.setSys64(SYS.cr2, -4096);
     world.enter();
     const fault = world.attempt('write');
-    expect(fault).toMatchObject({ vector: Vector.pf, errorCode: 3, linear: AT, previousCr2: [0xfffff000, 0xffffffff] });
-    expect(world.state.sys64(SYS.cr2)).toBe(AT);
+    expect(fault).toMatchObject({ vector: Vector.pf, errorCode: 3, information: AT });
+    expect(world.state.sys64(SYS.cr2)).toBe(-4096);
     // Where the guest allows it, the violation is met.
     expect(violation(world.attempt('read')).physical).toBe(DATA);
-    expect(world.state.sys64(SYS.cr2)).toBe(AT);
   });
 });
 
@@ -387,6 +385,50 @@ describe('an EPT misconfiguration', () => {
   });
 });
 
+describe('what is known of a guest-physical page', () => {
+  /** Of another guest address, so that no TLB knows it. */
+  const OTHER = AT + 0x7000;
+  beforeEach(() => {
+    world.mapGuest(OTHER, DATA);
+    world.markAll(AT);
+    world.markAll(OTHER);
+    world.enter();
+    world.attempt('read');
+    world.memory.write(0x70_0000, 4, 0x7777);
+  });
+
+  it('stays known until INVEPT', () => {
+    world.mapEpt(DATA, 0x70_0000);
+    world.bounce();
+    expect(world.read(OTHER)).toBe(0);
+    world.mmu.invalidateEpt('all');
+    expect([world.read(OTHER), world.read(AT)]).toEqual([0x7777, 0x7777]);
+  });
+
+  it('is forgotten for another EPT pointer', () => {
+    world.mapEpt(DATA, 0x70_0000);
+    world.bounce({ flags: TRACKS });
+    expect(world.read(OTHER)).toBe(0x7777);
+  });
+
+  it('never denies an access', () => {
+    world.allow(DATA, R);
+    world.mmu.invalidateEpt('all');
+    world.attempt('read');
+    world.allow(DATA, R | W | X);
+    expect([world.attempt('write'), world.attempt('fetch')]).toEqual([undefined, undefined]);
+  });
+
+  it('is forgotten by a violation there', () => {
+    world.allow(DATA, R);
+    world.mmu.invalidateEpt('all');
+    expect(world.attempt('read')).toBeUndefined();
+    violation(world.attempt('write'));
+    world.allow(DATA, 0);
+    violation(world.attempt('read', OTHER));
+  });
+});
+
 describe('accessed and dirty flags for EPT', () => {
   it('are set by what uses them, and only while they are in use', () => {
     world.enter();
@@ -485,6 +527,7 @@ describe('PDPTEs of a load of CR3', () => {
     // They are no write, with accessed and dirty flags either.
     expect(world.flagsOf(DATA)).toBe(1);
     world.allow(DATA, X);
+    world.mmu.invalidateEpt('all');
     expect(violation(caught(() => world.mmu.readPdptes(DATA + 0x3f)))).toEqual({
       qualification: Q.read | Q.executable,
       physical: DATA + 0x20,
