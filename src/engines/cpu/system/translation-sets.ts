@@ -1,7 +1,7 @@
 /**
  * What a processor remembers of its own addresses, and of a guest's: two sets of TLBs and jump caches. With VPIDs neither is lost when a
- * guest is entered or left; without, both are (manual, "Operations that Invalidate Cached Mappings"). The second is made when the first
- * guest is entered.
+ * guest is entered or left; without, both are (manual, "Operations that Invalidate Cached Mappings"): each set when it comes into force
+ * again. The second is made when the first guest is entered.
  */
 import type { PhysicalMemory } from '../../machine/physical-memory';
 import { SYS, TRANSLATIONS_SIZE } from '../layout';
@@ -80,15 +80,12 @@ export class TranslationSets {
   enter(context: GuestContext): void {
     this.guest ??= this.make();
     this.switchTo(this.guest, this.guestControls, context.vpid !== 0 && sameTag(this.tag, context));
-    if (context.vpid === 0) this.own.flush();
     this.tag = context;
   }
 
   /** Puts the processor's own set in force, after the host's control registers have been loaded. */
   leave(): void {
-    const fromGuest = this.current !== this.own;
-    this.switchTo(this.own, this.ownControls, !fromGuest || this.tag.vpid !== 0);
-    if (fromGuest && this.tag.vpid === 0) this.guest?.flush();
+    this.switchTo(this.own, this.ownControls, this.current === this.own || this.tag.vpid !== 0);
   }
 
   private make(): Translations {
