@@ -25,7 +25,7 @@ describe.each(ALL)('translations of $name code', ({ wide, pae, top }) => {
     state = new CpuState(host);
     state.setSys(SYS.cr4, pae);
     if (wide) state.setSys(SYS.efer, 1 << 10);
-    translations = new Translations(state, memory);
+    translations = new Translations(state, memory, state.translations);
     translations.initialize();
   });
 

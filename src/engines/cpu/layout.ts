@@ -48,7 +48,7 @@ export const CROSSING = 0x14c;
 /** Host offsets of the TLBs that ring 0 and ring 3 use in code of the present width. */
 export const KERNEL_TLB = 0x150;
 export const USER_TLB = 0x154;
-/** Host offset of this processor's translations. */
+/** Host offset of the translations in force. */
 export const OWN_TRANSLATIONS = 0x158;
 
 /** Eight segment registers (ES, CS, SS, DS, FS, GS, LDTR, TR), 32 bytes each. */
@@ -204,7 +204,7 @@ export const COUNTER = { instructions: 0, entries: 1, exits: 2 } as const;
 
 /**
  * Translations of one processor: TLBs, direct-mapped on the linear page number, and jump caches by linear address.
- * Offsets within its own TRANSLATIONS_SIZE bytes.
+ * Offsets within its own TRANSLATIONS_SIZE bytes. A processor that runs a guest in VMX non-root operation has as much again, elsewhere.
  */
 export const TRANSLATIONS = 0x40000;
 export const TRANSLATIONS_SIZE = 0x200000;

@@ -92,7 +92,7 @@ export class Processors {
     blocks.onFlush = () => list.forEach(({ mmu }) => mmu.flushJumps());
     blocks.onForget = () => this.compiler?.clear();
     memory.onCodeWrite = (frame, offset, length) => blocks.invalidate(frame, offset, length);
-    memory.onRemap = () => list.forEach(({ mmu }) => mmu.flush());
+    memory.onRemap = () => list.forEach(({ mmu }) => mmu.flushAll());
     this.parts.log.source = { collect: (take) => this.collectRows(take) };
     clock.onDeadline = () => list[this.loaded].deadlineChanged();
   }

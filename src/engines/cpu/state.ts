@@ -163,8 +163,8 @@ export const REAL_MODE_DATA = Attr.present | Attr.segment | Attr.readWrite | Att
 
 export class CpuState {
   readonly host: HostMemory;
-  /** Host offset of this processor's own TLBs and jump caches. */
-  readonly translations: number;
+  /** Host offset of the TLBs and jump caches in force: this processor's own, or those for its guests. */
+  translations: number;
   /** 64-bit code runs. Follows from CS and EFER; see `refresh`. */
   long = false;
 
@@ -520,6 +520,12 @@ export class CpuState {
     u32[STACK_MASK >> 2] = this.segAttributes(Seg.ss) & Attr.big ? 0xffffffff : 0xffff;
     this.setGates();
     this.setCrossing();
+  }
+
+  /** Puts other TLBs and jump caches in force. @param base host offset */
+  useTranslations(base: number): void {
+    this.translations = base;
+    this.refresh();
   }
 
   /** What crossings need to know, as long as AC does not decide what may be touched. */

@@ -8,6 +8,7 @@ import type { PhysicalMemory } from '../../machine/physical-memory';
 import { SYS } from '../layout';
 import { type CpuState, Efer } from '../state';
 import { type PagingMode, pagingMode, Pte, PTE_NX } from '../system/paging';
+import type { EptTables } from '../vmx/ept-tables';
 
 /** Tables that are read at most: 8 GiB in small pages, each of its own. */
 const MOST_TABLES = 1 << 14;
@@ -30,6 +31,7 @@ export class PageMapper {
   private readonly state: CpuState;
   private readonly memory: PhysicalMemory;
   private readonly merged: boolean;
+  private readonly ept: EptTables | undefined;
   private readonly mode: PagingMode;
   private readonly noExecute: boolean;
   private readonly regions: PageRegion[] = [];
@@ -38,10 +40,12 @@ export class PageMapper {
   private tables = 0;
   private cut = false;
 
-  constructor(state: CpuState, memory: PhysicalMemory, merged: boolean) {
+  /** @param ept what a guest's tables are reached through; what they map stays guest-physical */
+  constructor(state: CpuState, memory: PhysicalMemory, merged: boolean, ept?: EptTables) {
     this.state = state;
     this.memory = memory;
     this.merged = merged;
+    this.ept = ept;
     this.mode = pagingMode(state);
     this.noExecute = (state.efer & Efer.nxe) !== 0;
   }
@@ -73,7 +77,9 @@ export class PageMapper {
       return;
     }
     const { shift, mayBeLarge } = mode.levels[depth];
-    const bytes = memory.readBytes(table as GuestPhysicalAddress, 4096);
+    const place = this.ept ? this.ept.walk(table).physical : table;
+    if (place === undefined) return;
+    const bytes = memory.readBytes(place as GuestPhysicalAddress, 4096);
     const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const wide = mode.entrySize === 8;
     const size = 2 ** shift;

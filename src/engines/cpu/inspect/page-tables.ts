@@ -6,6 +6,8 @@ import { SYS } from '../layout';
 import type { Processor } from '../processor';
 import { Cr0, Cr4, type CpuState, Efer, Flag } from '../state';
 import { describePageFault, PageFault, type PagingMode, pagingMode, type Walk, walk } from '../system/paging';
+import { Epte } from '../vmx/ept';
+import { whyEptEnds } from '../vmx/ept-tables';
 import { entryFields } from './page-entries';
 import { PageMapper } from './page-map';
 
@@ -41,13 +43,13 @@ export class PageTableView implements PageTables {
   }
 
   walk(address: LinearAddress): PageWalk {
-    const { state } = this.processor();
+    const { state, mmu } = this.processor();
     const mode = pagingMode(state);
-    const found = walk(state, this.memory, address);
+    const found = walk(state, this.memory, address, mmu.eptTables);
     const entries = found.steps.map(({ level, entryAddress, low, high }, i): PageEntry => {
       const value = (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
       const { shift } = mode.levels[i];
-      const maps = i === found.steps.length - 1 && found.broken === undefined;
+      const maps = i === found.steps.length - 1 && found.physical !== undefined;
       return {
         level,
         index: indexAt(mode, address, shift),
@@ -67,8 +69,8 @@ export class PageTableView implements PageTables {
   }
 
   map(merged: boolean): PageMap {
-    const { state } = this.processor();
-    return new PageMapper(state, this.memory, merged).map();
+    const { state, mmu } = this.processor();
+    return new PageMapper(state, this.memory, merged, mmu.eptTables).map();
   }
 }
 
@@ -123,8 +125,11 @@ function judge(state: CpuState, address: LinearAddress, found: Walk, access: Pag
   const { kind, user } = access;
   const write = kind === 'write';
   const fetch = kind === 'execute';
-  const denied = found.broken ?? (permitted(state, found, access) ? undefined : PageFault.present);
-  if (denied === undefined) return { ...access, allowed: true };
+  const ended = whyEptEnds(found, write ? Epte.write : fetch ? Epte.execute : Epte.read);
+  // A page fault comes before what EPT says of the page itself.
+  const reached = found.physical !== undefined || found.broken !== undefined;
+  const denied = found.broken ?? (!reached || permitted(state, found, access) ? undefined : PageFault.present);
+  if (denied === undefined) return ended === undefined ? { ...access, allowed: true } : { ...access, allowed: false, reason: ended };
   const tellsFetch = fetch && ((state.efer & Efer.nxe && state.cr4 & Cr4.pae) || state.cr4 & Cr4.smep);
   const errorCode = denied | (write ? PageFault.write : 0) | (user ? PageFault.user : 0) | (tellsFetch ? PageFault.fetch : 0);
   return { ...access, allowed: false, reason: describePageFault(state, address, found, { write, user, fetch }), errorCode };

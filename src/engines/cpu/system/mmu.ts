@@ -5,10 +5,16 @@ import { Access } from '../staged/code-width';
 import { CODE_CHUNK, CODE_MAP, SCRATCH, SYS, Tlb } from '../layout';
 import { Cr0, Cr4, type CpuState, Efer, Flag, highHalf, joinLow } from '../state';
 import { DescriptorCache } from './descriptors';
-import { GuestFault, Vector } from './fault';
+import type { GuestFault } from './fault';
 import { requireAligned } from './segments';
-import { describePageFault, PageFault, Pte, type Walk, walk } from './paging';
-import { Translations } from './translations';
+import type { GuestContext } from '../vmx/guest-context';
+import { Epte } from '../vmx/ept';
+import type { EptTables } from '../vmx/ept-tables';
+import { GuestMemory } from '../vmx/guest-memory';
+import { PageFaultException } from './page-fault';
+import { describePageFault, PageFault, Pte, readPdptes, type Walk, walk } from './paging';
+import { type InvvpidType, TranslationSets } from './translation-sets';
+import type { Translations } from './translations';
 import { Walker } from './walker';
 
 const pageOf = (linear: number): number => Math.floor(linear / FRAME_SIZE);
@@ -21,14 +27,23 @@ interface Pending {
   first: number;
   firstLength: number;
   second: number;
+  /** It goes to the task-priority register of a guest's virtual APIC. */
+  toTpr: boolean;
 }
 
 export class Mmu {
   private readonly state: CpuState;
   readonly memory: PhysicalMemory;
-  private readonly pending: Pending = { size: 0, first: 0, firstLength: 0, second: 0 };
-  private readonly walker: Walker;
-  private readonly translations: Translations;
+  private readonly pending: Pending = { size: 0, first: 0, firstLength: 0, second: 0, toTpr: false };
+  /** For the operation the processor is in; so are the translations. */
+  private walker: Walker;
+  private translations: Translations;
+  private readonly sets: TranslationSets;
+  private readonly guestMemory: GuestMemory;
+  /** The guest that runs in VMX non-root operation. */
+  private context: GuestContext | undefined;
+  /** Bytes of the access under way. */
+  private size = 1;
   readonly descriptors = new DescriptorCache();
   /** Linear page numbers whose accesses must be seen (data breakpoints). */
   private readonly watched = new Set<number>();
@@ -44,12 +59,16 @@ export class Mmu {
   faults = 0;
   /** Told of every access to a watched page. */
   onWatched: (address: LinearAddress, size: number, write: boolean) => void = () => {};
+  /** Told when a guest has written to the task-priority register of its virtual APIC, while `exact` is set or by a helper. */
+  onTprWrite: () => void = () => {};
 
   constructor(state: CpuState, memory: PhysicalMemory) {
     this.state = state;
     this.memory = memory;
     this.walker = new Walker(state, memory);
-    this.translations = new Translations(state, memory);
+    this.guestMemory = new GuestMemory(state, memory, this.walker);
+    this.sets = new TranslationSets(state, memory);
+    this.translations = this.sets.current;
   }
 
   // --- walking
@@ -60,7 +79,71 @@ export class Mmu {
 
   /** Reads the page tables without touching accessed and dirty bits. */
   walk(linear: LinearAddress): Walk {
-    return walk(this.state, this.memory, linear);
+    return walk(this.state, this.memory, linear, this.eptTables);
+  }
+
+  // --- VMX non-root operation
+
+  /** The guest that runs, if one does. */
+  get guest(): GuestContext | undefined {
+    return this.context;
+  }
+
+  /** To be called before a VM entry or VM exit loads control registers: says what the translations in force rest on. */
+  noteControls(): void {
+    this.sets.noteControls();
+  }
+
+  /** VM entry, with the guest's registers loaded: its addresses are translated as the context has it from now on. */
+  enterGuest(context: GuestContext): void {
+    this.sets.enter(context);
+    this.useContext(context);
+  }
+
+  /** VM exit or failed VM entry, with the host's registers loaded. */
+  leaveGuest(): void {
+    this.sets.leave();
+    this.useContext(undefined);
+  }
+
+  private useContext(context: GuestContext | undefined): void {
+    this.context = context;
+    this.walker = this.guestMemory.use(context);
+    this.translations = this.sets.current;
+    this.delivering = false;
+  }
+
+  /** An event is being delivered to a guest: VM exits tell so of its accesses. */
+  get delivering(): boolean {
+    return this.guestMemory.delivering;
+  }
+
+  set delivering(on: boolean) {
+    this.guestMemory.delivering = on;
+  }
+
+  /** The extended page tables in force. */
+  get eptTables(): EptTables | undefined {
+    return this.guestMemory.tables;
+  }
+
+  /** INVEPT. @param eptPointer halves of what the descriptor names, or everything */
+  invalidateEpt(eptPointer: readonly [low: number, high: number] | 'all'): void {
+    this.sets.invalidateEpt(eptPointer);
+  }
+
+  /** INVVPID. */
+  invalidateVpid(type: InvvpidType, vpid: number): void {
+    this.sets.invalidateVpid(type, vpid);
+  }
+
+  /**
+   * The PDPTEs that a load of CR3 brings.
+   * @returns as `readPdptes` of paging.ts
+   * @throws VmExit where a guest's cannot be reached
+   */
+  readPdptes(cr3: number): ReturnType<typeof readPdptes> {
+    return readPdptes(this.memory, this.guestMemory.pdpteTable((cr3 & 0xffffffe0) >>> 0));
   }
 
   /** SMEP and SMAP: user pages that a supervisor may not touch. An access of the processor's own in ring 3 counts as implicit. */
@@ -73,7 +156,7 @@ export class Mmu {
   /**
    * Translates for an access, setting accessed and dirty bits.
    * @param user the access is made with user rights (CPL 3 and not one of the processor's own)
-   * @throws GuestFault #PF with CR2 set
+   * @throws GuestFault #PF with CR2 set, VmExit
    */
   translate(linear: LinearAddress, write: boolean, user: boolean, fetch = false): GuestPhysicalAddress {
     const physical = this.resolve(linear, write, user, fetch);
@@ -94,39 +177,71 @@ export class Mmu {
   private resolve(linear: LinearAddress, write: boolean, user: boolean, fetch: boolean): number {
     const { walker } = this;
     const physical = walker.walk(linear);
-    if (!walker.paged) return physical;
-    this.walks++;
-    if (physical < 0) {
-      walker.markAccessed(false, false);
-      return this.refuse(linear, walker.broken, write, user, fetch);
+    if (walker.paged) {
+      this.walks++;
+      if (physical < 0) {
+        walker.markAccessed(false, false);
+        return this.refuse(linear, walker.broken, write, user, fetch);
+      }
+      const { rights } = walker;
+      const userPage = (rights & Pte.user) !== 0;
+      const allowed =
+        (user ? userPage : !userPage || !this.guarded(fetch)) &&
+        (!write || (rights & Pte.write) !== 0 || (!user && !(this.state.cr0 & Cr0.wp))) &&
+        (!fetch || walker.executable);
+      // A walk that fails has used the entries that led to the last one.
+      walker.markAccessed(allowed, write);
+      if (!allowed) return this.refuse(linear, PageFault.present, write, user, fetch);
+      if (walker.pageShift > FRAME_SHIFT) this.translations.noteLarge(linear, walker.pageShift, walker.global);
     }
-    const { rights } = walker;
-    const userPage = (rights & Pte.user) !== 0;
-    const allowed =
-      (user ? userPage : !userPage || !this.guarded(fetch)) &&
-      (!write || (rights & Pte.write) !== 0 || (!user && !(this.state.cr0 & Cr0.wp))) &&
-      (!fetch || walker.executable);
-    // A walk that fails has used the entries that led to the last one.
-    walker.markAccessed(allowed, write);
-    if (!allowed) return this.refuse(linear, PageFault.present, write, user, fetch);
-    if (walker.pageShift > FRAME_SHIFT) this.translations.noteLarge(linear, walker.pageShift, walker.global);
+    return this.context === undefined ? physical : this.reach(linear, physical, write, fetch);
+  }
+
+  /** Goes on from a guest-physical address to memory. @returns the host-physical address, or -1 with `fault` set */
+  private reach(linear: LinearAddress, guestPhysical: number, write: boolean, fetch: boolean): number {
+    const { guestMemory } = this;
+    // An entry's flag could not be set.
+    if (this.walker.exit !== undefined) {
+      this.fault = this.walker.exit;
+      return -1;
+    }
+    const physical = guestMemory.reach(linear, guestPhysical, fetch ? Epte.execute : write ? Epte.write : Epte.read, this.size);
+    if (physical < 0) this.fault = guestMemory.exit;
     return physical;
+  }
+
+  /** The last access found goes to the task-priority register of a guest's virtual APIC: through no TLB, and alone. */
+  private get toTpr(): boolean {
+    return this.guestMemory.redirected;
+  }
+
+  private tprWritten(): void {
+    this.guestMemory.trimTpr();
+    this.onTprWrite();
   }
 
   /** Makes the page fault of an access; why is worked out when someone asks. @returns -1 */
   private refuse(linear: LinearAddress, denied: number, write: boolean, user: boolean, fetch: boolean): -1 {
     const { state } = this;
+    if (this.walker.exit !== undefined) {
+      this.fault = this.walker.exit;
+      return -1;
+    }
     this.faults++;
     const tellsFetch = fetch && ((state.efer & Efer.nxe && state.cr4 & Cr4.pae) || state.cr4 & Cr4.smep);
     const code = denied | (write ? PageFault.write : 0) | (user ? PageFault.user : 0) | (tellsFetch ? PageFault.fetch : 0);
+    const previous = [state.sys(SYS.cr2), state.sysHigh(SYS.cr2)] as const;
     state.setSys64(SYS.cr2, linear);
-    this.fault = new GuestFault(Vector.pf, code, () => describePageFault(state, linear, this.walk(linear), { write, user, fetch }));
+    const reason = (): string => describePageFault(state, linear, this.walk(linear), { write, user, fetch });
+    this.fault = new PageFaultException(code, linear, previous, reason);
     return -1;
   }
 
-  /** The physical address that a debugger sees, or undefined where nothing is mapped; changes nothing. */
+  /** The physical address that a debugger sees (of a guest's, the host-physical one), or undefined where nothing is mapped; changes nothing. */
   probe(linear: LinearAddress): GuestPhysicalAddress | undefined {
-    return this.state.paging ? this.walk(linear).physical : (linear as number as GuestPhysicalAddress);
+    if (!this.state.paging && this.context === undefined) return linear as number as GuestPhysicalAddress;
+    const { physical, ept } = this.walk(linear);
+    return ept ? (ept.physical as GuestPhysicalAddress | undefined) : physical;
   }
 
   // --- TLB
@@ -134,6 +249,11 @@ export class Mmu {
   /** Drops every translation, and the jump caches, which rest on them. */
   flush(): void {
     this.translations.flush();
+  }
+
+  /** The same of the host's and of its guests'. */
+  flushAll(): void {
+    this.sets.each((set) => set.flush());
   }
 
   /** Drops every translation but those of global pages. */
@@ -152,7 +272,7 @@ export class Mmu {
   }
 
   flushJumps(): void {
-    this.translations.flushJumps();
+    this.sets.each((set) => set.flushJumps());
   }
 
   /**
@@ -165,7 +285,7 @@ export class Mmu {
 
   /** Takes the write permission for a frame out of the TLBs, since code was decoded from it. */
   protectFrame(frame: number): void {
-    this.translations.protectFrame(frame);
+    this.sets.each((set) => set.protectFrame(frame));
   }
 
   /** Which TLB holds what the processor itself or a helper may touch; see `Tlb`. */
@@ -191,6 +311,7 @@ export class Mmu {
    * @returns host offset, or 0 where the slow way must be gone: over a page's edge, watched, a device, code, or a fault
    */
   private quick(linear: LinearAddress, size: number, write: boolean, user: boolean): number {
+    this.size = size;
     if ((linear & (FRAME_SIZE - 1)) + size > FRAME_SIZE) return 0;
     const tlb = this.tlbFor(user);
     const wide = this.state.longMode;
@@ -198,6 +319,7 @@ export class Mmu {
     if (known !== 0) return known;
     const physical = this.resolve(linear, write, user, false);
     if (physical < 0) throw this.takeFault();
+    if (this.toTpr) return 0;
     const kind = this.memory.kindOf(this.memory.frameOf(physical));
     if (kind !== FrameKind.ram && kind !== FrameKind.rom) return 0;
     this.fill(linear, physical, write, tlb, wide);
@@ -208,7 +330,7 @@ export class Mmu {
   watch(pages: Iterable<number>): void {
     this.watched.clear();
     for (const page of pages) this.watched.add(page);
-    this.flush();
+    this.flushAll();
   }
 
   // --- code
@@ -255,6 +377,7 @@ export class Mmu {
     const { state, memory } = this;
     const user = state.cpl === 3;
     const write = access !== Access.read;
+    this.size = size;
     if (!this.exact && this.isWatched(linear, size)) return this.putOff();
     const physical = this.resolve(linear, write, user, false);
     if (physical < 0) return 0;
@@ -264,7 +387,7 @@ export class Mmu {
       return second < 0 ? 0 : this.split(linear, size, access, physical, second);
     }
     const frame = memory.frameOf(physical);
-    const kind = memory.kindOf(frame);
+    const kind = this.toTpr ? FrameKind.mmio : memory.kindOf(frame);
     if (this.exact && this.isWatched(linear, size)) this.onWatched(linear, size, write);
     if (kind === FrameKind.ram || (kind === FrameKind.rom && !write)) {
       // Alignment checks need a look at every access.
@@ -318,13 +441,13 @@ export class Mmu {
         view.setUint32(SCRATCH + 4, this.memory.read(first + 4, 4), true);
       } else for (let i = 0; i < size; i++) u8[SCRATCH + i] = this.memory.read(i < firstLength ? first + i : second + i - firstLength, 1);
     }
-    if (access !== Access.read) Object.assign(this.pending, { size, first, firstLength, second });
+    if (access !== Access.read) Object.assign(this.pending, { size, first, firstLength, second, toTpr: this.toTpr });
     return SCRATCH;
   }
 
   /** Carries out the write that `access` prepared. */
   commit(): void {
-    const { size, first, firstLength, second } = this.pending;
+    const { size, first, firstLength, second, toTpr } = this.pending;
     const { u8, view } = this.state.host;
     if (firstLength === size && size <= 4) {
       const value = size === 1 ? view.getUint8(SCRATCH) : size === 2 ? view.getUint16(SCRATCH, true) : view.getUint32(SCRATCH, true);
@@ -333,6 +456,7 @@ export class Mmu {
       this.memory.write(first, 4, view.getUint32(SCRATCH, true));
       this.memory.write(first + 4, 4, view.getUint32(SCRATCH + 4, true));
     } else for (let i = 0; i < size; i++) this.memory.write(i < firstLength ? first + i : second + i - firstLength, 1, u8[SCRATCH + i]);
+    if (toTpr) this.tprWritten();
   }
 
   // --- the processor's own accesses
@@ -387,6 +511,7 @@ export class Mmu {
     if (this.isWatched(linear, size)) this.onWatched(linear, size, true);
     if ((linear & 0xfff) + size <= FRAME_SIZE) {
       this.memory.write(physical, size, value);
+      if (this.toTpr) this.tprWritten();
       return;
     }
     this.checkWrite(linear, size, user);
@@ -435,6 +560,7 @@ export class Mmu {
     for (let at = 0; at < length; ) {
       const address = this.state.advance(linear, at);
       const count = Math.min(length - at, FRAME_SIZE - (address & (FRAME_SIZE - 1)));
+      this.size = count;
       const physical = this.translate(address, write, user);
       if (this.isWatched(address, count)) this.onWatched(address, count, write);
       visit(physical, at, count);
@@ -445,6 +571,7 @@ export class Mmu {
   /** Faults if `size` bytes (at most a page) at `linear` cannot be written. */
   checkWrite(linear: LinearAddress, size: number, user: boolean): void {
     if (user) this.checkAlignment(linear, size);
+    this.size = size;
     this.translate(linear, true, user);
     const last = pageBase(this.state.advance(linear, size - 1)) as LinearAddress;
     if (last !== pageBase(linear)) this.translate(last, true, user);

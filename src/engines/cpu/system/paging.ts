@@ -3,6 +3,7 @@ import type { GuestPhysicalAddress, LinearAddress } from '../../../shared/addres
 import type { PhysicalMemory } from '../../machine/physical-memory';
 import { SYS } from '../layout';
 import { Cr4, type CpuState, Efer } from '../state';
+import type { EptTables, EptWalk } from '../vmx/ept-tables';
 
 /** MAXPHYADDR, as CPUID leaf 0x80000008 says it. */
 export const PHYSICAL_ADDRESS_BITS = 40;
@@ -25,12 +26,16 @@ export interface WalkStep {
   readonly low: number;
   /** Bits 32 to 63; 0 in 32-bit paging. */
   readonly high: number;
+  /** How a guest's entry is found, whose address is guest-physical. Where it is not, both halves are given as 0. */
+  readonly ept?: EptWalk;
 }
 
 export interface Walk {
   readonly steps: readonly WalkStep[];
-  /** Where the address leads, unless the walk ends early. */
+  /** Where the address leads, unless the walk ends early; a guest's is translated once more, by `ept`. */
   readonly physical?: GuestPhysicalAddress;
+  /** From `physical` on, to the host-physical address. */
+  readonly ept?: EptWalk;
   /** Write, user and fetch permission of all levels together. */
   readonly writable: boolean;
   readonly user: boolean;
@@ -38,7 +43,10 @@ export interface Walk {
   readonly global: boolean;
   /** Bytes that the last entry maps. */
   readonly pageSize: number;
-  /** Bits of an error code for an access that found this walk wanting: `present` or `reserved`; undefined when it leads somewhere. */
+  /**
+   * Bits of an error code for an access that found this walk wanting: `present` or `reserved`; undefined when it leads somewhere, and
+   * when the last step's entry is not to be found.
+   */
   readonly broken?: number;
 }
 
@@ -94,8 +102,11 @@ export function pagingMode(state: CpuState): PagingMode {
 /** Address bits 12 to 39 of an entry. */
 const frameAddress = (low: number, high: number): number => (high & 0xff) * 2 ** 32 + ((low & 0xfffff000) >>> 0);
 
-/** Reads the page tables without touching accessed and dirty bits. */
-export function walk(state: CpuState, memory: PhysicalMemory, linear: LinearAddress): Walk {
+/**
+ * Reads the page tables without touching accessed and dirty bits.
+ * @param tables what a guest's are reached through, in VMX non-root operation with EPT
+ */
+export function walk(state: CpuState, memory: PhysicalMemory, linear: LinearAddress, tables?: EptTables): Walk {
   const mode = pagingMode(state);
   const steps: WalkStep[] = [];
   const noExecute = (state.efer & Efer.nxe) !== 0;
@@ -103,18 +114,33 @@ export function walk(state: CpuState, memory: PhysicalMemory, linear: LinearAddr
   let user = true;
   let executable = true;
   let table = tableBase(state, mode);
-  const end = (broken: number, pageSize: number): Walk => ({ steps, writable, user, executable, global: false, pageSize, broken });
+  const end = (broken: number | undefined, pageSize: number): Walk => ({
+    steps,
+    writable,
+    user,
+    executable,
+    global: false,
+    pageSize,
+    ...(broken !== undefined && { broken }),
+  });
+  const lead = (physical: number) => ({ physical: physical as GuestPhysicalAddress, ...(tables && { ept: tables.walk(physical) }) });
 
   for (const [depth, { name, shift, mayBeLarge }] of mode.levels.entries()) {
     const index = Math.floor(linear / 2 ** shift) & (mode.entrySize === 4 ? 0x3ff : 0x1ff);
     const inProcessor = mode === PAE && depth === 0;
     const entryAddress = inProcessor ? undefined : ((table + index * mode.entrySize) as GuestPhysicalAddress);
-    const [low, high] =
-      entryAddress === undefined
-        ? [state.sys(SYS.pdpte0 + (index & 3)), state.sysHigh(SYS.pdpte0 + (index & 3))]
-        : [memory.read(entryAddress, 4), mode.entrySize === 8 ? memory.read(entryAddress + 4, 4) : 0];
-    steps.push({ level: name, entryAddress, low, high });
+    const ept = entryAddress === undefined ? undefined : tables?.walk(entryAddress);
+    const place = ept ? ept.physical : entryAddress;
     const pageSize = 2 ** shift;
+    if (ept && (place === undefined || !ept.readable)) {
+      steps.push({ level: name, entryAddress, low: 0, high: 0, ept });
+      return end(undefined, pageSize);
+    }
+    const [low, high] =
+      place === undefined
+        ? [state.sys(SYS.pdpte0 + (index & 3)), state.sysHigh(SYS.pdpte0 + (index & 3))]
+        : [memory.read(place, 4), mode.entrySize === 8 ? memory.read(place + 4, 4) : 0];
+    steps.push({ level: name, entryAddress, low, high, ...(ept && { ept }) });
     if (!(low & Pte.present)) return end(0, pageSize);
     const last = shift === 12 || (mayBeLarge && (low & Pte.large) !== 0);
     if (!inProcessor && hasReserved(mode, low, high, last ? pageSize : 0, noExecute, name)) {
@@ -129,11 +155,11 @@ export function walk(state: CpuState, memory: PhysicalMemory, linear: LinearAddr
       const page = frameAddress(low, high);
       const physical = page - (page % pageSize) + (((linear % pageSize) + pageSize) % pageSize);
       const global = (low & Pte.global) !== 0;
-      return { steps, physical: physical as GuestPhysicalAddress, writable, user, executable, global, pageSize };
+      return { steps, ...lead(physical), writable, user, executable, global, pageSize };
     }
     table = frameAddress(low, high);
   }
-  return { steps, physical: linear as number as GuestPhysicalAddress, writable, user, executable, global: false, pageSize: 4096 };
+  return { steps, ...lead(linear), writable, user, executable, global: false, pageSize: 4096 };
 }
 
 function tableBase(state: CpuState, mode: PagingMode): number {

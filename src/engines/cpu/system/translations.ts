@@ -96,8 +96,8 @@ class FillList {
 export class Translations {
   private readonly state: CpuState;
   private readonly memory: PhysicalMemory;
-  /** Host offset of this processor's part. */
-  private readonly base: number;
+  /** Host offset of this processor's part, or of the part for its guests. */
+  readonly base: number;
   private readonly filled = new FillList(SLOTS);
   private readonly jumps = new FillList(JUMPS);
   /** Linear pages of code to frames, by page * 2 + user; dropped with the TLB only, so it does not depend on how code is run. */
@@ -112,10 +112,10 @@ export class Translations {
   private lastLarge = NaN;
   private lastLargeGlobal = false;
 
-  constructor(state: CpuState, memory: PhysicalMemory) {
+  constructor(state: CpuState, memory: PhysicalMemory, base: number) {
     this.state = state;
     this.memory = memory;
-    this.base = state.translations;
+    this.base = base;
   }
 
   /** Makes everything empty for the first time. */

@@ -2,6 +2,7 @@
 import type { PhysicalMemory } from '../../machine/physical-memory';
 import { SYS } from '../layout';
 import { Cr0, Cr4, type CpuState, Efer } from '../state';
+import type { VmExit } from '../vmx/vm-exit';
 import { FOUR_LEVEL_RESERVED, PAE_RESERVED, PageFault, Pte, PTE_NX } from './paging';
 
 const ADDRESS = 0xfffff000;
@@ -12,11 +13,11 @@ const RIGHTS = Pte.write | Pte.user;
 /** What the last walk found stays in its fields until the next. */
 export class Walker {
   private readonly state: CpuState;
-  private readonly memory: PhysicalMemory;
+  protected readonly memory: PhysicalMemory;
   /** The entries that the walk went through, in memory. */
-  private readonly addresses = new Float64Array(4);
-  private readonly entries = new Int32Array(4);
-  private depth = 0;
+  protected readonly addresses = new Float64Array(4);
+  protected readonly entries = new Int32Array(4);
+  protected depth = 0;
   /** Paging is on. */
   paged = false;
   /** `Pte.write` and `Pte.user` where all levels allow it. */
@@ -28,6 +29,8 @@ export class Walker {
   global = false;
   /** Bits of the error code where the walk leads nowhere. */
   broken = 0;
+  /** The VM exit that reaching the page tables has ended in. */
+  exit: VmExit | undefined = undefined;
 
   constructor(state: CpuState, memory: PhysicalMemory) {
     this.state = state;
@@ -88,14 +91,13 @@ export class Walker {
 
   /** @param shift of the table's index in the linear address, whose halves follow */
   private descend(table: number, shift: number, low: number, high: number, reserved: number): number {
-    const { memory } = this;
     const noExecute = (this.state.efer & Efer.nxe) !== 0;
     for (;;) {
       const index = shift === 39 ? high >>> 7 : shift === 30 ? (high << 2) | (low >>> 30) : low >>> shift;
       const at = table + (index & 0x1ff) * 8;
       const entry = this.take(at);
       if (!(entry & Pte.present)) return this.fail(0);
-      const upper = memory.readWord(at + 4);
+      const upper = this.upper(at);
       if (upper & reserved || (upper & PTE_NX && !noExecute)) return this.fail(PageFault.present | PageFault.reserved);
       const large = shift > 12 && (entry & Pte.large) !== 0;
       // No PML4E maps a page, and between the PAT bit and a large page's address nothing may be set.
@@ -115,11 +117,16 @@ export class Walker {
   }
 
   /** Reads an entry's low half and remembers it. */
-  private take(address: number): number {
+  protected take(address: number): number {
     const entry = this.memory.readWord(address);
     this.addresses[this.depth] = address;
     this.entries[this.depth++] = entry;
     return entry;
+  }
+
+  /** The high half of the entry just taken. @param address of its low half */
+  protected upper(address: number): number {
+    return this.memory.readWord(address + 4);
   }
 
   /** Sets the accessed bits of the entries that were used. @param whole the last one too; @param write and its dirty bit */
@@ -131,7 +138,7 @@ export class Walker {
     if (whole && (entries[last] & wanted) !== wanted) this.mark(last, wanted);
   }
 
-  private mark(index: number, bits: number): void {
+  protected mark(index: number, bits: number): void {
     this.entries[index] |= bits;
     this.memory.write(this.addresses[index], 4, this.entries[index] >>> 0);
   }

@@ -54,10 +54,9 @@ const BASIC_HIGH =
   // Regions are below 4 GiB only where bit 48 is set; SMM's dual-monitor treatment (49) is absent.
   (VMCS_SIZE & 0x1fff) |
   (WRITE_BACK << 18) |
-  // Instruction information for INS and OUTS; TRUE MSRs; any hardware exception may be injected with or without an error code (56).
+  // Instruction information for INS and OUTS; TRUE MSRs. Bit 56 is 0: the vector of an injected exception decides on its error code.
   (1 << 22) |
-  (1 << 23) |
-  (1 << 24);
+  (1 << 23);
 
 const MISC =
   PREEMPTION_TIMER_SHIFT |

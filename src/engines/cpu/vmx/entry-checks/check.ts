@@ -15,7 +15,7 @@ export interface CheckWorld {
   readonly controls: ControlWords;
   /** The processor that executes VMLAUNCH or VMRESUME. */
   readonly processor: ProcessorFacts;
-  /** A 32-bit word of physical memory, unsigned. @param address multiple of 4 */
+  /** A 32-bit word of physical memory, unsigned. @param address multiple of 4 below 2^40, whether or not there is memory */
   memory(address: number): number;
 }
 
@@ -38,6 +38,15 @@ export interface ProcessorFacts {
   readonly currentVmcs: number;
 }
 
+/** A value that a check compared and that is no field of the VMCS: a word of memory, a register of the processor. */
+export interface FoundValue {
+  readonly name: string;
+  readonly low: number;
+  readonly high: number;
+  /** Of `low` and `high` together. */
+  readonly bits: 32 | 64;
+}
+
 export interface EntryCheck {
   /** Unique, such as `controls.pin.reserved`. */
   readonly id: string;
@@ -50,12 +59,16 @@ export interface EntryCheck {
   readonly fields: readonly FieldKey[];
   /** Where a refused guest state has an exit qualification of its own (manual, "VM-Entry Failures During or After Loading Guest State"). */
   readonly qualification?: number;
-  /** @returns whether it holds */
+  /** @returns whether it holds; never throws, whatever the fields' values */
   holds(world: CheckWorld): boolean;
+  /** What else it compared, for views to show. */
+  found?(world: CheckWorld): readonly FoundValue[];
 }
 
 /** A check that refused, with the values it saw. */
 export interface FailedCheck {
   readonly check: EntryCheck;
   readonly values: readonly { readonly field: FieldKey; readonly low: number; readonly high: number }[];
+  /** What else the check compared; empty where fields are all. */
+  readonly found: readonly FoundValue[];
 }
