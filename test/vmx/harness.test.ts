@@ -39,11 +39,7 @@ describe.each(HOSTS)('a host of $host bits with paging $paging', (host) => {
         finish
         align 8
       .nowhere: dq 0x2000000`,
-      notes: [
-        ...[0x1234, fault(UD), fault(GP, 0x60), fault(0x30), fault(PF, 2), fault(GP), 3, fault(0x30)],
-        // The error code tells of a fetch where IA32_EFER.NXE is 1.
-        ...[fault(PF, host.host === 64 ? 0x14 : 4), 4],
-      ],
+      notes: [4660, fault(UD), fault(GP, 96), fault(48), fault(PF, 2), fault(GP), 3, fault(48), fault(PF, host.host === 64 ? 20 : 4), 4],
     }));
 
   it.skipIf(nasmMissing)(`is the same program for nasm${nasmMissing ? ` (${nasmMissing})` : ''}`, () => {

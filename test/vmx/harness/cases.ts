@@ -89,7 +89,7 @@ export function judge(test: VmxCase): void {
   const program = assembleHost(source(test));
   const log = runHost(program.image, test.options);
   const value = (expected: Expected): bigint => {
-    if (typeof expected !== 'string') return BigInt(expected);
+    if (typeof expected !== 'string') return BigInt.asUintN(64, BigInt(expected));
     const address = program.symbols.get(expected);
     if (address === undefined) throw new Error(`the case names no label ${expected}`);
     return address;
