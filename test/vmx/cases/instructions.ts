@@ -238,9 +238,15 @@ export const INSTRUCTION_CASES: readonly VmxCase[] = [
   }).map((test) => ({
     ...test,
     notes: [
-      ...[OK, OK, 0x211000, OK, OK, ...(test.host === 64 ? ['minus_one', 'upper_of_minus_one'] : [0xffffffff, 0xffffffff])],
+      OK,
+      OK,
+      0x211000,
+      OK,
+      OK,
+      ...(test.host === 64 ? ['minus_one', 'upper_of_minus_one'] : [0xffffffff, 0xffffffff]),
       ...times(12, VMFAIL_INVALID),
-      ...[OK, 1],
+      OK,
+      1,
     ],
     data: `${SCRATCH}
       minus_one equ 0xffffffffffffffff

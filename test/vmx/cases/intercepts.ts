@@ -292,7 +292,11 @@ export const INTERCEPT_CASES: readonly VmxCase[] = [
       try lgdt [rbx]`,
     // The checks of CPL precede exits but MOV DR's (manual, "Relative Priority of Faults and VM Exits").
     exits: [
-      ...[{ reason: 23 }, { reason: 26 }, { reason: 20 }, { reason: 10, length: 2 }, { reason: 16, length: 2 }],
+      { reason: 23 },
+      { reason: 26 },
+      { reason: 20 },
+      { reason: 10, length: 2 },
+      { reason: 16, length: 2 },
       { reason: 29, qualification: 0x10 },
     ],
     notes: [fault(GP), fault(GP), fault(GP), fault(GP), fault(GP), fault(GP), fault(GP)],
