@@ -94,9 +94,9 @@ describe.each(TIERS)('the loop between handlers, %s', (tiers) => {
       run(1 + 3 * 100);
       world.memory.write(PAGE_TABLE + (SECOND / PAGE) * 4, 4, 0);
       world.cpu.mmu.invalidate(SECOND as never);
-      const found: number[] = [];
-      world.cpu.hooks = { ...world.cpu.hooks!, exception: (fault) => found.push(fault.vector) > 0 };
-      expect([run(3), found, world.cpu.state.sys64(1), world.address]).toEqual(['requested', [14], SECOND, SECOND - 3]);
+      const found: (number | undefined)[] = [];
+      world.cpu.hooks = { ...world.cpu.hooks!, exception: (fault) => found.push(fault.vector, fault.information) > 0 };
+      expect([run(3), found, world.address]).toEqual(['requested', [14, SECOND], SECOND - 3]);
     });
   });
 

@@ -186,6 +186,9 @@ interface CaseOptions {
   readonly also?: readonly string[];
 }
 
+/** The world of a sample. */
+export const sampleWorld = ({ kind }: Case, { fields, ...circumstances }: Sample): CheckWorld => worldOf(kind, fields, circumstances);
+
 /** Cases by the id of their check. */
 export class CaseTable {
   readonly cases = new Map<string, Case>();

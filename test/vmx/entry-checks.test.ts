@@ -4,17 +4,12 @@ import type { CheckArea, CheckWorld } from '../../src/engines/cpu/vmx/entry-chec
 import { formatFailure } from '../../src/engines/cpu/vmx/entry-checks/format';
 import { allFailures, ENTRY_CHECKS, firstFailure } from '../../src/engines/cpu/vmx/entry-checks/index';
 import { type FieldKey, VMCS_FIELDS } from '../../src/engines/cpu/vmx/fields';
-import { CONTROL_CASES } from './entry-checks-control-cases';
-import { GUEST_CASES } from './entry-checks-guest-cases';
-import { HOST_CASES } from './entry-checks-host-cases';
-import { SEGMENT_CASES } from './entry-checks-segment-cases';
-import { absentControls, type Case, KIND_NAMES, type Sample, worldOf } from './entry-checks-support';
+import { CASES } from './entry-checks-cases';
+import { absentControls, KIND_NAMES, sampleWorld, worldOf } from './entry-checks-support';
 
-const CASES = new Map<string, Case>([...CONTROL_CASES, ...HOST_CASES, ...GUEST_CASES, ...SEGMENT_CASES]);
 const AREAS: readonly CheckArea[] = ['controls', 'host state', 'guest state'];
 
 const failures = (world: CheckWorld): readonly string[] => allFailures(world).map(({ check }) => check.id);
-const sampleWorld = ({ kind }: Case, { fields, ...circumstances }: Sample): CheckWorld => worldOf(kind, fields, circumstances);
 
 describe('checks on VM entry', () => {
   it.each(KIND_NAMES)('let a valid VMCS pass: %s', (kind) => {

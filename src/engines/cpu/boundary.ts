@@ -13,9 +13,17 @@ import type { Handlers } from './interpreter/handlers';
 import { Activity, CURRENT, SYS, VECTOR, X87_STATUS } from './layout';
 import { Status } from './semantics/x87-unit';
 import { Cr0, type CpuState, Flag } from './state';
-import { EXCEPTIONS, GuestFault, Vector } from './system/fault';
+import { DR6_BD, DR7_GD, debugException, EXCEPTIONS, GuestFault, Vector } from './system/fault';
 import { deliver, type Event, exceptionName } from './system/interrupts';
 import { PHYSICAL_ADDRESS_BITS } from './system/paging';
+import { exitGuest } from './vmx/exit';
+import { ExitReason } from './vmx/exit-reasons';
+import { exceptionDetails, leavesGuest } from './vmx/exceptions';
+import { reportOf } from './vmx/exit-report';
+import { leaveAfterTraps, leaveBeforeTraps, leaveByInit, leaveByStartup } from './vmx/guest-boundary';
+import { OWN_EXIT } from './vmx/own-exits';
+import { VmExit } from './vmx/vm-exit';
+import { Nmi } from './vmx/vmx';
 import { initState, resetState, startState } from './system/reset';
 
 /** Of the exceptions that staged semantics raise themselves. */
@@ -101,6 +109,8 @@ export abstract class Boundary extends Execution {
     this.restart();
     this.timeStampOffset = 0;
     Object.assign(this.signals, { nmi: false, init: false, startup: -1 });
+    this.ending = undefined;
+    this.vmx.reset();
   }
 
   private restart(): void {
@@ -115,35 +125,45 @@ export abstract class Boundary extends Execution {
   protected wait(): CpuStop {
     const { state } = this;
     const activity = state.sys(SYS.activity);
-    if (activity === Activity.shutdown) return { reason: 'shutdown', fault: this.fault };
-    this.waiting = activity === Activity.halted && state.flag(Flag.if) ? 'for interrupt' : 'for signal';
+    const { vmx } = this;
+    if (activity === Activity.shutdown && !vmx.nonRoot) return { reason: 'shutdown', fault: this.ending ?? this.fault };
+    this.waiting = activity === Activity.halted && (state.flag(Flag.if) || vmx.exitsOnInterrupts) ? 'for interrupt' : 'for signal';
     return { reason: 'waiting' };
   }
 
   /** Whether a run would do something: it does not wait, or what it waits for has come. */
   get ready(): boolean {
     const { signals } = this;
-    if (this.waiting === 'no' || signals.nmi || signals.init || signals.startup >= 0) return true;
+    if (this.waiting === 'no' || signals.nmi || signals.init || signals.startup >= 0 || this.vmx.expired) return true;
     return this.waiting === 'for interrupt' && this.seat.interrupts.pending;
   }
 
-  /** An interrupt would wake it. */
+  /** An interrupt or a timer would wake it. */
   get interruptible(): boolean {
-    return this.waiting === 'for interrupt';
+    return this.waiting === 'for interrupt' || (this.waiting === 'for signal' && this.vmx.timed);
   }
 
   /** INIT, start-up IPI and NMI (manual, "Multiple-Processor (MP) Initialization"). */
   private takeSignals(): void {
-    const { signals, state } = this;
-    if (signals.init) {
+    const { signals, state, vmx } = this;
+    const waits = state.sys(SYS.activity) === Activity.waitForSipi;
+    // In root operation INIT waits until VMXOFF or VM entry, and nothing is a guest's that waits for a start-up IPI.
+    if (signals.init && vmx.nonRoot && !waits) {
+      signals.init = false;
+      leaveByInit(this);
+    } else if (signals.init && !vmx.operation) {
       signals.init = false;
       initState(state, this.model.signature);
       if (!this.localApic?.bootstrap) state.setSys(SYS.activity, Activity.waitForSipi);
       this.restart();
     }
     if (signals.startup >= 0) {
-      if (state.sys(SYS.activity) === Activity.waitForSipi) startState(state, signals.startup);
+      const vector = signals.startup;
       signals.startup = -1;
+      if (state.sys(SYS.activity) === Activity.waitForSipi) {
+        if (vmx.nonRoot) leaveByStartup(this, vector);
+        else startState(state, vector);
+      }
     }
     if (signals.nmi && state.sys(SYS.activity) !== Activity.waitForSipi) {
       signals.nmi = false;
@@ -163,19 +183,20 @@ export abstract class Boundary extends Execution {
       this.held = undefined;
       this.raise(fault);
     }
+    if (this.vmx.nonRoot && this.enterOrLeave()) return this.settle();
     const shadow = state.sys(SYS.shadow);
     const debug = state.sys(SYS.pendingDebug);
     if (debug && shadow !== 2) {
       state.setSys(SYS.pendingDebug, 0);
       // A breakpoint on the next instruction is reported with the trap.
       const next = state.flag(Flag.rf) ? 0 : this.debug.instructionHits(state.instructionAddress);
-      state.setSys(SYS.dr6, (state.sys(SYS.dr6) | debug | next) >>> 0);
       state.setSys(SYS.activity, 0);
-      if (!this.meet(new GuestFault(Vector.db, 0, 'debug trap'))) return false;
+      if (!this.meet(debugException((debug | next) >>> 0, 'debug trap'))) return false;
     }
+    if (this.vmx.nonRoot && this.leaveQuietly()) return this.settle();
     if (!shadow) {
       if ((state.sys(SYS.nmi) & 3) === 1) {
-        state.setSys(SYS.nmi, 2);
+        state.setSys(SYS.nmi, (state.sys(SYS.nmi) & ~Nmi.waits) | Nmi.blocked);
         state.setSys(SYS.activity, 0);
         this.raiseEvent(this.arrival(Vector.nmi, 'NMI'));
       } else if (this.interruptWaits && state.sys(SYS.activity) !== Activity.shutdown) {
@@ -187,6 +208,28 @@ export abstract class Boundary extends Execution {
     return state.sys(SYS.activity) === 0 && !this.stopping;
   }
 
+  /** In non-root operation: what VM entry left to be done, and exits that come before debug traps. @returns whether the guest was left */
+  private enterOrLeave(): boolean {
+    const { vmx } = this;
+    const event = vmx.injection;
+    if (event) {
+      vmx.injection = undefined;
+      this.raiseEvent(event);
+      if (!vmx.nonRoot) return true;
+      if (event.vector === Vector.nmi && event.source === 'external') vmx.blockNmis();
+      if (vmx.monitorTrap === 'next') vmx.monitorTrap = 'now';
+    }
+    return leaveBeforeTraps(this);
+  }
+
+  /** Exits that come behind debug traps. The instruction that comes now is the one that the monitor trap flag lets run. */
+  private leaveQuietly(): boolean {
+    if (leaveAfterTraps(this, this.seat.interrupts, this.repeating)) return true;
+    const { vmx } = this;
+    if (vmx.monitorTrap === 'next') vmx.monitorTrap = 'now';
+    return false;
+  }
+
   /** Nothing has to be looked at before the next instruction. */
   protected get quiet(): boolean {
     const { state, signals } = this;
@@ -196,6 +239,7 @@ export abstract class Boundary extends Execution {
       !state.flag(Flag.tf | Flag.rf) &&
       (state.sys(SYS.activity) | state.sys(SYS.shadow) | state.sys(SYS.pendingDebug) | (state.sys(SYS.nmi) & 1)) === 0 &&
       !this.interruptWaits &&
+      !this.vmx.waits &&
       !(signals.nmi || signals.init || signals.startup >= 0) &&
       !this.staleProbes
     );
@@ -207,6 +251,7 @@ export abstract class Boundary extends Execution {
       this.stopping ||
       this.staleProbes ||
       (state.sys(SYS.pendingDebug) | (state.sys(SYS.nmi) & 1)) !== 0 ||
+      this.vmx.waits ||
       signals.nmi ||
       signals.init ||
       signals.startup >= 0
@@ -218,6 +263,7 @@ export abstract class Boundary extends Execution {
     const { state, signals } = this;
     return (
       !this.seat.interrupts.pending &&
+      !this.vmx.watchesBoundaries &&
       (state.sys(SYS.pendingDebug) | (state.sys(SYS.nmi) & 1)) === 0 &&
       !(signals.nmi || signals.init || signals.startup >= 0)
     );
@@ -227,6 +273,10 @@ export abstract class Boundary extends Execution {
   protected settleOwn(): void {
     const { i32 } = this.parts.host;
     const vector = i32[VECTOR >> 2];
+    if (vector >= OWN_EXIT) {
+      this.leaveByOwn(vector - OWN_EXIT);
+      return;
+    }
     const semantics = this.blocks.instructionAt(i32[CURRENT >> 2])?.row.semantics;
     const reason =
       (vector === Vector.gp && semantics !== undefined ? OWN_PROTECTION[semantics]?.(this.state) : undefined) ??
@@ -246,6 +296,10 @@ export abstract class Boundary extends Execution {
 
   /** Delivers an exception, unless a hook wants to stop before. @returns false when it is held back */
   private meet(fault: GuestFault): boolean {
+    if (fault instanceof VmExit) {
+      this.leaveGuest(fault, fault.during);
+      return true;
+    }
     if (fault.vector === Vector.mf && (this.state.cr0 & Cr0.ne) === 0) {
       this.reportFloatError();
       return true;
@@ -281,7 +335,7 @@ export abstract class Boundary extends Execution {
   }
 
   private raise(fault: GuestFault): void {
-    this.raiseEvent(this.exceptionEvent(fault));
+    this.raiseEvent(this.exceptionEvent(fault), fault.during);
   }
 
   private exceptionEvent(fault: GuestFault): Event {
@@ -293,6 +347,7 @@ export abstract class Boundary extends Execution {
       errorCode: info?.errorCode && this.state.protectedMode ? fault.errorCode : undefined,
       returnTo: ip,
       resume: info?.kind === 'fault',
+      information: fault.information,
       name: exceptionName(fault.vector),
       kind: 'exception',
       at: ip,
@@ -300,10 +355,12 @@ export abstract class Boundary extends Execution {
   }
 
   /** Delivers; a fault on the way makes a double fault where the manual says so, a third one shuts the processor down. */
-  private raiseEvent(event: Event): void {
+  private raiseEvent(event: Event, during?: Event): void {
     let current = event;
     this.delivered++;
     this.noteDelivery();
+    if (this.leavesByException(event, during)) return;
+    this.leaveTraces(event);
     if (this.deliverSimply(event)) return;
     for (;;) {
       this.checkpoint();
@@ -313,19 +370,76 @@ export abstract class Boundary extends Execution {
       } catch (error) {
         if (!(error instanceof GuestFault)) throw error;
         this.rollback();
+        if (error instanceof VmExit) {
+          this.leaveGuest(error, current);
+          return;
+        }
+        const nested = this.exceptionEvent(error);
+        if (this.leavesByException(nested, current)) return;
         const first = current.source === 'exception' ? (EXCEPTIONS[current.vector]?.severity ?? 'benign') : 'benign';
         const second = EXCEPTIONS[error.vector]?.severity ?? 'benign';
         if (first === 'double fault') {
-          this.fault = error;
-          this.state.setSys(SYS.activity, Activity.shutdown);
+          this.tripleFault(error);
           return;
         }
         const double =
           (first === 'contributory' && second === 'contributory') ||
           (first === 'page fault' && (second === 'contributory' || second === 'page fault'));
-        current = this.exceptionEvent(double ? new GuestFault(Vector.df, 0, error.reason) : error);
+        current = double ? this.exceptionEvent(new GuestFault(Vector.df, 0, error.reason)) : nested;
+        this.leaveTraces(nested);
+        if (double && this.leavesByException(current, undefined)) return;
       }
     }
+  }
+
+  private tripleFault(fault: GuestFault): void {
+    if (this.vmx.nonRoot) {
+      exitGuest(this, { reason: ExitReason.tripleFault });
+      return;
+    }
+    this.fault = fault;
+    this.state.setSys(SYS.activity, Activity.shutdown);
+  }
+
+  /** What the delivery of an exception leaves in CR2 or DR6. */
+  private leaveTraces({ source, vector, information }: Event): void {
+    const { state } = this;
+    if (source !== 'exception' || information === undefined) return;
+    if (vector === Vector.pf) state.setSys64(SYS.cr2, information);
+    else if (vector === Vector.db) {
+      state.setSys(SYS.dr6, (state.sys(SYS.dr6) | information) >>> 0);
+      if (information & DR6_BD) state.setSys(SYS.dr7, (state.sys(SYS.dr7) & ~DR7_GD) >>> 0);
+    }
+  }
+
+  // --- leaving a guest
+
+  /** @param during the event in whose delivery it happened */
+  private leaveGuest(exit: VmExit, during: Event | undefined): void {
+    exitGuest(this, reportOf(exit, during, this.vmx.unblockedNmis));
+  }
+
+  /** @returns whether the exception left the guest instead of being delivered */
+  private leavesByException(event: Event, during: Event | undefined): boolean {
+    if (event.injected === true || !leavesGuest(this, event)) return false;
+    const exit = new VmExit(ExitReason.exceptionOrNmi, exceptionDetails(event));
+    exit.resume = event.resume === true;
+    this.leaveGuest(exit, during);
+    return true;
+  }
+
+  /** An instruction that emitted code carries out exits: RDTSC, RDTSCP and PAUSE. */
+  private leaveByOwn(reason: number): void {
+    const length = this.blocks.instructionAt(this.parts.host.i32[CURRENT >> 2])?.length ?? 0;
+    const { vmx, state } = this;
+    if (reason === ExitReason.pause && !vmx.pauseExits()) {
+      state.ip = state.wrapOffset(state.ip + length);
+      this.progress.completed++;
+      return;
+    }
+    const exit = new VmExit(reason);
+    exit.length = length;
+    this.leaveGuest(exit, undefined);
   }
 
   /** Delivers without TypeScript; see crossings/delivery.ts. @returns false when nothing was done */
@@ -356,8 +470,7 @@ export abstract class Boundary extends Execution {
     if (this.state.flag(Flag.rf)) return false;
     const hit = this.debug.instructionHits(address);
     if (hit === 0) return false;
-    this.state.setSys(SYS.dr6, (this.state.sys(SYS.dr6) | hit) >>> 0);
-    this.fault = new GuestFault(Vector.db, 0, 'instruction breakpoint in DR0 to DR3');
+    this.fault = debugException(hit, 'instruction breakpoint in DR0 to DR3');
     this.settleFault();
     return true;
   }

@@ -34,12 +34,23 @@ import { CpuState, Flag, highHalf, isCanonical, join, Reg, Seg } from './state';
 import type { Cpu } from './system/cpu';
 import type { CpuidFacts } from './system/cpuid';
 import { DebugRegisters } from './system/debug';
-import { TransitionDraft } from './system/draft';
-import { GuestFault } from './system/fault';
-import { ATOMIC_ROWS, HELPER_OF_ROW } from './system/helpers';
+import { placeOf, TransitionDraft } from './system/draft';
+import { GuestFault, Vector } from './system/fault';
+import { ATOMIC_ROWS, HELPER_OF_ROW, INTERCEPT_OF_ROW } from './system/helpers';
 import { Mmu } from './system/mmu';
 import type { CpuModel } from './system/models';
+import type { Halves } from './system/msr';
 import { checkAccess, nonCanonical } from './system/segments';
+import { VmExit } from './vmx/vm-exit';
+import { Vmx } from './vmx/vmx';
+
+/** A count or an offset, exact below 2^53, as 64 bits. */
+const halves = (value: number): Halves => [value >>> 0, highHalf(value) >>> 0];
+/** The sum modulo 2^64. */
+function sum([low, high]: Halves, [otherLow, otherHigh]: Halves): Halves {
+  const total = low + otherLow;
+  return [total >>> 0, (high + otherHigh + (total >= 2 ** 32 ? 1 : 0)) >>> 0];
+}
 
 /** The machine's instruction count, which all its processors drive. */
 export interface Progress {
@@ -56,6 +67,7 @@ export abstract class Execution implements Cpu, Host {
   readonly model: CpuModel;
   readonly identity: CpuidFacts;
   readonly localApic: LocalApic | undefined;
+  readonly vmx: Vmx;
   readonly draft = new TransitionDraft();
   hooks: Hooks | undefined;
   protected readonly parts: MachineParts;
@@ -89,6 +101,8 @@ export abstract class Execution implements Cpu, Host {
     this.model = parts.model;
     this.localApic = seat.localApic;
     this.identity = { model: parts.model, state: this.state, apicId: seat.localApic?.id ?? index, processors: count };
+    this.vmx = new Vmx(this, parts.clock);
+    this.mmu.onTprWrite = () => this.vmx.checkTpr();
     this.mmu.onWatched = (address, size, write) => this.accessed(address, size, write);
   }
 
@@ -112,9 +126,9 @@ export abstract class Execution implements Cpu, Host {
     if (this.granted > 0) this.cutBudget();
   }
 
-  /** An external interrupt would be taken at this instruction boundary. */
+  /** An external interrupt would be taken at this instruction boundary, or leave the guest. */
   protected get interruptWaits(): boolean {
-    return this.state.flag(Flag.if) && this.seat.interrupts.pending;
+    return this.seat.interrupts.pending && (this.vmx.exitsOnInterrupts || this.state.flag(Flag.if));
   }
 
   protected cutBudget(): void {
@@ -134,8 +148,9 @@ export abstract class Execution implements Cpu, Host {
     const end = this.progress.completed + this.granted + this.unpaid + this.parts.clock.idleInstructions;
     i32[TIME_END >> 2] = end;
     i32[(TIME_END >> 2) + 1] = highHalf(end);
-    i32[TIME_OFFSET >> 2] = this.timeStampOffset;
-    i32[(TIME_OFFSET >> 2) + 1] = highHalf(this.timeStampOffset);
+    const [low, high] = sum(halves(this.timeStampOffset), this.guestTime);
+    i32[TIME_OFFSET >> 2] = low;
+    i32[(TIME_OFFSET >> 2) + 1] = high;
     const count = this.progress.completed + this.granted + this.unpaid;
     i32[COUNT_END >> 2] = count;
     i32[(COUNT_END >> 2) + 1] = highHalf(count);
@@ -151,7 +166,10 @@ export abstract class Execution implements Cpu, Host {
   }
 
   private tellWaiting(): void {
-    this.parts.host.i32[LOOK >> 2] = (this.seat.interrupts.pending ? Look.interrupt : 0) | (this.boundaryWaits ? Look.boundary : 0);
+    const { vmx } = this;
+    const arrives = this.seat.interrupts.pending || vmx.watchesInterruptFlag;
+    const looks = this.boundaryWaits || (vmx.exitsOnInterrupts && this.seat.interrupts.pending);
+    this.parts.host.i32[LOOK >> 2] = (arrives ? Look.interrupt : 0) | (looks ? Look.boundary : 0);
   }
 
   /** Something other than an interrupt has to be looked at before the next instruction. */
@@ -248,9 +266,11 @@ export abstract class Execution implements Cpu, Host {
     this.taskCommitted = false;
     this.refused = false;
     try {
-      helper(this);
+      if (this.vmx.nonRoot) this.intercept(rowId);
+      if (!this.refused) helper(this);
     } catch (error) {
       if (!(error instanceof GuestFault)) throw error;
+      if (error instanceof VmExit) error.length = this.after - this.here;
       this.rollback();
       this.fault = error;
       this.serving = 0;
@@ -269,6 +289,12 @@ export abstract class Execution implements Cpu, Host {
       return Exit.partial + 1;
     }
     return ends ? Exit.next + 1 : 0;
+  }
+
+  /** Looks whether an instruction leaves the guest, or is not there for it. */
+  private intercept(rowId: number): void {
+    this.vmx.unblockedNmis = false;
+    INTERCEPT_OF_ROW[rowId]?.(this);
   }
 
   portRead(record: number, port: number, size: number): number {
@@ -300,6 +326,17 @@ export abstract class Execution implements Cpu, Host {
   }
 
   protected timeStampOffset = 0;
+  /** What a VMCS adds. */
+  private guestTime: Halves = [0, 0];
+
+  get shownTimeStamp(): Halves {
+    return sum(halves(this.timeStamp), this.guestTime);
+  }
+
+  setGuestTime(low: number, high: number): void {
+    this.guestTime = [low, high];
+    if (this.granted > 0) this.tellTime();
+  }
 
   setTimeStamp(value: number): void {
     this.timeStampOffset += value - this.timeStamp;
@@ -307,8 +344,7 @@ export abstract class Execution implements Cpu, Host {
   }
 
   place(): Place {
-    const ring = this.state.cpl;
-    return { ring, guestRing: ring, mode: this.state.mode, vmx: 'off' };
+    return placeOf(this.state);
   }
 
   log(transition: RawTransition): void {
@@ -343,15 +379,13 @@ export abstract class Execution implements Cpu, Host {
     this.taskCommitted = true;
   }
 
-  /** Takes everything back but what is not the guest's (the budget) and what a page fault leaves behind (CR2). */
+  /** Takes everything back but what is not the guest's: the budget. */
   protected rollback(): void {
     if (!this.kept) return;
     const { u8, i32 } = this.parts.host;
     const budget = i32[BUDGET >> 2];
-    const cr2 = this.state.sys64(SYS.cr2);
     u8.copyWithin(0, SNAPSHOT, SNAPSHOT + STATE_END);
     i32[BUDGET >> 2] = budget;
-    this.state.setSys64(SYS.cr2, cr2);
     this.state.refresh();
   }
 
@@ -423,6 +457,16 @@ export abstract class Execution implements Cpu, Host {
 
   halt(): void {
     this.state.setSys(SYS.activity, Activity.halted);
+  }
+
+  blockedByMovSs = false;
+
+  /** Why nothing can run any more, where no fault tells. */
+  protected ending: GuestFault | undefined;
+
+  shutDown(reason: string): void {
+    this.ending = new GuestFault(Vector.df, 0, reason);
+    this.state.setSys(SYS.activity, Activity.shutdown);
   }
 
   shadow(kind: 'sti' | 'mov-ss'): void {

@@ -50,6 +50,11 @@ export const KERNEL_TLB = 0x150;
 export const USER_TLB = 0x154;
 /** Host offset of the translations in force. */
 export const OWN_TRANSLATIONS = 0x158;
+/** What VMX controls make of instructions that emitted code carries out itself: bits of `Intercept`, 0 outside non-root operation. */
+export const INTERCEPTS = 0x15c;
+export const Intercept = { ports: 1, controlReads: 2, timeStamp: 4, noRdtscp: 8, pause: 16, breakpoints: 32 } as const;
+/** VMX operation as rows of the transition log have it in a place. */
+export const VMX_PLACE = 0x160;
 
 /** Eight segment registers (ES, CS, SS, DS, FS, GS, LDTR, TR), 32 bytes each. */
 export const SEGMENTS = 0x180;
@@ -107,7 +112,7 @@ export const SYS = {
   apicBase: 22,
   tr6: 23,
   tr7: 24,
-  /** Bits 0: an NMI waits, 1: NMIs are blocked until IRET. */
+  /** Bits 0: an NMI waits, 1: NMIs are blocked until IRET, 2: virtual NMIs are. */
   nmi: 25,
   efer: 26,
   star: 27,
@@ -123,6 +128,12 @@ export const SYS = {
   pat: 39,
   /** State of the generator behind RDRAND. */
   random: 40,
+  /** See `Operation` in vmx/vmx.ts. */
+  vmx: 41,
+  featureControl: 42,
+  /** Physical addresses, the second -1 where there is no current VMCS. */
+  vmxonPointer: 43,
+  vmcsPointer: 44,
 } as const;
 /** Registers that come and go without meaning to execution (MTRRs and the like), 8 bytes each; see `system/msr.ts`. */
 export const MSR_SLOTS = 0x400;

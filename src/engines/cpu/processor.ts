@@ -89,7 +89,7 @@ export class Processor extends Boundary {
       if (!this.settle()) return this.stopping ? { reason: 'requested' } : this.wait();
       const left = end - progress.completed;
       if (left <= 0) return { reason: 'limit' };
-      this.turn(Math.min(left, clock.instructionsToDeadline, MAX_SLICE));
+      this.turn(this.vmx.monitorTrap === 'no' ? Math.min(left, clock.instructionsToDeadline, MAX_SLICE) : 1);
     }
   }
 
@@ -429,7 +429,9 @@ export class Processor extends Boundary {
     this.granted = Math.max(1, budget);
     i32[BUDGET >> 2] = this.granted;
     state.ip = state.wrapOffset(state.ip - i32[(record + RECORD.here) >> 2]);
+    this.blockedByMovSs = shadow === 2;
     const exit = this.alone(record);
+    this.blockedByMovSs = false;
     if (exit === Exit.fault || exit === Exit.exception) {
       // The instruction did not happen, so the shadow over it stays.
       state.setSys(SYS.shadow, shadow);

@@ -1,6 +1,6 @@
 /** MOV from a control register in ring 0. */
 import { RECORD } from '../interpreter/records';
-import { SYS, SYSTEM } from '../layout';
+import { Intercept, SYS, SYSTEM } from '../layout';
 import { at } from '../staged/code-width';
 import { i32, i64 } from '../wasm/code';
 import { field, handlerCrossing, type MakeHandler, record } from './crossing';
@@ -18,6 +18,7 @@ export const movFromControl =
   (callees, long) => {
     const c = handlerCrossing(callees, long);
     c.needRing0();
+    c.needNoIntercept(Intercept.controlReads);
     const from = SYSTEM + slot * 8;
     const value = long ? i64.load(at(0), from) : i64.extend_u(i32.load(at(0), from));
     i64.store(c.code, field(RECORD.first), value);

@@ -12,6 +12,7 @@ import {
   CURRENT,
   EFLAGS,
   FLAT_SEGMENTS,
+  INTERCEPTS,
   IP,
   JUMP64_CACHES,
   JUMP64_SIZE,
@@ -107,6 +108,11 @@ export class Crossing {
   needPlainCode(): void {
     this.need(i32.eq(state(CROSSING), at(this.long ? 64 : 32)));
     this.need(state(UNWATCHED));
+  }
+
+  /** No VMCS wants to see it. @param bit of `Intercept` */
+  needNoIntercept(bit: number): void {
+    this.need(i32.eqz(i32.and(state(INTERCEPTS), at(bit))));
   }
 
   needRing0(): void {

@@ -12,7 +12,7 @@ import {
   VCPU_SHIFT,
   WORD,
 } from '../../transition-rows';
-import { LOG_CAPACITY, LOG_ROWS, LOGGED, PROCESSOR, SEG, SYS } from '../layout';
+import { LOG_CAPACITY, LOG_ROWS, LOGGED, PROCESSOR, SEG, SYS, VMX_PLACE } from '../layout';
 import { at, state } from '../staged/code-width';
 import { Reg, Seg } from '../state';
 import { type Expr, f64, i32, i64, select } from '../wasm/code';
@@ -87,7 +87,7 @@ export class LogRow {
   private place(ring: Expr): Expr {
     const mode = this.crossing.long ? 'long' : 'protected-32';
     // Both the ring and what the guest takes it for.
-    return i32.or(i32.mul(ring, at(5)), at(packPlace({ ring: 0, guestRing: 0, mode, vmx: 'off' })));
+    return i32.or(i32.or(i32.mul(ring, at(5)), at(packPlace({ ring: 0, guestRing: 0, mode, vmx: 'off' }))), state(VMX_PLACE));
   }
 
   private have(bits: Expr): void {

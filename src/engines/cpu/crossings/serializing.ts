@@ -1,6 +1,6 @@
 /** STI, POPF, IN and OUT: after them something may want to be looked at, mostly nothing does. */
 import { Exit, RECORD } from '../interpreter/records';
-import { EFLAGS, FLAT_SEGMENTS, IP, LOOK, Look, REGISTERS, STI_COUNT, SYS, TLB_BASE, UNWATCHED } from '../layout';
+import { EFLAGS, FLAT_SEGMENTS, Intercept, IP, LOOK, Look, REGISTERS, STI_COUNT, SYS, TLB_BASE, UNWATCHED } from '../layout';
 import { at, state } from '../staged/code-width';
 import { Flag, Reg, Seg } from '../state';
 import { call, type Expr, f64, i32, i64, select } from '../wasm/code';
@@ -61,6 +61,7 @@ function port(callees: CrossingCallees, long: boolean, byRegister: boolean, acce
   const c = handlerCrossing(callees, long);
   const { code } = c;
   c.need(state(UNWATCHED));
+  c.needNoIntercept(Intercept.ports);
   c.need(mayUseDevices(c));
   c.need(i32.eqz(i32.and(state(EFLAGS), at(Flag.vm))));
   const number = byRegister ? i32.load16u(at(0), REGISTERS + Reg.edx * 8) : i32.and(field(RECORD.immediate), at(0xff));

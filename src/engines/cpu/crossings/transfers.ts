@@ -1,7 +1,7 @@
 /** INT n, IRET, SYSENTER, SYSEXIT, SYSCALL and SYSRET as handlers of their common case (manual, by their names). */
 import { FIRST_INT_NAME, kindNumber, nameNumber } from '../../transition-rows';
 import { Exit, RECORD } from '../interpreter/records';
-import { EFLAGS, FLAT_SEGMENTS, SYS } from '../layout';
+import { EFLAGS, FLAT_SEGMENTS, Intercept, SYS } from '../layout';
 import { at, state } from '../staged/code-width';
 import { Attr, Efer, Flag, Reg, Seg } from '../state';
 import { call, type Expr, get, I32, i32, i64 } from '../wasm/code';
@@ -29,10 +29,12 @@ function follow(c: Crossing, callees: CrossingCallees, flags: Expr): void {
   c.goOn(callees, record);
 }
 
+/** @param intercept bit of `Intercept` that keeps it from being made here */
 const interrupt =
-  (vector: Expr, name: Expr): MakeHandler =>
+  (vector: Expr, name: Expr, intercept = 0): MakeHandler =>
   (callees, long) => {
     const c = handlerCrossing(callees, long);
+    if (intercept) c.needNoIntercept(intercept);
     const function_ = long ? callees.deliver64 : callees.deliver;
     const kind = at(kindNumber('gate'));
     const done = call(function_, vector, at(1), at(-1), field(RECORD.here), field(RECORD.next), at(0), kind, name, c.count(record));
@@ -46,7 +48,7 @@ export const int: MakeHandler = (callees, long) => {
   return interrupt(vector, i32.add(at(FIRST_INT_NAME), vector))(callees, long);
 };
 
-export const int3 = interrupt(at(BREAKPOINT), at(nameNumber('INT3')));
+export const int3 = interrupt(at(BREAKPOINT), at(nameNumber('INT3')), Intercept.breakpoints);
 
 export const iret: MakeHandler = (callees, long) => {
   const c = handlerCrossing(callees, long);

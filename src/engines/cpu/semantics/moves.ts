@@ -1,4 +1,7 @@
 /** MOV to XLAT: data movement without flags. */
+import { Intercept, INTERCEPTS } from '../layout';
+import { ExitReason } from '../vmx/exit-reasons';
+import { OWN_EXIT } from '../vmx/own-exits';
 import { i32, i64, select } from '../wasm/code';
 import type { Semantics } from './context';
 import { word } from './words';
@@ -61,4 +64,7 @@ export const cmovcc: Semantics = (c) => {
 
 export const nop: Semantics = () => {};
 /** A hint; simulated processors take turns by themselves. */
-export const pause: Semantics = nop;
+/** A VMCS may want to see it. */
+export const pause: Semantics = (c) => {
+  c.faultIf(i32.and(c.state(INTERCEPTS), i32.const(Intercept.pause)), OWN_EXIT + ExitReason.pause);
+};

@@ -4,7 +4,8 @@ import { SYS } from '../layout';
 import { Attr, Cr0, Cr4, type CpuState, Efer, isCanonical, Reg, Seg } from '../state';
 import type { Cpu } from './cpu';
 import { cpuid } from './cpuid';
-import { GuestFault, gp, ud, Vector } from './fault';
+import type { CpuModel } from './models';
+import { DR6_BD, DR7_GD, debugException, gp, ud } from './fault';
 import { readMsr, writeMsr } from './msr';
 import {
   checkOperandWrite,
@@ -17,7 +18,8 @@ import {
   writeOperandAt,
   writeRegisterHalves,
 } from './operands';
-import { PHYSICAL_ADDRESS_BITS, readPdptes } from './paging';
+import { PHYSICAL_ADDRESS_BITS } from './paging';
+import { shadowed, unshadowed } from '../vmx/control-registers';
 import { loadLdtr, loadTaskRegister } from './segments';
 
 /** #GP(0) unless in ring 0; real mode is ring 0, virtual-8086 mode ring 3. */
@@ -58,6 +60,7 @@ const CR4_FEATURES: readonly (readonly [bit: number, feature: string])[] = [
   [Cr4.osfxsr, 'fxsr'],
   [Cr4.osxmmexcpt, 'sse'],
   [Cr4.umip, 'umip'],
+  [Cr4.vmxe, 'vmx'],
   [Cr4.fsgsbase, 'fsgsbase'],
   [Cr4.pcide, 'pcid'],
   [Cr4.osxsave, 'xsave'],
@@ -65,19 +68,23 @@ const CR4_FEATURES: readonly (readonly [bit: number, feature: string])[] = [
   [Cr4.smap, 'smap'],
 ];
 
+/** Bits that CR4 may have. */
+export const cr4Bits = (model: CpuModel): number => CR4_FEATURES.reduce((all, [bit, feature]) => (model.has(feature) ? all | bit : all), 0);
+
 export function movFromControl(cpu: Cpu): void {
   const { state } = cpu;
   const [destination] = cpu.instruction.operands;
   const { index } = registerOperand(cpu, 1);
   if (index === CR8 && state.long) {
     requireRing0(cpu);
-    writeRegisterHalves(cpu, destination, cpu.localApic?.taskPriorityClass ?? 0, 0);
+    const { vmx } = cpu;
+    writeRegisterHalves(cpu, destination, vmx.shadowsTpr ? vmx.virtualTpr >> 4 : (cpu.localApic?.taskPriorityClass ?? 0), 0);
     return;
   }
   const slot = CONTROL_REGISTERS[index];
   if (slot === undefined) throw ud('there is no such control register');
   if (!inRing0(cpu)) return;
-  writeRegisterHalves(cpu, destination, state.sys(slot), state.sysHigh(slot));
+  writeRegisterHalves(cpu, destination, ...shadowed(cpu, slot));
 }
 
 export function movToControl(cpu: Cpu): void {
@@ -86,7 +93,8 @@ export function movToControl(cpu: Cpu): void {
   if (index === CR8 && cpu.state.long) {
     requireRing0(cpu);
     if (low & ~15 || high) throw gp(0, 'bits 4 to 63 of CR8 are reserved');
-    if (cpu.localApic) cpu.localApic.taskPriorityClass = low;
+    if (cpu.vmx.shadowsTpr) cpu.vmx.setVirtualTpr(low << 4);
+    else if (cpu.localApic) cpu.localApic.taskPriorityClass = low;
     return;
   }
   const slot = CONTROL_REGISTERS[index];
@@ -95,8 +103,8 @@ export function movToControl(cpu: Cpu): void {
   if (slot === SYS.cr2) cpu.state.setSysHalves(slot, low, high);
   else if (slot === SYS.cr3) writeCr3(cpu, low, high);
   else if (high) throw gp(0, `bits 32 to 63 of CR${index} are reserved`);
-  else if (slot === SYS.cr0) writeCr0(cpu, low);
-  else writeCr4(cpu, low);
+  else if (slot === SYS.cr0) writeCr0(cpu, unshadowed(cpu, slot, low));
+  else writeCr4(cpu, unshadowed(cpu, slot, low));
 }
 
 const CR3_NO_FLUSH = 0x80000000;
@@ -116,7 +124,7 @@ const pagesByPdptes = (state: CpuState, cr0: number, cr4: number): boolean =>
 
 /** @throws GuestFault #GP(0) for reserved bits */
 export function loadPdptes({ state, mmu }: Cpu, cr3: number): void {
-  const entries = readPdptes(mmu.memory, cr3);
+  const entries = mmu.readPdptes(cr3);
   if (!entries) throw gp(0, 'reserved bits are set in a PDPTE');
   entries.forEach(([low, high], i) => state.setSysHalves(SYS.pdpte0 + i, low, high));
 }
@@ -127,6 +135,7 @@ export function writeCr0(cpu: Cpu, value: number): void {
   const next = ((value & 0xe005003f) | Cr0.et) >>> 0;
   if (next & Cr0.pg && !(next & Cr0.pe)) throw gp(0, 'CR0.PG needs CR0.PE');
   if (next & Cr0.nw && !(next & Cr0.cd)) throw gp(0, 'CR0.NW needs CR0.CD');
+  if (cpu.vmx.operation && (next & cpu.vmx.cr0Fixed0) >>> 0 !== cpu.vmx.cr0Fixed0) throw gp(0, 'VMX operation fixes PE, NE and PG of CR0');
   const from = cpu.place();
   if ((old ^ next) & Cr0.pg) switchLongMode(cpu, (next & Cr0.pg) !== 0);
   if (pagesByPdptes(state, next, state.cr4) && (old ^ next) & (Cr0.pg | Cr0.cd | Cr0.nw)) loadPdptes(cpu, state.cr3);
@@ -174,9 +183,10 @@ function logModeChange(cpu: Cpu, from: ReturnType<Cpu['place']>, old: number, ne
 
 export function writeCr4(cpu: Cpu, value: number): void {
   const { state, mmu } = cpu;
-  const supported = CR4_FEATURES.reduce((all, [bit, feature]) => (cpu.model.has(feature) ? all | bit : all), 0);
+  const supported = cr4Bits(cpu.model);
   if (value & ~supported) throw gp(0, `CR4 bits 0x${((value & ~supported) >>> 0).toString(16)} are reserved on this processor`);
   const changed = state.cr4 ^ value;
+  if (cpu.vmx.operation && !(value & Cr4.vmxe)) throw gp(0, 'CR4.VMXE cannot be cleared in VMX operation');
   if (state.longMode && !(value & Cr4.pae)) throw gp(0, 'CR4.PAE cannot be cleared in IA-32e mode');
   if (changed & value & Cr4.pcide && (!state.longMode || state.cr3 & 0xfff)) throw gp(0, 'CR4.PCIDE needs IA-32e mode and CR3[11:0] = 0');
   if (pagesByPdptes(state, state.cr0, value) && changed & (Cr4.pae | Cr4.pse | Cr4.pge | Cr4.smep)) loadPdptes(cpu, state.cr3);
@@ -189,25 +199,22 @@ export function lmsw(cpu: Cpu): void {
   requireRing0(cpu);
   const value = readOperand(cpu, cpu.instruction.operands[0]);
   // PE can be set but not cleared.
-  writeCr0(cpu, ((cpu.state.cr0 & ~0xe) | (value & 0xf) | (cpu.state.cr0 & Cr0.pe)) >>> 0);
+  writeCr0(cpu, unshadowed(cpu, SYS.cr0, ((cpu.state.cr0 & ~0xe) | (value & 0xf) | (cpu.state.cr0 & Cr0.pe)) >>> 0));
 }
 
 /** A 32-bit register gets all of CR0, memory its low word. */
 export function smsw(cpu: Cpu): void {
   checkUserInstruction(cpu);
-  writeOperand(cpu, cpu.instruction.operands[0], cpu.state.cr0);
+  writeOperand(cpu, cpu.instruction.operands[0], shadowed(cpu, SYS.cr0)[0]);
 }
 
 export function clts(cpu: Cpu): void {
   if (!inRing0(cpu)) return;
-  cpu.state.setSys(SYS.cr0, (cpu.state.cr0 & ~Cr0.ts) >>> 0);
+  cpu.state.setSys(SYS.cr0, unshadowed(cpu, SYS.cr0, (cpu.state.cr0 & ~Cr0.ts) >>> 0));
   cpu.state.refresh();
 }
 
 // --- debug registers
-
-const DR7_GD = 0x2000;
-const DR6_BD = 0x2000;
 
 /** DR4 and DR5 are DR6 and DR7 unless CR4.DE is set. */
 function debugSlot(cpu: Cpu, index: number): number {
@@ -217,10 +224,7 @@ function debugSlot(cpu: Cpu, index: number): number {
   if (alias) index += 2;
   if (index > 7) throw ud('there is no such debug register');
   if (cpu.state.sys(SYS.dr7) & DR7_GD) {
-    cpu.state.setSys(SYS.dr6, (cpu.state.sys(SYS.dr6) | DR6_BD) >>> 0);
-    cpu.state.setSys(SYS.dr7, (cpu.state.sys(SYS.dr7) & ~DR7_GD) >>> 0);
-    cpu.checkpoint();
-    throw new GuestFault(Vector.db, 0, 'DR7.GD protects the debug registers');
+    throw debugException(DR6_BD, 'DR7.GD protects the debug registers');
   }
   return [SYS.dr0, SYS.dr1, SYS.dr2, SYS.dr3, -1, -1, SYS.dr6, SYS.dr7][index];
 }
@@ -249,7 +253,7 @@ export function noTestRegister(): void {
 // --- descriptor tables
 
 /** CR4.UMIP keeps what shows the system's tables from programs (manual, "User-Mode Instruction Prevention"). */
-function checkUserInstruction({ state, instruction }: Cpu): void {
+export function checkUserInstruction({ state, instruction }: Cpu): void {
   if (state.cr4 & Cr4.umip && state.cpl > 0) throw gp(0, `CR4.UMIP reserves ${instruction.row.mnemonic.toUpperCase()} to ring 0`);
 }
 

@@ -10,6 +10,7 @@ import type { CpuModel } from './models';
 import type { GuestFault } from './fault';
 import type { Mmu } from './mmu';
 import type { TransitionDraft } from './draft';
+import type { Vmx } from '../vmx/vmx';
 
 export interface Cpu {
   readonly state: CpuState;
@@ -22,8 +23,15 @@ export interface Cpu {
   readonly instruction: Instruction;
   readonly here: number;
   readonly after: number;
-  /** The time-stamp counter. */
+  readonly vmx: Vmx;
+  /** The instruction runs under the shadow of MOV SS. */
+  readonly blockedByMovSs: boolean;
+  /** The time-stamp counter, without what a VMCS adds to it. */
   readonly timeStamp: number;
+  /** Halves of what RDTSC shows: with the offset that a VMCS adds. */
+  readonly shownTimeStamp: readonly [low: number, high: number];
+  /** Halves of what a VMCS adds to the time-stamp counter. */
+  setGuestTime(low: number, high: number): void;
   setTimeStamp(value: number): void;
   place(): Place;
   log(transition: RawTransition): void;
@@ -47,6 +55,8 @@ export interface Cpu {
   debugRegistersChanged(): void;
   /** HLT. */
   halt(): void;
+  /** Nothing can run any more. */
+  shutDown(reason: string): void;
   /** No interrupts (and after a load of SS no debug traps) before the next instruction is done. */
   shadow(kind: 'sti' | 'mov-ss'): void;
 }

@@ -1,24 +1,30 @@
 /** A transition on its way into the log: one for each processor, filled anew each time, so that nothing is made that nobody looks at. */
 import type { Place, ProcessorMode, Ring, TransitionKind } from '../../../shared/transition';
 import type { RawTransition } from '../../transitions';
+import { SYS } from '../layout';
 import { type CpuState, Seg } from '../state';
 
 const RINGS: readonly Ring[] = [0, 1, 2, 3];
 const MODES: readonly ProcessorMode[] = ['real', 'virtual-8086', 'protected-16', 'protected-32', 'compatibility', 'long'];
 
-const PLACES: Readonly<Record<ProcessorMode, readonly Place[]>> = Object.fromEntries(
-  MODES.map((mode) => [mode, RINGS.map((ring): Place => ({ ring, guestRing: ring, mode, vmx: 'off' }))]),
-) as unknown as Readonly<Record<ProcessorMode, readonly Place[]>>;
+/** By SYS.vmx, mode and ring. */
+const PLACES = (['off', 'root', 'non-root'] as const).map(
+  (vmx) =>
+    Object.fromEntries(
+      MODES.map((mode) => [mode, RINGS.map((ring): Place => ({ ring, guestRing: ring, mode, vmx }))]),
+    ) as unknown as Readonly<Record<ProcessorMode, readonly Place[]>>,
+);
+const RESET_PLACE = PLACES[0].real[0];
 
 /** Where a processor is. */
-export const placeOf = (state: CpuState): Place => PLACES[state.mode][state.cpl];
+export const placeOf = (state: CpuState): Place => PLACES[state.sys(SYS.vmx)][state.mode][state.cpl];
 
 const ABSENT = -1;
 
 export class TransitionDraft implements RawTransition {
   kind: TransitionKind = 'gate';
-  from: Place = PLACES.real[0];
-  to: Place = PLACES.real[0];
+  from = RESET_PLACE;
+  to = RESET_PLACE;
   cause = ABSENT;
   causeName = '';
   address = 0;

@@ -1,4 +1,5 @@
 /** Exceptions on their way to delivery. */
+import type { Event } from './interrupts';
 
 export const Vector = {
   de: 0,
@@ -68,6 +69,10 @@ export class GuestFault {
   /** Pushed where the vector has one. */
   readonly errorCode: number;
   private text: string | (() => string);
+  /** What delivering it leaves behind: CR2 of a page fault, DR6's bits of a debug exception. */
+  information: number | undefined;
+  /** The event in whose delivery it happened. */
+  during: Event | undefined;
 
   /** @param reason which check failed, or how to tell before the guest goes on */
   constructor(vector: number, errorCode = 0, reason: string | (() => string) = '') {
@@ -88,3 +93,14 @@ export const selectorCode = (selector: number): number => selector & 0xfffc;
 
 export const gp = (errorCode: number, reason: string | (() => string) = ''): GuestFault => new GuestFault(Vector.gp, errorCode, reason);
 export const ud = (reason = ''): GuestFault => new GuestFault(Vector.ud, 0, reason);
+
+export const DR7_GD = 0x2000;
+/** DR6: a debug register was accessed while DR7.GD was set. */
+export const DR6_BD = 0x2000;
+
+/** @param bits of DR6 that its delivery sets */
+export function debugException(bits: number, reason: string): GuestFault {
+  const fault = new GuestFault(Vector.db, 0, reason);
+  fault.information = bits;
+  return fault;
+}

@@ -8,6 +8,8 @@ import * as transfers from './transfers';
 import * as user from './user';
 import * as x87 from './x87';
 import { XSAVE_HELPERS } from './xsave';
+import * as vmx from '../vmx/instructions';
+import { INTERCEPTED } from '../vmx/intercepts';
 
 export type Helper = (cpu: Cpu) => void;
 
@@ -62,6 +64,20 @@ export const HELPERS: Readonly<Record<string, Helper | undefined>> = {
   rsm: extensions.rsm,
 
   ...XSAVE_HELPERS,
+
+  vmxon: vmx.vmxon,
+  vmxoff: vmx.vmxoff,
+  vmclear: vmx.vmclear,
+  vmptrld: vmx.vmptrld,
+  vmptrst: vmx.vmptrst,
+  vmread: vmx.vmread,
+  vmwrite: vmx.vmwrite,
+  vmlaunch: vmx.vmlaunch,
+  vmresume: vmx.vmresume,
+  vmcall: vmx.vmcall,
+  vmfunc: vmx.vmfunc,
+  invept: vmx.invept,
+  invvpid: vmx.invvpid,
 
   in: io.input,
   out: io.output,
@@ -118,6 +134,9 @@ export const HELPERS: Readonly<Record<string, Helper | undefined>> = {
 /** The helper of each row of the instruction table, by the row's number. */
 export const HELPER_OF_ROW: readonly (Helper | undefined)[] = INSTRUCTIONS.map(({ semantics }) => HELPERS[semantics]);
 
+/** What is looked at before the helper of each row runs in VMX non-root operation. */
+export const INTERCEPT_OF_ROW: readonly (Helper | undefined)[] = INSTRUCTIONS.map(({ semantics }) => INTERCEPTED[semantics]);
+
 /**
  * Those that check everything before they change a register: a fault finds nothing to take back. What they may do first is to
  * write to memory, which is not taken back. Task switches among them keep a copy themselves.
@@ -128,6 +147,7 @@ const ATOMIC = new Set(
     'movFromControl movToControl clts invlpg invpcid rdpid cpuid rdmsr wrmsr invd wbinvd',
     'clac stac rdfsbase rdgsbase wrfsbase wrgsbase xgetbv in out popf sti hlt',
     'movToSegment pushSegment popSegment lar lsl verr verw',
+    'vmxon vmxoff vmclear vmptrld vmptrst vmread vmwrite vmlaunch vmresume vmcall vmfunc invept invvpid',
   ].flatMap((names) => names.split(' ')),
 );
 

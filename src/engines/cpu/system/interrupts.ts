@@ -26,6 +26,14 @@ export interface Event {
   readonly returnTo: number;
   /** The pushed EFLAGS carry RF, so that the instruction's own breakpoint does not hit again. */
   readonly resume?: boolean;
+  /** By VM entry: no exception bitmap is asked. */
+  readonly injected?: boolean;
+  /** INT3 or INTO rather than INT n. */
+  readonly softwareException?: boolean;
+  /** Bytes of the instruction that made it. */
+  readonly length?: number;
+  /** What it leaves behind: CR2 of a page fault, DR6's bits of a debug exception. */
+  readonly information?: number;
   /** For the log. */
   readonly name: string;
   readonly kind: TransitionKind;
@@ -41,6 +49,15 @@ export const exceptionName = (vector: number): string => EXCEPTIONS[vector]?.mne
  * @throws GuestFault when delivery itself faults
  */
 export function deliver(cpu: Cpu, event: Event): void {
+  cpu.mmu.delivering = true;
+  try {
+    deliverByMode(cpu, event);
+  } finally {
+    cpu.mmu.delivering = false;
+  }
+}
+
+function deliverByMode(cpu: Cpu, event: Event): void {
   if (cpu.state.longMode) deliverLong(cpu, event);
   else if (cpu.state.protectedMode) deliverProtected(cpu, event);
   else deliverReal(cpu, event);
@@ -126,6 +143,7 @@ function throughTaskGate(cpu: Cpu, event: Event, gateDescriptor: Descriptor, ext
     cause: { number: event.vector, name: event.name },
     gate: gateDescriptor,
     at: event.at,
+    byEvent: true,
   });
 }
 
@@ -215,7 +233,8 @@ export function privilegedStack(cpu: Cpu, level: number, ext: number) {
     const big = (descriptor.attributes & Attr.big) !== 0;
     return { selector, pointer: big ? pointer : ((state.reg32(Reg.esp) & 0xffff0000) | (pointer & 0xffff)) >>> 0, descriptor };
   } catch (error) {
-    if (error instanceof GuestFault && error.vector !== Vector.pf) throw new GuestFault(error.vector, error.errorCode + ext, error.reason);
+    if (error instanceof GuestFault && error.vector >= 0 && error.vector !== Vector.pf)
+      throw new GuestFault(error.vector, error.errorCode + ext, error.reason);
     throw error;
   }
 }

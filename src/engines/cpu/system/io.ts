@@ -1,4 +1,5 @@
 /** Port input and output, with the permission bitmap (manual, "I/O Permission Bit Map", IN, OUT, INS, OUTS). */
+import type { MemoryOperand } from '../../../isa/types';
 import type { LinearAddress } from '../../../shared/addresses';
 import type { AccessSize } from '../../machine/physical-memory';
 import { Flag, Reg, Seg } from '../state';
@@ -8,7 +9,7 @@ import { readOperand, readSegment, segmentNumber, writeOperand, writeSegment } f
 import { checkAccess } from './segments';
 
 /** #GP(0) unless the ports may be used: CPL at or below IOPL, or their bits in the TSS are clear. @returns false when refused */
-function mayUsePorts(cpu: Cpu, port: number, size: number): boolean {
+export function mayUsePorts(cpu: Cpu, port: number, size: number): boolean {
   const { state } = cpu;
   const { cpl, iopl } = state;
   if (!state.protectedMode || (!state.virtual8086 && cpl <= iopl)) return true;
@@ -67,6 +68,12 @@ export function ins(cpu: Cpu): void {
     writeSegment(cpu, Seg.es, offset, size, cpu.readPort(port, size));
     step(cpu, Reg.edi, size);
   });
+}
+
+/** What INS or OUTS is about: its memory operand, its port and the bytes of one element. */
+export function stringPort({ instruction, state }: Cpu): { readonly operand: MemoryOperand; readonly port: number; readonly size: number } {
+  const operand = instruction.operands.find(({ kind }) => kind === 'memory') as MemoryOperand;
+  return { operand, port: state.reg(Reg.edx, 2), size: operand.size };
 }
 
 export function outs(cpu: Cpu): void {

@@ -2,16 +2,15 @@
 import type { GuestPhysicalAddress, LinearAddress } from '../../../shared/addresses';
 import { type AccessSize, FRAME_SHIFT, FRAME_SIZE, FrameKind, type PhysicalMemory } from '../../machine/physical-memory';
 import { Access } from '../staged/code-width';
-import { CODE_CHUNK, CODE_MAP, SCRATCH, SYS, Tlb } from '../layout';
+import { CODE_CHUNK, CODE_MAP, SCRATCH, Tlb } from '../layout';
 import { Cr0, Cr4, type CpuState, Efer, Flag, highHalf, joinLow } from '../state';
 import { DescriptorCache } from './descriptors';
-import type { GuestFault } from './fault';
+import { GuestFault, Vector } from './fault';
 import { requireAligned } from './segments';
 import type { GuestContext } from '../vmx/guest-context';
 import { Epte } from '../vmx/ept';
 import type { EptTables } from '../vmx/ept-tables';
 import { GuestMemory } from '../vmx/guest-memory';
-import { PageFaultException } from './page-fault';
 import { describePageFault, PageFault, Pte, readPdptes, type Walk, walk } from './paging';
 import { type InvvpidType, TranslationSets } from './translation-sets';
 import type { Translations } from './translations';
@@ -156,7 +155,7 @@ export class Mmu {
   /**
    * Translates for an access, setting accessed and dirty bits.
    * @param user the access is made with user rights (CPL 3 and not one of the processor's own)
-   * @throws GuestFault #PF with CR2 set, VmExit
+   * @throws GuestFault #PF, VmExit
    */
   translate(linear: LinearAddress, write: boolean, user: boolean, fetch = false): GuestPhysicalAddress {
     const physical = this.resolve(linear, write, user, fetch);
@@ -230,10 +229,8 @@ export class Mmu {
     this.faults++;
     const tellsFetch = fetch && ((state.efer & Efer.nxe && state.cr4 & Cr4.pae) || state.cr4 & Cr4.smep);
     const code = denied | (write ? PageFault.write : 0) | (user ? PageFault.user : 0) | (tellsFetch ? PageFault.fetch : 0);
-    const previous = [state.sys(SYS.cr2), state.sysHigh(SYS.cr2)] as const;
-    state.setSys64(SYS.cr2, linear);
-    const reason = (): string => describePageFault(state, linear, this.walk(linear), { write, user, fetch });
-    this.fault = new PageFaultException(code, linear, previous, reason);
+    this.fault = new GuestFault(Vector.pf, code, () => describePageFault(state, linear, this.walk(linear), { write, user, fetch }));
+    this.fault.information = linear;
     return -1;
   }
 

@@ -1,8 +1,12 @@
 /** Model-specific registers (manual, "Model-Specific Registers (MSRs)"). */
 import { MSR_SLOT_COUNT, MSR_SLOTS, SYS } from '../layout';
 import { Cr0, type CpuState, Efer, isCanonical, join, Seg } from '../state';
+import { capabilityMsrs, FIRST_CAPABILITY_MSR } from '../vmx/capabilities';
+import { FeatureControl } from '../vmx/feature-control';
+import { cr4Bits } from './control';
 import type { Cpu } from './cpu';
 import { type GuestFault, gp } from './fault';
+import type { CpuModel } from './models';
 import { PHYSICAL_ADDRESS_BITS } from './paging';
 
 export type Halves = readonly [low: number, high: number];
@@ -87,16 +91,20 @@ const ignored = (low = 0): Register => ({ read: () => [low, 0], write: () => und
 
 const timeStamp: Register = {
   feature: 'tsc',
-  read: ({ timeStamp: now }) => [now % 2 ** 32, Math.floor(now / 2 ** 32)],
+  read: ({ shownTimeStamp }) => shownTimeStamp,
   write: (cpu, low, high) => cpu.setTimeStamp(high * 2 ** 32 + low),
 };
+
+/** Bits that IA32_EFER may have. */
+export const eferBits = (model: CpuModel): number =>
+  (model.has('syscall') ? Efer.sce : 0) | (model.has('lm') ? Efer.lme | Efer.lma : 0) | (model.has('nx') ? Efer.nxe : 0);
 
 const efer: Register = {
   feature: 'nx',
   read: ({ state }) => [state.efer, 0],
   write: (cpu, low, high) => {
     const { state, model } = cpu;
-    const allowed = (model.has('syscall') ? Efer.sce : 0) | (model.has('lm') ? Efer.lme | Efer.lma : 0) | (model.has('nx') ? Efer.nxe : 0);
+    const allowed = eferBits(model);
     if (high || low & ~allowed) throw refuse('reserved bits of IA32_EFER');
     const old = state.efer;
     if ((old ^ low) & Efer.lme && state.cr0 & Cr0.pg) throw refuse('IA32_EFER.LME changes only while paging is off');
@@ -104,6 +112,22 @@ const efer: Register = {
     if ((old ^ low) & Efer.nxe) cpu.mmu.flush();
   },
 };
+
+const featureControl: Register = {
+  feature: 'vmx',
+  read: ({ state }) => [state.sys(FeatureControl.slot), 0],
+  write: ({ state }, low, high) => {
+    if (state.sys(FeatureControl.slot) & FeatureControl.lock) throw refuse('IA32_FEATURE_CONTROL is locked');
+    if (high || low & ~FeatureControl.enabled) throw refuse('reserved bits of IA32_FEATURE_CONTROL');
+    state.setSys(FeatureControl.slot, low);
+  },
+};
+
+/** What VMX can do. */
+const capability = (n: number): Register => ({
+  feature: 'vmx',
+  read: ({ model }) => capabilityMsrs(cr4Bits(model))[n],
+});
 
 const MTRR_COUNT = 8;
 const MTRR_FIXED = [0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d, 0x26e, 0x26f];
@@ -113,21 +137,23 @@ const MTRR_CAPABILITIES = MTRR_COUNT | (1 << 8) | (1 << 10);
 const ARCH_CAPABILITIES =
   0x1 | 0x2 | 0x8 | 0x10 | 0x20 | 0x40 | 0x100 | (1 << 13) | (1 << 14) | (1 << 15) | (1 << 24) | (1 << 26) | (1 << 27);
 
+/** Place of IA32_DEBUGCTL among the kept registers. */
+export const DEBUG_CONTROL = 29;
+
 /** Order of the kept registers. */
 const KEPT = {
   variable: 0,
   fixed: 2 * MTRR_COUNT,
   default: 2 * MTRR_COUNT + 11,
   signature: 28,
-  debugControl: 29,
+  debugControl: DEBUG_CONTROL,
   misc: MSR_SLOT_COUNT - 1,
 } as const;
 
 const REGISTERS: ReadonlyMap<number, Register> = new Map<number, Register>([
   [0x10, timeStamp],
   [0x17, fixed(0)],
-  // IA32_FEATURE_CONTROL: locked, with nothing allowed.
-  [0x3a, fixed(1, 0, 'apic')],
+  [0x3a, featureControl],
   [0x79, ignored()],
   [0x8b, kept(KEPT.signature)],
   [0xfe, fixed(MTRR_CAPABILITIES, 0, 'mtrr')],
@@ -146,6 +172,7 @@ const REGISTERS: ReadonlyMap<number, Register> = new Map<number, Register>([
   ...MTRR_FIXED.map((index, i): [number, Register] => [index, kept(KEPT.fixed + i, memoryTypes, 'mtrr')]),
   [0x277, slot(SYS.pat, patTypes, 'pat')],
   [0x2ff, kept(KEPT.default, mtrrDefault, 'mtrr')],
+  ...capabilityMsrs(0).map((_, n): [number, Register] => [FIRST_CAPABILITY_MSR + n, capability(n)]),
   [0xda0, slot(SYS.xss, (_, low, high) => (low || high ? 'no supervisor state component exists' : undefined), 'xsaves')],
   [0xc0000080, efer],
   [0xc0000081, slot(SYS.star, undefined, 'syscall')],

@@ -66,6 +66,7 @@ const KEPT_BY_INIT = [
   SYS.xss,
   SYS.pat,
   SYS.random,
+  SYS.featureControl,
 ];
 
 /** Where a start-up IPI lets a waiting processor begin. @param vector number of the 4 KiB page, 0 to 255 */

@@ -8,6 +8,7 @@ import { type Descriptor, fetchDescriptor, isNull, SystemType } from './descript
 import { GuestFault, selectorCode, Vector } from './fault';
 import { checkStackSegment, loadLdtr, markAccessed, nullSegment, registerFrom, setBusy } from './segments';
 import { StackCursor } from './stack';
+import { taskSwitchExit } from '../vmx/task-switch';
 
 /** Byte offsets in a TSS (manual, "32-Bit Task-State Segment", "16-Bit Task-State Segment"). */
 interface TssLayout {
@@ -74,6 +75,8 @@ export interface TaskSwitch {
   readonly gate?: Descriptor;
   /** Offset in CS of the instruction that caused the switch. */
   readonly at: number;
+  /** Through a task gate in the IDT. */
+  readonly byEvent?: boolean;
 }
 
 /**
@@ -107,6 +110,7 @@ interface NewTask {
 export function switchTask(cpu: Cpu, task: TaskSwitch): void {
   const { state, mmu } = cpu;
   const { descriptor } = task;
+  if (cpu.vmx.nonRoot) throw taskSwitchExit(task);
   cpu.keep();
   const next = layoutOf(descriptor.type);
   if (descriptor.limit < next.minimumLimit) {

@@ -1,7 +1,6 @@
 /** Far transfers of control (manual, CALL, JMP, RET, IRET, SYSENTER, SYSEXIT). */
 import type { TransitionKind } from '../../../shared/transition';
 import type { Operand } from '../../../isa/types';
-import { SYS } from '../layout';
 import { Attr, Flag, isCanonical, Reg, Seg, type SegmentRegister } from '../state';
 import type { Cpu } from './cpu';
 import { type Descriptor, fetchDescriptor, isNull, SystemType } from './descriptors';
@@ -409,7 +408,7 @@ export function iret(cpu: Cpu): void {
   const { state, mmu } = cpu;
   const size = cpu.instruction.operandSize;
   // NMIs are let in again even where IRET faults on the way.
-  state.setSys(SYS.nmi, state.sys(SYS.nmi) & ~2);
+  cpu.vmx.unblockNmis();
   if (!state.protectedMode) return iretReal(cpu, size === 2 ? 2 : 4);
   if (state.virtual8086) {
     if (state.iopl !== 3) throw gp(0, `IRET in virtual-8086 mode needs IOPL 3, it is ${state.iopl}`);

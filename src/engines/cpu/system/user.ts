@@ -6,7 +6,8 @@ import { inRing0, requireProtected } from './control';
 import { type Descriptor, fetchDescriptor, isNull, SystemType } from './descriptors';
 import { GuestFault, gp, ud, Vector } from './fault';
 import { readOperand, readOperandAt, readOperandHalves, writeOperand, writeRegisterHalves } from './operands';
-import { deliver } from './interrupts';
+import { interceptSoftwareEvent } from '../vmx/exceptions';
+import { deliver, type Event } from './interrupts';
 import { loadSegment } from './segments';
 import { StackCursor } from './stack';
 
@@ -294,19 +295,29 @@ export function undefinedInstruction(cpu: Cpu): void {
   throw ud(`${cpu.instruction.row.mnemonic.toUpperCase()} is undefined on purpose`);
 }
 
-function softwareInterrupt(cpu: Cpu, vector: number, name: string, source: 'software' | 'privileged-software'): void {
-  deliver(cpu, { vector, source, errorCode: undefined, returnTo: cpu.after, resume: false, name, kind: 'gate', at: cpu.here });
+const SOFTWARE_EXCEPTION = { source: 'software', softwareException: true } as const;
+
+function softwareInterrupt(cpu: Cpu, vector: number, name: string, how: Pick<Event, 'source' | 'softwareException'>): void {
+  const { here, after } = cpu;
+  const event: Event = { vector, ...how, returnTo: after, resume: false, name, kind: 'gate', at: here, length: after - here };
+  if (cpu.vmx.nonRoot) interceptSoftwareEvent(cpu, event);
+  try {
+    deliver(cpu, event);
+  } catch (error) {
+    if (error instanceof GuestFault) error.during = event;
+    throw error;
+  }
 }
 
 export function int(cpu: Cpu): void {
   requireVirtualIopl(cpu);
   const vector = readOperand(cpu, cpu.instruction.operands[0]) & 0xff;
-  softwareInterrupt(cpu, vector, INT_NAMES[vector], 'software');
+  softwareInterrupt(cpu, vector, INT_NAMES[vector], { source: 'software' });
 }
 
-export const int3 = (cpu: Cpu): void => softwareInterrupt(cpu, Vector.bp, 'INT3', 'software');
-export const int1 = (cpu: Cpu): void => softwareInterrupt(cpu, Vector.db, 'INT1', 'privileged-software');
+export const int3 = (cpu: Cpu): void => softwareInterrupt(cpu, Vector.bp, 'INT3', SOFTWARE_EXCEPTION);
+export const int1 = (cpu: Cpu): void => softwareInterrupt(cpu, Vector.db, 'INT1', { source: 'privileged-software' });
 
 export function into(cpu: Cpu): void {
-  if (has(cpu, Flag.of)) softwareInterrupt(cpu, Vector.of, 'INTO', 'software');
+  if (has(cpu, Flag.of)) softwareInterrupt(cpu, Vector.of, 'INTO', SOFTWARE_EXCEPTION);
 }

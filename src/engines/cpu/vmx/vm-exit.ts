@@ -11,8 +11,9 @@ export interface ExitDetails {
   readonly linear?: number;
   /** Guest-physical address. */
   readonly physical?: number;
-  /** The exit reports the length of the instruction under way. */
-  readonly ofInstruction?: boolean;
+  /** Interruption information and error code, where the exit is an event's. */
+  readonly interruption?: number;
+  readonly errorCode?: number;
   /** VM-exit instruction information. */
   readonly instructionInfo?: number;
 }
@@ -24,6 +25,10 @@ export class VmExit extends GuestFault {
   /** Basic exit reason. */
   readonly exitReason: number;
   readonly details: ExitDetails;
+  /** Bytes of the instruction that made it, where one did. */
+  length: number | undefined;
+  /** RFLAGS.RF is saved as 1, as an event would have pushed it. */
+  resume = false;
 
   constructor(exitReason: number, details: ExitDetails = {}) {
     super(NO_VECTOR, 0, () => `VM exit ${exitReason}, ${exitReasonName(exitReason)}`);

@@ -61,6 +61,8 @@ export interface EntryCheck {
   readonly qualification?: number;
   /** @returns whether it holds; never throws, whatever the fields' values */
   holds(world: CheckWorld): boolean;
+  /** It looks at memory, too: the same fields may pass once and not again. */
+  readonly readsMemory?: boolean;
   /** What else it compared, for views to show. */
   found?(world: CheckWorld): readonly FoundValue[];
 }

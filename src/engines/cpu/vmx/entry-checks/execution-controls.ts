@@ -64,6 +64,7 @@ const VIRTUAL_APIC: readonly Row[] = [
     ['tprThreshold', 'virtualApicAddress', 'primaryControls', 'secondaryControls'],
     (world) => !comparesThreshold(world) || (world.vmcs.low(Field.tprThreshold) & 15) <= ((readVtpr(world) >>> 4) & 15),
     (world) => (pageReadable(world) ? [{ name: 'VTPR', low: readVtpr(world), high: 0, bits: 32 }] : []),
+    'reads memory',
   ],
 ];
 
@@ -126,7 +127,7 @@ const EPT: readonly Row[] = [
 ];
 
 const eptpSwitching: Predicate = and(vmFunctions.on, not(zero('vmFunctionControls', VM_FUNCTIONS.mask.eptpSwitching)));
-const switching = { name: '"EPTP switching"', field: 'vmFunctionControls', on: eptpSwitching } as const;
+const switching = { name: '"EPTP switching"', field: 'vmFunctionControls', within: 'secondaryControls', on: eptpSwitching } as const;
 const FUNCTIONS: readonly Row[] = [
   [
     'controls.vm-functions.reserved',

@@ -263,6 +263,7 @@ const LINK_POINTER: readonly Row[] = [
     ['vmcsLinkPointer'],
     when(linkReadable, (world) => (linkedWord(world) & ~SHADOW_INDICATOR) === VMCS_REVISION),
     foundWord,
+    'reads memory',
   ],
   [
     'guest.link-pointer.shadow',
@@ -270,6 +271,7 @@ const LINK_POINTER: readonly Row[] = [
     ['vmcsLinkPointer', 'secondaryControls'],
     when(linkReadable, (world) => ((linkedWord(world) & SHADOW_INDICATOR) !== 0) === vmcsShadowing.on(world)),
     foundWord,
+    'reads memory',
   ],
   [
     'guest.link-pointer.current',

@@ -24,7 +24,7 @@ const ROWS: readonly Row[] = [
   [
     'guest.cr0.restricted',
     'If "unrestricted guest" is 0, bits PE (0) and PG (31) of the guest CR0 must be 1, as IA32_VMX_CR0_FIXED0 says.',
-    ['guestCr0', 'secondaryControls', 'primaryControls'],
+    ['guestCr0', 'secondaryControls'],
     when(not(unrestricted.on), ones('guestCr0', RESTRICTIONS)),
   ],
   [

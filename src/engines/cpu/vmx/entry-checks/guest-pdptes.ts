@@ -28,13 +28,14 @@ const row = (n: 0 | 1 | 2 | 3): Row => {
     `guest.pdpte${n}`,
     `If the guest uses PAE paging (CR0.PG and CR4.PAE are 1, "IA-32e mode guest" is 0) and bit 0 (P) of PDPTE${n} is 1, its reserved bits ` +
       `2:1, 8:5 and those beyond the physical-address width must be 0. The entry is the field if "enable EPT" is 1, else in memory at CR3.`,
-    [key, 'guestCr3', 'guestCr0', 'guestCr4', 'secondaryControls'],
+    [key, 'guestCr3', 'guestCr0', 'guestCr4', 'secondaryControls', 'entryControls'],
     (world) => {
       if (!usesPdptes(world)) return true;
       const low = lowOf(world, field, n);
       return (low & PRESENT) === 0 || ((low & RESERVED) === 0 && (highOf(world, field, n) & BEYOND_PHYSICAL) === 0);
     },
     (world) => [{ name: `PDPTE${n} in use`, low: lowOf(world, field, n), high: highOf(world, field, n), bits: 64 }],
+    'reads memory',
   ];
 };
 

@@ -196,36 +196,20 @@ const S_BITS: readonly Row[] = USER.map((name) =>
 
 const csRights = Field.guestCsAccessRights;
 const ssRights = Field.guestSsAccessRights;
-const csDpl = (id: string, rule: string, types: (type: number) => boolean, test: (cs: number, ss: number) => boolean): Row =>
-  rowOf(
-    'Cs',
-    `dpl.${id}`,
-    `${rule}.`,
-    ({ vmcs }) => {
-      const cs = vmcs.low(csRights);
-      return !types(typeOf(cs)) || test(dplOf(cs), dplOf(vmcs.low(ssRights)));
-    },
-    id === 'data' ? [] : ['guestSsAccessRights'],
-  );
+const csDpl = (id: string, rule: string, test: (csRights: number, ssRights: number) => boolean): Row =>
+  rowOf('Cs', `dpl.${id}`, `${rule}.`, ({ vmcs }) => test(vmcs.low(csRights), vmcs.low(ssRights)), ['guestSsAccessRights']);
 
 const DPLS: readonly Row[] = [
-  csDpl(
-    'data',
-    'the DPL of CS must be 0 if its type is 3',
-    (type) => type === DATA_RW,
-    (cs) => cs === 0,
-  ),
+  rights('Cs', 'dpl.data', 'the DPL of CS must be 0 if its type is 3.', (value) => typeOf(value) !== DATA_RW || dplOf(value) === 0),
   csDpl(
     'non-conforming',
     'the DPL of CS must equal that of SS if the type of CS is 9 or 11 (non-conforming code)',
-    (type) => isAccessedCode(type) && !isConforming(type),
-    (cs, ss) => cs === ss,
+    (cs, ss) => !isAccessedCode(typeOf(cs)) || isConforming(typeOf(cs)) || dplOf(cs) === dplOf(ss),
   ),
   csDpl(
     'conforming',
     'the DPL of CS must not be greater than that of SS if the type of CS is 13 or 15 (conforming code)',
-    (type) => isAccessedCode(type) && isConforming(type),
-    (cs, ss) => cs <= ss,
+    (cs, ss) => !isAccessedCode(typeOf(cs)) || !isConforming(typeOf(cs)) || dplOf(cs) <= dplOf(ss),
   ),
   [
     'guest.ss.dpl.rpl',

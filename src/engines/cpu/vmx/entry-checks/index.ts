@@ -23,16 +23,17 @@ export const ENTRY_CHECKS: readonly EntryCheck[] = [
 ];
 
 const of = (area: CheckArea): readonly EntryCheck[] => ENTRY_CHECKS.filter((check) => check.area === area);
-const BY_AREA: Readonly<Record<CheckArea, readonly EntryCheck[]>> = {
+/** The same by area. */
+export const OF_AREA: Readonly<Record<CheckArea, readonly EntryCheck[]>> = {
   controls: of('controls'),
   'host state': of('host state'),
   'guest state': of('guest state'),
   'MSR loading': of('MSR loading'),
 };
 
-/** What VM entry does: the first check of an area that refuses, in the manual's order; undefined when all hold. */
+/** The first check of an area that refuses, in the manual's order; undefined when all hold. */
 export function firstFailure(world: CheckWorld, area: CheckArea): EntryCheck | undefined {
-  const rows = BY_AREA[area];
+  const rows = OF_AREA[area];
   for (let i = 0; i < rows.length; i++) if (!rows[i].holds(world)) return rows[i];
   return undefined;
 }
@@ -46,4 +47,4 @@ export const explain = (world: CheckWorld, check: EntryCheck): FailedCheck => ({
 
 /** "Why did it fail?": every check that would refuse, of one area or of all. */
 export const allFailures = (world: CheckWorld, area?: CheckArea): readonly FailedCheck[] =>
-  (area === undefined ? ENTRY_CHECKS : BY_AREA[area]).filter((check) => !check.holds(world)).map((check) => explain(world, check));
+  (area === undefined ? ENTRY_CHECKS : OF_AREA[area]).filter((check) => !check.holds(world)).map((check) => explain(world, check));

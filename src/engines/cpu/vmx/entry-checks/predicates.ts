@@ -17,11 +17,12 @@ export type Row = readonly [
   fields: readonly FieldKey[],
   holds: Predicate,
   found?: (world: CheckWorld) => readonly FoundValue[],
+  readsMemory?: 'reads memory',
 ];
 
 /** Rows of one section of the manual. */
 export const checks = (area: CheckArea, section: string, rows: readonly Row[], qualification?: number): readonly EntryCheck[] =>
-  rows.map(([id, rule, fields, holds, found]) => ({
+  rows.map(([id, rule, fields, holds, found, readsMemory]) => ({
     id,
     area,
     section,
@@ -29,6 +30,7 @@ export const checks = (area: CheckArea, section: string, rows: readonly Row[], q
     fields,
     holds,
     ...(found && { found }),
+    ...(readsMemory && { readsMemory: true }),
     ...(qualification !== undefined && { qualification }),
   }));
 
@@ -104,6 +106,8 @@ export interface Control {
   /** As rules name it, in quotation marks. */
   readonly name: string;
   readonly field: FieldKey;
+  /** Another field without which the bit means nothing. */
+  readonly within?: FieldKey;
   /** It is 1. Secondary controls are 0 while they are not activated. */
   readonly on: Predicate;
 }
@@ -168,11 +172,13 @@ export function reservedBits(id: string, key: FieldKey, read: (world: CheckWorld
   return mustBe1 === 0 ? [zeros] : [ones, zeros];
 }
 
+const within = (control: Control): readonly FieldKey[] => (control.within ? [control.within] : []);
+
 /** `a` may be 1 only beside `b`. */
 export const needs = (id: string, a: Control, b: Control): Row => [
   id,
   `If ${a.name} is 1, ${b.name} must be 1.`,
-  fieldsOf(a.field, b.field),
+  fieldsOf(a.field, b.field, ...within(a)),
   when(a.on, b.on),
 ];
 /** `a` and `b` may not both be 1. */
@@ -187,13 +193,13 @@ export const physicalAddress = (id: string, enabled: Control, key: FieldKey, ali
   [
     `${id}.aligned`,
     `If ${enabled.name} is 1, bits ${Math.log2(alignment) - 1}:0 of ${nameOf(key)} must be 0.`,
-    [key, enabled.field],
+    [key, enabled.field, ...within(enabled)],
     when(enabled.on, zero(key, alignment - 1)),
   ],
   [
     `${id}.width`,
     `If ${enabled.name} is 1, ${nameOf(key)} must not set bits beyond the physical-address width.`,
-    [key, enabled.field],
+    [key, enabled.field, ...within(enabled)],
     when(enabled.on, withinPhysical(key)),
   ],
 ];

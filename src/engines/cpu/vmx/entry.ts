@@ -1,0 +1,147 @@
+/** VM entry (manual, "VM Entries"), from the checks to the guest's first instruction. */
+import { Activity, SYS } from '../layout';
+import { Seg } from '../state';
+import type { Cpu } from '../system/cpu';
+import { INT_NAMES } from '../../transition-rows';
+import { cr4Bits } from '../system/control';
+import { eferBits } from '../system/msr';
+import { readPdptes } from '../system/paging';
+import { PIN_CONTROLS, PRIMARY_CONTROLS, SECONDARY_CONTROLS } from './control-bits';
+import type { CheckWorld, ControlWords, EntryCheck } from './entry-checks/check';
+import { firstFailure } from './entry-checks/index';
+import { failEntry } from './exit';
+import { ExitReason } from './exit-reasons';
+import { Field } from './fields';
+import type { GuestContext } from './guest-context';
+import { loadGuestRegisters, loadPdptesFromVmcs, usesPdptes } from './guest-state';
+import { InstructionError } from './instruction-errors';
+import { Interruptibility } from './interruptibility';
+import { injectedEvent, InterruptionType, INTERRUPTION_VALID } from './interruption';
+import { logEntry } from './log';
+import { loadMsrs } from './msr-lists';
+import { fail, succeed } from './outcome';
+import { Nmi, type Vmx } from './vmx';
+import type { Vmcs } from './vmcs';
+
+const SECONDARY = SECONDARY_CONTROLS.mask;
+const PRIMARY = PRIMARY_CONTROLS.mask;
+const PIN = PIN_CONTROLS.mask;
+
+/** What checks look at. */
+export function checkWorld(cpu: Cpu, vmcs: Vmcs): CheckWorld {
+  const { state, vmx } = cpu;
+  return {
+    vmcs,
+    controls: vmx.controlWords(vmcs),
+    processor: {
+      longMode: state.longMode,
+      cr4Fixed1: cr4Bits(cpu.model),
+      eferBits: eferBits(cpu.model),
+      currentVmcs: vmcs.address,
+    },
+    memory: (address) => cpu.mmu.memory.readWord(address) >>> 0,
+  };
+}
+
+/** VMLAUNCH and VMRESUME, once they know their VMCS. */
+export function enterGuest(cpu: Cpu, vmcs: Vmcs, how: 'vmlaunch' | 'vmresume'): void {
+  const world = checkWorld(cpu, vmcs);
+  const controlFlaw = firstFailure(world, 'controls');
+  if (controlFlaw) {
+    fail(cpu, InstructionError.controls, controlFlaw);
+    return;
+  }
+  const hostFlaw = firstFailure(world, 'host state');
+  if (hostFlaw) {
+    fail(cpu, InstructionError.hostState, hostFlaw);
+    return;
+  }
+  const { vmx } = cpu;
+  const refuse = (reason: number, qualification: number, check?: EntryCheck): void => {
+    vmx.refusal = { number: reason, instruction: how, check };
+    failEntry(cpu, vmcs, reason, qualification);
+  };
+  const guestFlaw = firstFailure(world, 'guest state');
+  if (guestFlaw) {
+    refuse(ExitReason.invalidGuestState, guestFlaw.qualification ?? 0, guestFlaw);
+    return;
+  }
+  succeed(cpu);
+  const from = cpu.place();
+  const { state } = cpu;
+  const origin = { from, address: state.linear(Seg.cs, cpu.here), fromSelector: state.selector(Seg.cs), fromOffset: cpu.here };
+  loadGuest(cpu, vmcs, world.controls);
+  const refused = loadMsrs(cpu, vmcs.value(Field.entryMsrLoadAddress), vmcs.low(Field.entryMsrLoadCount));
+  if (refused > 0) {
+    refuse(ExitReason.msrLoading, refused);
+    return;
+  }
+  if (how === 'vmlaunch') vmcs.launched = true;
+  vmx.refusal = undefined;
+  begin(cpu, vmx, vmcs, world.controls);
+  logEntry(cpu, how, origin);
+}
+
+/** How the guest's addresses are translated. */
+export function guestContext(vmcs: Vmcs, { primary, secondary }: ControlWords): GuestContext {
+  const virtualApic = primary & PRIMARY.tprShadow ? vmcs.value(Field.virtualApicAddress) : -1;
+  return {
+    eptPointer: secondary & SECONDARY.ept ? [vmcs.low(Field.eptPointer), vmcs.high(Field.eptPointer)] : undefined,
+    vpid: secondary & SECONDARY.vpid ? vmcs.low(Field.vpid) : 0,
+    apicAccessPage: secondary & SECONDARY.apicAccesses ? vmcs.value(Field.apicAccessAddress) : -1,
+    virtualApicPage: virtualApic,
+    pml: secondary & SECONDARY.pml ? { address: vmcs.value(Field.pmlAddress), index: vmcs.low(Field.pmlIndex) } : undefined,
+  };
+}
+
+function loadGuest(cpu: Cpu, vmcs: Vmcs, controls: ControlWords): void {
+  const { state, mmu } = cpu;
+  mmu.noteControls();
+  loadGuestRegisters(state, vmcs, controls);
+  mmu.enterGuest(guestContext(vmcs, controls));
+  if (!usesPdptes(state)) return;
+  if (controls.secondary & SECONDARY.ept) {
+    loadPdptesFromVmcs(state, vmcs);
+    return;
+  }
+  // They have been checked.
+  readPdptes(mmu.memory, state.cr3)?.forEach(([low, high], i) => state.setSysHalves(SYS.pdpte0 + i, low, high));
+}
+
+/** Non-register state, what is injected, and the controls. */
+function begin(cpu: Cpu, vmx: Vmx, vmcs: Vmcs, controls: ControlWords): void {
+  const { state } = cpu;
+  const interruptibility = vmcs.low(Field.guestInterruptibilityState);
+  const blocksNmis = (interruptibility & Interruptibility.nmi) !== 0;
+  const virtual = (controls.pin & PIN.virtualNmis) !== 0;
+  const waiting = state.sys(SYS.nmi) & Nmi.waits;
+  state.setSys(SYS.nmi, waiting | (blocksNmis ? (virtual ? Nmi.virtuallyBlocked : Nmi.blocked) : 0));
+  state.setSys(SYS.shadow, interruptibility & Interruptibility.movSs ? 2 : interruptibility & Interruptibility.sti ? 1 : 0);
+  state.setSys(SYS.activity, vmcs.low(Field.guestActivityState));
+  // Bits 0 to 3, 12 (one of them enabled) and 14 (single step) are DR6's but for bit 12.
+  const pending = vmcs.low(Field.guestPendingDebugExceptions);
+  state.setSys(SYS.pendingDebug, pending & 0x400f);
+  cpu.debugRegistersChanged();
+  vmx.begin(controls);
+  inject(cpu, vmx, vmcs);
+  if (controls.primary & PRIMARY.monitorTrapFlag && vmx.monitorTrap === 'no') vmx.monitorTrap = 'next';
+  if (controls.primary & PRIMARY.tprShadow) vmx.checkTpr();
+}
+
+const MTF_VECTOR = 0;
+
+/** Makes ready what the VM-entry interruption-information field asks for. */
+function inject(cpu: Cpu, vmx: Vmx, vmcs: Vmcs): void {
+  const info = vmcs.low(Field.entryInterruptionInfo);
+  if (!(info & INTERRUPTION_VALID)) return;
+  const { state } = cpu;
+  const type = (info >>> 8) & 7;
+  if (type === InterruptionType.other && (info & 0xff) === MTF_VECTOR) {
+    vmx.monitorTrap = 'now';
+    return;
+  }
+  // What is injected wakes a halted processor, and finds no shadow.
+  state.setSys(SYS.activity, Activity.active);
+  const [length, code] = [vmcs.low(Field.entryInstructionLength), vmcs.low(Field.entryExceptionErrorCode)];
+  vmx.injection = injectedEvent(info, code, state.ip, length, INT_NAMES[info & 0xff]);
+}

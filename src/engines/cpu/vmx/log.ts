@@ -1,0 +1,40 @@
+/** Entries and exits in the transition log. */
+import type { Place } from '../../../shared/transition';
+import { Seg } from '../state';
+import type { Cpu } from '../system/cpu';
+import type { ExitReport } from './exit';
+import { exitReasonName } from './exit-reasons';
+
+export interface Origin {
+  readonly from: Place;
+  readonly address: number;
+  readonly fromSelector: number;
+  readonly fromOffset: number;
+}
+
+export function logEntry(cpu: Cpu, how: 'vmlaunch' | 'vmresume', origin: Origin): void {
+  const { state } = cpu;
+  cpu.log({
+    kind: 'vm-entry',
+    ...origin,
+    to: cpu.place(),
+    cause: -1,
+    causeName: how.toUpperCase(),
+    toSelector: state.selector(Seg.cs),
+    toOffset: state.ip,
+  });
+}
+
+export function logExit(cpu: Cpu, report: ExitReport, origin: Origin): void {
+  const { state } = cpu;
+  cpu.log({
+    kind: 'vm-exit',
+    ...origin,
+    to: cpu.place(),
+    cause: report.reason,
+    causeName: exitReasonName(report.reason),
+    toSelector: state.selector(Seg.cs),
+    toOffset: state.ip,
+    extra: (report.qualificationHigh ?? 0) * 2 ** 32 + ((report.qualification ?? 0) >>> 0),
+  });
+}
