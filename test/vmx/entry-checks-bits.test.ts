@@ -227,6 +227,35 @@ describe('codes', () => {
     expect(legal(256, REAL, (vector) => event(3, 1, vector))).toEqual([]);
   });
 
+  it('of an event that is not valid', () => {
+    const rest: Values = { entryExceptionErrorCode: 0xffffffff, entryInstructionLength: 99, guestActivityState: 3 };
+    for (let type = 0; type < 8; type++) {
+      const fields = (bits: number): Values => ({
+        ...rest,
+        entryInterruptionInfo: (bits * 0x7ffff000) | (type << 8) | (bits << 11) | 0x55,
+      });
+      expect(legal(2, '64-bit guest', fields)).toEqual([0, 1]);
+    }
+  });
+
+  it('of instruction lengths', () => {
+    const longest = (type: number, vector: number): readonly number[] =>
+      legal(32, '64-bit guest', (entryInstructionLength) => ({
+        entryInstructionLength,
+        entryInterruptionInfo: 0x80000000 + ((type << 8) | vector),
+        guestRflags: 0x202,
+      }));
+    for (const type of [4, 5, 6]) expect(longest(type, 3)).toHaveLength(16);
+    for (const [type, vector] of [
+      [0, 32],
+      [2, 2],
+      [3, 1],
+      [7, 0],
+    ]) {
+      expect(longest(type, vector)).toHaveLength(32);
+    }
+  });
+
   it('of activity states and events', () => {
     const events = (guestActivityState: number): readonly string[] =>
       Array.from({ length: 8 * 32 }, (_, i) => [i >> 5, i & 31])

@@ -1,7 +1,17 @@
 /** Guest state but for segments: for each check the nearest VMCS that it refuses and the nearest that it lets pass. */
 import { ENTRY_CONTROLS, PIN_CONTROLS, SECONDARY_CONTROLS } from '../../src/engines/cpu/vmx/control-bits';
 import type { FieldKey } from '../../src/engines/cpu/vmx/fields';
-import { CaseTable, ENTRY_64, type Kind, LAST_PAGE, PIN_64, TOO_WIDE, type Values, withSecondary } from './entry-checks-support';
+import {
+  CaseTable,
+  type Circumstances,
+  ENTRY_64,
+  type Kind,
+  LAST_PAGE,
+  PIN_64,
+  TOO_WIDE,
+  type Values,
+  withSecondary,
+} from './entry-checks-support';
 
 const { mask: N } = ENTRY_CONTROLS;
 
@@ -177,3 +187,15 @@ add(
   {},
   { bad: { memory: { 0x2018: 0x5001, 0x201c: 0x100 } }, good: { memory: { 0x2018: 0x5001, 0x201c: 0xff } } },
 );
+
+// The list of MSRs: its second entry is wrong.
+const LIST = { entryMsrLoadCount: 2, entryMsrLoadAddress: 0x10000 };
+const msr = (index: number, reserved = 0): Circumstances => ({ memory: { 0x10000: 0x174, 0x10010: index, 0x10014: reserved } });
+const loading = (id: string, bad: Circumstances, good: Circumstances): void => add(LONG, `msr-loading.${id}`, LIST, LIST, { bad, good });
+loading('segment-base', msr(0xc0000101), msr(0xc0000102));
+loading('x2apic', msr(0x8ff), msr(0x900));
+loading('smm', msr(0x9b), msr(0x9a));
+loading('model-specific', msr(0x79), msr(0x78));
+loading('reserved', msr(0x175, 1), msr(0x175));
+const acceptsMsr = (index: number, low: number): boolean => index !== 0x277 || low === 6;
+loading('wrmsr', { memory: { 0x10010: 0x277, 0x10018: 2 }, acceptsMsr }, { memory: { 0x10010: 0x277, 0x10018: 6 }, acceptsMsr });

@@ -134,10 +134,11 @@ const MEMORY: Memory = { 0x2000: 0x3001, 0x2008: 0x4001 };
 export interface Circumstances {
   readonly memory?: Memory;
   readonly processor?: Partial<ProcessorFacts>;
+  readonly acceptsMsr?: CheckWorld['acceptsMsr'];
 }
 
 /** @throws where a check reads memory at an address that no processor could name */
-export function worldOf(kind: Kind, fields: Values = {}, { memory, processor }: Circumstances = {}): CheckWorld {
+export function worldOf(kind: Kind, fields: Values = {}, { memory, processor, acceptsMsr }: Circumstances = {}): CheckWorld {
   const words = { ...MEMORY, ...memory };
   const values: Values = { ...KINDS[kind], ...fields };
   const bits = (encoding: number): bigint => {
@@ -156,6 +157,7 @@ export function worldOf(kind: Kind, fields: Values = {}, { memory, processor }: 
       exit: low(Field.exitControls),
       entry: low(Field.entryControls),
     },
+    acceptsMsr,
     processor: { ...PROCESSOR, longMode: kind !== '32-bit host', ...processor },
     memory: (address) => {
       if (address % 4 !== 0 || address < 0 || address >= 2 ** 40) throw new Error(`read of ${address.toString(16)}`);
@@ -187,7 +189,8 @@ interface CaseOptions {
 }
 
 /** The world of a sample. */
-export const sampleWorld = ({ kind }: Case, { fields, ...circumstances }: Sample): CheckWorld => worldOf(kind, fields, circumstances);
+export const sampleWorld = ({ kind }: Pick<Case, 'kind'>, { fields, ...circumstances }: Sample): CheckWorld =>
+  worldOf(kind, fields, circumstances);
 
 /** Cases by the id of their check. */
 export class CaseTable {

@@ -7,7 +7,7 @@ import { type FieldKey, VMCS_FIELDS } from '../../src/engines/cpu/vmx/fields';
 import { CASES } from './entry-checks-cases';
 import { absentControls, KIND_NAMES, sampleWorld, worldOf } from './entry-checks-support';
 
-const AREAS: readonly CheckArea[] = ['controls', 'host state', 'guest state'];
+const AREAS: readonly CheckArea[] = ['controls', 'host state', 'guest state', 'MSR loading'];
 
 const failures = (world: CheckWorld): readonly string[] => allFailures(world).map(({ check }) => check.id);
 
@@ -48,6 +48,7 @@ describe('checks on VM entry', () => {
       'Checks on Guest RIP, RFLAGS, and SSP',
       'Checks on Guest Non-Register State',
       'Checks on Guest Page-Directory-Pointer-Table Entries',
+      'Loading MSRs',
     ]);
   });
 
@@ -101,6 +102,16 @@ describe('a refusal in words', () => {
     expect(line('64-bit guest', { primaryControls: 0x84006172, secondaryControls: 0x20 })).toEqual([
       'If "enable VPID" is 1, the VPID must not be 0000H. Found: virtual-processor identifier (VPID) = 0x0000, secondary processor-based ' +
         'VM-execution controls = 0x00000020. (VM-Execution Control Fields)',
+    ]);
+  });
+
+  it('tells which entry of a list is wrong', () => {
+    const fields = { entryMsrLoadCount: 3, entryMsrLoadAddress: 0x10000 };
+    const memory = { 0x10000: 0x174, 0x10010: 0x175, 0x10020: 0xc0000100, 0x10028: 0x1234, 0x1002c: 0xffffffff };
+    expect(line('64-bit guest', fields, { memory })).toEqual([
+      'No entry of the VM-entry MSR-load area may name IA32_FS_BASE (C0000100H) or IA32_GS_BASE (C0000101H). Found: VM-entry MSR-load ' +
+        'address = 0x0000000000010000, VM-entry MSR-load count = 0x00000003, entry, counted from 1 = 0x00000003, MSR index = ' +
+        '0x00000000c0000100, value = 0xffffffff00001234. (Loading MSRs)',
     ]);
   });
 

@@ -385,6 +385,50 @@ describe('an EPT misconfiguration', () => {
   });
 });
 
+describe('what is known of a guest-physical page', () => {
+  /** Of another guest address, so that no TLB knows it. */
+  const OTHER = AT + 0x7000;
+  beforeEach(() => {
+    world.mapGuest(OTHER, DATA);
+    world.markAll(AT);
+    world.markAll(OTHER);
+    world.enter();
+    world.attempt('read');
+    world.memory.write(0x70_0000, 4, 0x7777);
+  });
+
+  it('stays known until INVEPT', () => {
+    world.mapEpt(DATA, 0x70_0000);
+    world.bounce();
+    expect(world.read(OTHER)).toBe(0);
+    world.mmu.invalidateEpt('all');
+    expect([world.read(OTHER), world.read(AT)]).toEqual([0x7777, 0x7777]);
+  });
+
+  it('is forgotten for another EPT pointer', () => {
+    world.mapEpt(DATA, 0x70_0000);
+    world.bounce({ flags: TRACKS });
+    expect(world.read(OTHER)).toBe(0x7777);
+  });
+
+  it('never denies an access', () => {
+    world.allow(DATA, R);
+    world.mmu.invalidateEpt('all');
+    world.attempt('read');
+    world.allow(DATA, R | W | X);
+    expect([world.attempt('write'), world.attempt('fetch')]).toEqual([undefined, undefined]);
+  });
+
+  it('is forgotten by a violation there', () => {
+    world.allow(DATA, R);
+    world.mmu.invalidateEpt('all');
+    expect(world.attempt('read')).toBeUndefined();
+    violation(world.attempt('write'));
+    world.allow(DATA, 0);
+    violation(world.attempt('read', OTHER));
+  });
+});
+
 describe('accessed and dirty flags for EPT', () => {
   it('are set by what uses them, and only while they are in use', () => {
     world.enter();
@@ -483,6 +527,7 @@ describe('PDPTEs of a load of CR3', () => {
     // They are no write, with accessed and dirty flags either.
     expect(world.flagsOf(DATA)).toBe(1);
     world.allow(DATA, X);
+    world.mmu.invalidateEpt('all');
     expect(violation(caught(() => world.mmu.readPdptes(DATA + 0x3f)))).toEqual({
       qualification: Q.read | Q.executable,
       physical: DATA + 0x20,

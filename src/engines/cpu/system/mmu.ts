@@ -128,6 +128,7 @@ export class Mmu {
 
   /** INVEPT. @param eptPointer halves of what the descriptor names, or everything */
   invalidateEpt(eptPointer: readonly [low: number, high: number] | 'all'): void {
+    this.guestMemory.invalidateEpt();
     this.sets.invalidateEpt(eptPointer);
   }
 
@@ -248,9 +249,10 @@ export class Mmu {
     this.translations.flush();
   }
 
-  /** The same of the host's and of its guests'. */
+  /** The same of the host's and of its guests', and what is known of guest-physical addresses. */
   flushAll(): void {
     this.sets.each((set) => set.flush());
+    this.guestMemory.invalidateEpt();
   }
 
   /** Drops every translation but those of global pages. */

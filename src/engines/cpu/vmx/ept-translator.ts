@@ -1,11 +1,12 @@
 /** The processor's way from guest-physical to host-physical addresses (manual, "EPT Translation Mechanism"). */
-import type { PhysicalMemory } from '../../machine/physical-memory';
+import { FRAME_SIZE, type PhysicalMemory } from '../../machine/physical-memory';
 import { EPT_TOP, eptRoot, Epte, isEptLeaf, isMisconfigured } from './ept';
 import { ExitReason } from './exit-reasons';
 import type { GuestContext, PmlContext } from './guest-context';
 import { VmExit } from './vm-exit';
 
 const ADDRESS = 0xfffff000;
+const OFFSET = 0xfff;
 /** Entries of the page-modification log. */
 const PML_ENTRIES = 512;
 
@@ -13,10 +14,22 @@ const PML_ENTRIES = 512;
 export const Source = { final: 0x180, structure: 0x80, pdptes: 0 } as const;
 export type Source = (typeof Source)[keyof typeof Source];
 
+/**
+ * Guest-physical mappings that are kept, one for each of so many pages. Only what allows an access is ever used; INVEPT is what drops
+ * them, and no VM entry or exit does (manual, "Caching Translation Information").
+ */
+const KEPT = 4096;
+/** Of a kept mapping, beside its rights: a write needs no more looking at. */
+const READY = 8;
+const NO_PAGE = -1;
+
 /** What the last translation found stays in its fields until the next. */
 export class EptTranslator {
   private readonly memory: PhysicalMemory;
-  private table = 0;
+  private readonly keptPages = new Int32Array(KEPT).fill(NO_PAGE);
+  private readonly keptFrames = new Float64Array(KEPT);
+  private readonly keptRights = new Uint8Array(KEPT);
+  private table = -1;
   private pml: PmlContext | undefined;
   /** The entries that the walk went through, in memory. */
   private readonly addresses = new Float64Array(4);
@@ -26,6 +39,8 @@ export class EptTranslator {
   tracks = false;
   /** `Epte.read`, `Epte.write` and `Epte.execute` where all levels allow it. */
   rights = 0;
+  /** After a translation that was allowed: a write would be, too, and would change no entry. */
+  writableNow = false;
   /** Why the last translation led nowhere. */
   exit: VmExit | undefined;
 
@@ -36,9 +51,15 @@ export class EptTranslator {
   /** Takes over the tables of a guest. */
   use(pointer: readonly [low: number, high: number], pml: GuestContext['pml']): void {
     const { table, tracks } = eptRoot(pointer);
+    if (table !== this.table || tracks !== this.tracks) this.flush();
     this.table = table;
     this.tracks = tracks;
     this.pml = pml;
+  }
+
+  /** Forgets all mappings. */
+  flush(): void {
+    this.keptPages.fill(NO_PAGE);
   }
 
   /**
@@ -48,6 +69,26 @@ export class EptTranslator {
    * @returns the host-physical address, or -1 with `exit` set
    */
   translate(guestPhysical: number, needed: number, access: number, source: Source, linear: number): number {
+    const page = Math.floor(guestPhysical / FRAME_SIZE);
+    const slot = page & (KEPT - 1);
+    if (this.keptPages[slot] === page) {
+      const kept = this.keptRights[slot];
+      if ((kept & needed) === needed && (!(needed & Epte.write) || kept & READY)) {
+        this.rights = kept & Epte.rights;
+        this.writableNow = (kept & READY) !== 0;
+        return this.keptFrames[slot] + (guestPhysical & OFFSET);
+      }
+    }
+    const physical = this.walk(guestPhysical, needed, access, source, linear);
+    if (physical < 0) return -1;
+    this.writableNow = (this.rights & Epte.write) !== 0 && (!this.tracks || (this.entries[this.last] & Epte.dirty) !== 0);
+    this.keptPages[slot] = page;
+    this.keptFrames[slot] = physical - (guestPhysical & OFFSET);
+    this.keptRights[slot] = this.rights | (this.writableNow ? READY : 0);
+    return physical;
+  }
+
+  private walk(guestPhysical: number, needed: number, access: number, source: Source, linear: number): number {
     const { memory, addresses, entries } = this;
     const low = guestPhysical | 0;
     const high = Math.floor(guestPhysical / 2 ** 32);
@@ -80,10 +121,14 @@ export class EptTranslator {
   }
 
   /**
-   * An access that the rights of the last translation do not allow (manual, "Exit Qualification for EPT Violations").
+   * An access that the rights of the last translation do not allow (manual, "Exit Qualification for EPT Violations"). What is known of its
+   * page is forgotten.
    * @returns -1
    */
   violate(guestPhysical: number, access: number, source: Source, linear: number, rights = this.rights): -1 {
+    const page = Math.floor(guestPhysical / FRAME_SIZE);
+    const slot = page & (KEPT - 1);
+    if (this.keptPages[slot] === page) this.keptPages[slot] = NO_PAGE;
     const qualification = access | (rights << 3) | source;
     this.exit = new VmExit(ExitReason.eptViolation, {
       qualification,
@@ -120,10 +165,5 @@ export class EptTranslator {
     if ((entry & bits) === bits) return;
     this.entries[index] = entry | bits;
     this.memory.write(this.addresses[index], 4, (entry | bits) >>> 0);
-  }
-
-  /** After a translation that was allowed: a write would be, too, and would change no entry. */
-  get writableNow(): boolean {
-    return (this.rights & Epte.write) !== 0 && (!this.tracks || (this.entries[this.last] & Epte.dirty) !== 0);
   }
 }

@@ -11,17 +11,16 @@ const READ_WRITE = Epte.read | Epte.write;
 
 export class EptWalker extends Walker {
   private readonly ept: EptTranslator;
-  private readonly refuses: (hostPhysical: number) => VmExit | undefined;
+  /** The exit that touching a host-physical address is instead, if any address is such. */
+  refuses: ((hostPhysical: number) => VmExit | undefined) | undefined;
   private linear = 0;
   /** Guest-physical addresses of the entries that the walk went through, and the rights that EPT gives there. */
   private readonly places = new Float64Array(4);
   private readonly given = new Uint8Array(4);
 
-  /** @param refuses the exit that touching a host-physical address is instead */
-  constructor(state: CpuState, memory: PhysicalMemory, ept: EptTranslator, refuses: (hostPhysical: number) => VmExit | undefined) {
+  constructor(state: CpuState, memory: PhysicalMemory, ept: EptTranslator) {
     super(state, memory);
     this.ept = ept;
-    this.refuses = refuses;
   }
 
   override walk(linear: number): number {
@@ -35,7 +34,7 @@ export class EptWalker extends Walker {
     const { ept, depth } = this;
     const needed = ept.tracks ? READ_WRITE : Epte.read;
     const place = ept.translate(address, needed, needed, Source.structure, this.linear);
-    this.exit = place < 0 ? ept.exit : this.refuses(place);
+    this.exit = place < 0 ? ept.exit : this.refuses?.(place);
     this.places[depth] = address;
     this.given[depth] = ept.rights;
     if (this.exit === undefined) return super.take(place);

@@ -27,13 +27,15 @@ const AccessType = {
   physical: 15 << 12,
 } as const;
 
+const pageOf = (physical: number): number => physical - (physical & (FRAME_SIZE - 1));
+
 /** What an access to memory is, as a right that EPT must give. */
 export type GuestAccess = 1 | 2 | 4;
 
 export class GuestMemory {
   private readonly memory: PhysicalMemory;
   private readonly plain: Walker;
-  private readonly nested: Walker;
+  private readonly nested: EptWalker;
   private readonly ept: EptTranslator;
   private context: GuestContext | undefined;
   /** An event is being delivered, as far as exits tell that. */
@@ -48,7 +50,7 @@ export class GuestMemory {
     this.memory = memory;
     this.plain = plain;
     this.ept = new EptTranslator(memory);
-    this.nested = new EptWalker(state, memory, this.ept, (physical) => this.refuseStructure(physical));
+    this.nested = new EptWalker(state, memory, this.ept);
   }
 
   /** @returns the walker for a guest, or without one for the host */
@@ -57,7 +59,13 @@ export class GuestMemory {
     this.redirected = false;
     if (context?.eptPointer === undefined) return this.plain;
     this.ept.use(context.eptPointer, context.pml);
+    this.nested.refuses = context.apicAccessPage < 0 ? undefined : (physical) => this.refuseStructure(physical);
     return this.nested;
+  }
+
+  /** Forgets what is known of guest-physical addresses. */
+  invalidateEpt(): void {
+    this.ept.flush();
   }
 
   /** The extended page tables in force, to be looked at. */
@@ -82,13 +90,14 @@ export class GuestMemory {
         return -1;
       }
     }
-    if (context && physical - (physical % FRAME_SIZE) === context.apicAccessPage) return this.reachApic(context, physical, access, size);
+    if (context && context.apicAccessPage >= 0 && pageOf(physical) === context.apicAccessPage)
+      return this.reachApic(context, physical, access, size);
     return physical;
   }
 
   /** Only the TPR is virtualized here, and only where all of an access is to it. */
   private reachApic({ virtualApicPage }: GuestContext, physical: number, access: GuestAccess, size: number): number {
-    const offset = physical % FRAME_SIZE;
+    const offset = physical & (FRAME_SIZE - 1);
     if (virtualApicPage >= 0 && offset === TPR && size <= WIDEST_VIRTUAL_ACCESS && access !== Epte.execute) {
       this.redirected = true;
       return virtualApicPage + TPR;
@@ -100,7 +109,7 @@ export class GuestMemory {
 
   /** A paging structure in the APIC-access page: an access that is made with a guest-physical address. */
   private refuseStructure(physical: number): VmExit | undefined {
-    if (physical - (physical % FRAME_SIZE) !== this.context?.apicAccessPage) return undefined;
+    if (pageOf(physical) !== this.context?.apicAccessPage) return undefined;
     return new VmExit(ExitReason.apicAccess, { qualification: this.delivering ? AccessType.physicalInDelivery : AccessType.physical });
   }
 

@@ -17,6 +17,8 @@ export interface CheckWorld {
   readonly processor: ProcessorFacts;
   /** A 32-bit word of physical memory, unsigned. @param address multiple of 4 below 2^40, whether or not there is memory */
   memory(address: number): number;
+  /** Whether WRMSR at CPL 0 would take the value, without writing it; absent where that cannot be told. */
+  acceptsMsr?(index: number, low: number, high: number): boolean;
 }
 
 export interface ControlWords {

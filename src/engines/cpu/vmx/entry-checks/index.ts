@@ -9,6 +9,7 @@ import { GUEST_PDPTE_CHECKS } from './guest-pdptes';
 import { GUEST_SEGMENT_CHECKS } from './guest-segments';
 import { GUEST_TABLE_RIP_AND_RFLAGS_CHECKS } from './guest-tables-rip-rflags';
 import { HOST_STATE_CHECKS } from './host-state';
+import { MSR_LOADING_CHECKS } from './msr-loading';
 
 export const ENTRY_CHECKS: readonly EntryCheck[] = [
   ...EXECUTION_CONTROL_CHECKS,
@@ -20,6 +21,7 @@ export const ENTRY_CHECKS: readonly EntryCheck[] = [
   ...GUEST_TABLE_RIP_AND_RFLAGS_CHECKS,
   ...GUEST_NON_REGISTER_CHECKS,
   ...GUEST_PDPTE_CHECKS,
+  ...MSR_LOADING_CHECKS,
 ];
 
 const of = (area: CheckArea): readonly EntryCheck[] => ENTRY_CHECKS.filter((check) => check.area === area);
