@@ -188,7 +188,7 @@ export const CONTROL_REGISTER_CASES: readonly VmxCase[] = [
   {
     name: 'four CR3 targets',
     setup: 'primary CPU_CR3_LOAD\nvmset CR3_TARGET3, PML4\nvmset CR3_TARGET_COUNT, 4',
-    code: 'mov eax, PML4\nmov cr3, rax\nnote 7\nmov cr3, rbx',
+    code: 'mov eax, PML4\nmov cr3, rax\nnote 7\nmov ebx, 0x1000\nmov cr3, rbx',
     exits: [{ reason: 28, qualification: mov(3, 3) }],
     notes: [7],
   },

@@ -1,5 +1,5 @@
 /** VMX instructions in the host: who may execute them, how they fail, with which error number, in which order (manual, "VMX Instruction Reference"). */
-import { fault, GP, OK, PF, UD, VMFAIL_INVALID, type VmxCase } from '../harness/cases';
+import { fault, GP, OK, PF, SS, UD, VMFAIL_INVALID, type VmxCase } from '../harness/cases';
 
 /** Enters VMX operation with a current VMCS that has its defaults. */
 const ROOT = 'prepare';
@@ -141,8 +141,8 @@ export const INSTRUCTION_CASES: readonly VmxCase[] = [
       op vmptrst [0x2000000]
       mov rax, 0x8000000000000000
       op vmptrld [rax]
-      op vmptrld [rax + rsp]`,
-    notes: [fault(PF), OK, fault(PF), fault(PF), fault(PF, 2), fault(GP), fault(GP)],
+      op vmptrld [rsp + rax]`,
+    notes: [fault(PF), OK, fault(PF), fault(PF), fault(PF, 2), fault(GP), fault(SS)],
   },
   ...both({
     name: 'in VMX operation CR0 and CR4 keep their fixed bits',
@@ -399,7 +399,7 @@ export const INSTRUCTION_CASES: readonly VmxCase[] = [
     notes: [OK, OK, 30600, OK, OK, OK, 0x55667788, OK, 0, OK, OK, 0x55667788, OK, OK, 0x55667788, OK, 0x55667788, 0xffffffff],
   },
   ...both({
-    name: 'any field may be written, as IA32_VMX_MISC says',
+    name: 'fields of exit information may not be written, as IA32_VMX_MISC says: error 13',
     root: `
       ${ROOT}
       mov ecx, 0x485
@@ -410,10 +410,15 @@ export const INSTRUCTION_CASES: readonly VmxCase[] = [
       mov eax, 0x123
       mov edx, EXIT_QUALIFICATION
       op vmwrite xdx, xax
-      xor eax, eax
-      op vmread xax, xdx
-      note xax`,
-    notes: [1, OK, OK, 0x123],
+      mov edx, EXIT_REASON
+      op vmwrite xdx, xax
+      mov edx, GUEST_PHYSICAL + 1
+      op vmwrite xdx, xax
+      mov edx, INSTRUCTION_ERROR
+      op vmwrite xdx, xax
+      mov edx, EXIT_QUALIFICATION
+      op vmread xax, xdx`,
+    notes: [0, 13, 13, 13, 13, OK],
   }),
   ...both({
     name: 'the launch state: errors 4 and 5',

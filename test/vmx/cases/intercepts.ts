@@ -1,4 +1,5 @@
 /** Instructions that exit always, by a control, or not at all (manual, "Instructions That Cause VM Exits"), with what each exit reports. */
+import { cpuModel } from '../../../src/engines/cpu/system/models';
 import { fault, GP, UD, type VmxCase } from '../harness/cases';
 
 /** Instruction information of a memory operand [rbx + rcx * 4 + …] in DS with 64-bit addressing. */
@@ -9,8 +10,13 @@ const reg1 = (register: number): number => register << 3;
 const reg2 = (register: number): number => (register << 28) >>> 0;
 const IS_REGISTER = 1 << 10;
 
+/** The processor that the cases run on. */
+const MODEL = cpuModel('max');
+
 interface Controlled {
   readonly name: string;
+  /** Of CPUID. */
+  readonly feature?: string;
   /** The macro line that sets the control. */
   readonly control: string;
   readonly before?: string;
@@ -18,7 +24,7 @@ interface Controlled {
   readonly reason: number;
   readonly length: number;
   readonly more?: Partial<Record<'qualification' | 'info', number>>;
-  /** What its fault notes where the control is 0. */
+  /** What its fault notes where the control is 0: RDPMC's too, since the processor has no counters. */
   readonly otherwise?: number;
 }
 
@@ -35,6 +41,7 @@ const CONTROLLED: readonly Controlled[] = [
   },
   {
     name: 'MWAIT',
+    feature: 'monitor',
     control: 'primary CPU_MWAIT',
     before: 'xor ecx, ecx',
     instruction: 'mwait',
@@ -44,13 +51,22 @@ const CONTROLLED: readonly Controlled[] = [
   },
   {
     name: 'MONITOR',
+    feature: 'monitor',
     control: 'primary CPU_MONITOR',
     before: 'mov eax, PROBE\nxor ecx, ecx\nxor edx, edx',
     instruction: 'monitor',
     reason: 39,
     length: 3,
   },
-  { name: 'RDPMC', control: 'primary CPU_RDPMC', before: 'xor ecx, ecx', instruction: 'rdpmc', reason: 15, length: 2 },
+  {
+    name: 'RDPMC',
+    control: 'primary CPU_RDPMC',
+    before: 'xor ecx, ecx',
+    instruction: 'rdpmc',
+    reason: 15,
+    length: 2,
+    otherwise: fault(GP),
+  },
   { name: 'RDTSC', control: 'primary CPU_RDTSC', instruction: 'rdtsc', reason: 16, length: 2 },
   { name: 'PAUSE', control: 'primary CPU_PAUSE', instruction: 'pause', reason: 40, length: 2 },
   {
@@ -197,9 +213,9 @@ const CONTROLLED: readonly Controlled[] = [
     name: 'INVPCID',
     control: 'secondary SEC_INVPCID\nprimary CPU_INVLPG',
     before: 'mov ebx, .nothing\nxor ecx, ecx\nmov esi, 2\njmp .over\nalign 16\n.nothing: dq 0, 0\n.over:',
-    instruction: 'invpcid rsi, [rbx + rcx * 4 + 0]',
+    instruction: 'invpcid rsi, [rbx + rcx * 4]',
     reason: 58,
-    length: 6,
+    length: 7,
     more: { qualification: 0, info: (SCALED | reg2(6)) >>> 0 },
     otherwise: fault(UD),
   },
@@ -215,6 +231,15 @@ const CONTROLLED: readonly Controlled[] = [
 
 /** With the control the instruction exits; without, it does what it ever does. HLT alone would then wait for ever. */
 function controlled(test: Controlled): readonly VmxCase[] {
+  if (test.feature !== undefined && !MODEL.has(test.feature))
+    return [
+      {
+        name: `${test.name} is undefined: the processor lacks it`,
+        code: `try ${test.instruction}\nnote 7`,
+        setup: test.control,
+        notes: [fault(UD), 7],
+      },
+    ];
   const code = (test.before ?? '') + `\nmov dword [recovery], behind\nthere: ${test.instruction}\nbehind: note 7`;
   const exits = [{ reason: test.reason, length: test.length, qualification: 0, ...test.more, rip: 'there' }];
   const exiting = { name: `${test.name} exits`, setup: test.control, code, exits, notes: [7] };
@@ -392,7 +417,7 @@ export const INTERCEPT_CASES: readonly VmxCase[] = [
       { reason: 21, qualification: 8, length: 5, info: SCALED_32 },
       { reason: 46, qualification: 8, length: 5, info: SCALED_32 | (1 << 11) },
       { reason: 46, qualification: 8, length: 6, info: SCALED_32 | (1 << 28) },
-      { reason: 23, qualification: 0, length: 4, info: (0 | (1 << 7) | (2 << 15) | (7 << 18) | (5 << 23) | reg2(6)) >>> 0 },
+      { reason: 23, qualification: 0, length: 5, info: (0 | (1 << 7) | (2 << 15) | (7 << 18) | (5 << 23) | reg2(6)) >>> 0 },
       { reason: 47, qualification: 0, length: 5, info: 2 | (1 << 7) | (2 << 15) | (1 << 18) | (3 << 23) | (1 << 28) },
       { reason: 25, qualification: 0, length: 3, info: (reg1(0) | IS_REGISTER | reg2(1)) >>> 0 },
     ],
@@ -445,7 +470,7 @@ export const INTERCEPT_CASES: readonly VmxCase[] = [
   },
   {
     name: 'ENCLS, GETSEC: undefined where the processor has neither',
-    code: 'xor eax, eax\ntry getsec\ntry encls',
+    code: 'xor eax, eax\ntry db 0x0f, 0x37\ntry db 0x0f, 0x01, 0xcf',
     notes: [fault(UD), fault(UD)],
   },
   {

@@ -354,16 +354,16 @@ export const MSR_CASES: readonly VmxCase[] = [
     notes: [0, 5],
   },
   {
-    name: 'VM abort 1: an MSR that cannot be stored',
+    name: 'an MSR that cannot be stored: VMX abort 1',
     setup: 'mov dword [STORE_LIST], 0x12345678\nvmset EXIT_STORE_COUNT, 1',
     code: 'cpuid',
-    stop: 'VM abort',
+    stop: 'VMX abort 1',
   },
   {
-    name: 'VM abort 4: an MSR that cannot be loaded',
+    name: 'an MSR that cannot be loaded: VMX abort 4',
     setup: 'mov dword [LOAD_LIST], 0xc0000100\nvmset EXIT_LOAD_COUNT, 1',
     code: 'cpuid',
-    stop: 'VM abort',
+    stop: 'VMX abort 4',
   },
   {
     name: 'IA32_PAT and IA32_EFER: loaded, saved, given back',

@@ -79,7 +79,7 @@ export function assembleHost(text: string): Program {
 
 const SLICE = 100_000;
 /** More than any case needs. */
-const LIMIT = 30_000_000;
+const LIMIT = 2_000_000;
 
 /** Runs a host to its end. */
 export function runHost(image: Uint8Array, options: Partial<LaunchOptions> = {}): HostLog {
