@@ -1,7 +1,9 @@
 /** Reserved bits bit by bit, and codes value by value: the sets are the manual's. */
 import { describe, expect, it } from 'vitest';
 import { PIN_CONTROLS, PRIMARY_CONTROLS, SECONDARY_CONTROLS } from '../../src/engines/cpu/vmx/control-bits';
+import type { CheckWorld } from '../../src/engines/cpu/vmx/entry-checks/check';
 import { allFailures, ENTRY_CHECKS } from '../../src/engines/cpu/vmx/entry-checks/index';
+import { isLoadable } from '../../src/engines/cpu/vmx/entry-checks/msr-loading';
 import { type FieldKey, fieldByKey } from '../../src/engines/cpu/vmx/fields';
 import { EPTP, type Kind, PRIMARY, type Values, withSecondary, worldOf } from './entry-checks-support';
 
@@ -112,6 +114,8 @@ const BIT_CASES: readonly [id: string, BitCase][] = [
   ['guest.es.base.high', { field: 'guestEsBase', bits: HIGH }],
   ['guest.rip.high', { kind: 'PAE guest', field: 'guestRip', bits: HIGH }],
   ['guest.rip.linear-width', { field: 'guestRip', bits: [[48, 63]] }],
+  ['guest.rip.linear-width', { field: 'guestRip', from: 0xffff_ffff_ffff_ffffn, bits: [[48, 63]] }],
+  ['host.rip.canonical', { field: 'hostRip', bits: [[47, 63]] }],
   ['guest.rflags.reserved', { field: 'guestRflags', bits: [3, 5, 15, [22, 63]] }],
   ['guest.rflags.must-be-1', { field: 'guestRflags', bits: [1] }],
   ['guest.interruptibility.reserved', { field: 'guestInterruptibilityState', bits: [[5, 31]] }],
@@ -381,6 +385,22 @@ describe('codes', () => {
     expect(allFailures(worldOf('64-bit guest', {}, flawed))).toHaveLength(0);
     const real = { guestCr4: 0x2020, guestPdpte0: 3 };
     expect(allFailures(worldOf('unrestricted guest in real mode', real))).toHaveLength(0);
+  });
+
+  it('of MSRs that an entry loads', () => {
+    const list = (index: number): CheckWorld =>
+      worldOf('64-bit guest', { entryMsrLoadCount: 1, entryMsrLoadAddress: 0x10000 }, { memory: { 0x10000: index } });
+    const refused = [0x79, 0x7a, 0x9b, 0x9e, 0x7ff, 0x800, 0x900, 0xc0000080, 0xc0000100, 0xc0000102].filter(
+      (index) => allFailures(list(index)).length > 0,
+    );
+    expect(refused).toEqual([0x79, 0x9b, 0x9e, 0x800, 0xc0000100]);
+    for (const index of refused) expect(isLoadable(index, 0)).toBe(false);
+    expect([isLoadable(0x277, 0), isLoadable(0x277, 1)]).toEqual([true, false]);
+    // A list that cannot be where it is said to be is not looked at.
+    const astray = { entryMsrLoadCount: 1, entryMsrLoadAddress: 0x10008 };
+    expect(allFailures(worldOf('64-bit guest', astray, { memory: { 0x10008: 0x79 } })).map(({ check }) => check.id)).toEqual([
+      'controls.entry-msr-load.aligned',
+    ]);
   });
 
   it('of the TPR threshold', () => {
