@@ -1,24 +1,30 @@
 /**
- * Debian's Linux kernels, for tests that boot them: each kernel image and an initial RAM disk with busybox alone, under
- * `.cache/kernels/<name>/vmlinuz` and `initramfs.cpio`. What is there is left alone.
+ * Debian's Linux kernels, for tests that boot them: each kernel image, an initial RAM disk with busybox alone and what modules tests
+ * load, under `.cache/kernels/<name>/vmlinuz`, `initramfs.cpio` and `modules`. What is there is left alone.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findProgram, root, say } from './shell.mjs';
 
 /** By the name of the kernel's flavour: the package that depends on the newest image, and the architecture. */
 const KERNELS = {
-  amd64: { meta: 'linux-image-amd64', architecture: 'amd64' },
-  686: { meta: 'linux-image-686', architecture: 'i386' },
+  amd64: {
+    meta: 'linux-image-amd64',
+    architecture: 'amd64',
+    modules: ['virt/lib/irqbypass', 'arch/x86/kvm/kvm', 'arch/x86/kvm/kvm-intel'],
+  },
+  686: { meta: 'linux-image-686', architecture: 'i386', modules: [] },
 };
 export const KERNEL_FOLDER = join(root, '.cache/kernels');
 
 /** @returns the names of kernels that could not be had */
 export function fetchKernels() {
-  const wanted = Object.keys(KERNELS).filter((name) => !existsSync(join(KERNEL_FOLDER, name, 'initramfs.cpio')));
+  const wanted = Object.keys(KERNELS).filter(
+    (name) => !['initramfs.cpio', 'modules'].every((file) => existsSync(join(KERNEL_FOLDER, name, file))),
+  );
   if (wanted.length === 0) return [];
   if (!['apt-get', 'apt-cache', 'dpkg-deb'].every(findProgram)) return wanted;
   say(`fetching Debian's kernels: ${wanted.join(', ')} …`);
@@ -47,7 +53,7 @@ function privateApt(work) {
 }
 
 function fetchKernel(name, work, apt) {
-  const { meta, architecture } = KERNELS[name];
+  const { meta, architecture, modules } = KERNELS[name];
   mkdirSync(work);
   const depends = apt('apt-cache', ['depends', `${meta}:${architecture}`]).stdout;
   const [, image] = /Depends: (linux-image-[^\s]+)/.exec(depends) ?? [];
@@ -63,11 +69,21 @@ function fetchKernel(name, work, apt) {
   const target = join(KERNEL_FOLDER, name);
   mkdirSync(target, { recursive: true });
   writeFileSync(join(target, 'vmlinuz'), readFileSync(join(work, 'files/boot', kernel)));
-  writeFileSync(join(target, 'version'), `${kernel.slice('vmlinuz-'.length)}\n`);
+  const version = kernel.slice('vmlinuz-'.length);
+  writeFileSync(join(target, 'version'), `${version}\n`);
+  mkdirSync(join(target, 'modules'), { recursive: true });
+  for (const module of modules)
+    copyModule(join(work, 'files/lib/modules', version, 'kernel', `${module}.ko`), join(target, 'modules', `${basename(module)}.ko`));
   const unfinished = join(target, 'initramfs.new');
   writeFileSync(unfinished, initramfs(readFileSync(busybox)));
   renameSync(unfinished, join(target, 'initramfs.cpio'));
   return true;
+}
+
+/** Newer packages have their modules compressed. */
+function copyModule(from, to) {
+  const bytes = existsSync(from) ? readFileSync(from) : spawnSync('xz', ['-dc', `${from}.xz`], { maxBuffer: 1 << 26 }).stdout;
+  if (bytes?.length > 0) writeFileSync(to, bytes);
 }
 
 /** Mounts what programs expect and starts a shell on the first serial line. */

@@ -10,6 +10,12 @@ export type KernelName = 'amd64' | '686';
 export const kernelMissing = (name: KernelName): string | undefined =>
   existsSync(join(folder, name, 'initramfs.cpio')) ? undefined : `needs Debian's kernel ${name}: node src/tooling/debian-kernels.mjs`;
 
+/** A module of that kernel, or undefined. */
+export function kernelModule(name: KernelName, module: string): Uint8Array | undefined {
+  const path = join(folder, name, 'modules', `${module}.ko`);
+  return existsSync(path) ? new Uint8Array(readFileSync(path)) : undefined;
+}
+
 export interface KernelFiles {
   readonly '/vmlinuz': Uint8Array;
   readonly '/initramfs': Uint8Array;

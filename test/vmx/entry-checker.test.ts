@@ -1,9 +1,9 @@
 /** What passed may be remembered only while nothing that it looked at has changed. */
 import { describe, expect, it } from 'vitest';
-import type { CheckWorld } from '../../src/engines/cpu/vmx/entry-checks/check';
+import type { CheckWorld, EntryCheck } from '../../src/engines/cpu/vmx/entry-checks/check';
 import { EntryChecker } from '../../src/engines/cpu/vmx/entry-checks/entry-checker';
 import { allFailures, ENTRY_CHECKS, firstFailure } from '../../src/engines/cpu/vmx/entry-checks/index';
-import { type FieldKey, fieldByEncoding, VMCS_FIELDS } from '../../src/engines/cpu/vmx/fields';
+import { type FieldKey, fieldByEncoding, fieldByKey, VMCS_FIELDS } from '../../src/engines/cpu/vmx/fields';
 import { CASES } from './entry-checks-cases';
 import { KIND_NAMES, sampleWorld, worldOf } from './entry-checks-support';
 
@@ -17,6 +17,9 @@ function randomNumbers(seed: number): (below: number) => number {
     return (state >>> 8) % below;
   };
 }
+
+/** Fields that many checks look at. */
+const OFTEN: readonly FieldKey[] = ['guestCr0', 'guestRflags', 'guestRip', 'entryInterruptionInfo', 'guestInterruptibilityState'];
 
 /** A value near what is valid: one bit of it turned over, or another of the usual ones. */
 function vary(random: (below: number) => number, value: bigint): bigint {
@@ -34,7 +37,7 @@ describe('the processor’s own checks', () => {
       const fields: Partial<Record<FieldKey, bigint>> = {};
       const memory: Record<number, number> = {};
       for (let entry = 0; entry < 120; entry++) {
-        const { key, encoding } = VMCS_FIELDS[random(VMCS_FIELDS.length)];
+        const { key, encoding } = random(4) ? VMCS_FIELDS[random(VMCS_FIELDS.length)] : fieldByKey(OFTEN[random(OFTEN.length)]);
         const { vmcs } = worldOf(kind, fields);
         const before = fields[key];
         fields[key] = vary(random, (BigInt(vmcs.high(encoding)) << 32n) | BigInt(vmcs.low(encoding)));
@@ -56,6 +59,29 @@ describe('the processor’s own checks', () => {
     }
     expect(passed).toBeGreaterThan(2000);
     expect(refused).toBeGreaterThan(500);
+  });
+
+  it('see each bit that decides', () => {
+    let decided = 0;
+    for (const [id, { kind, bad }] of CASES) {
+      const check = ENTRY_CHECKS.find((row) => row.id === id) as EntryCheck;
+      const { area } = check;
+      if (area === 'MSR loading') continue;
+      const refused = sampleWorld({ kind }, bad);
+      for (const key of check.fields) {
+        const { encoding } = fieldByKey(key);
+        const value = (BigInt(refused.vmcs.high(encoding)) << 32n) | BigInt(refused.vmcs.low(encoding));
+        for (let bit = 0n; bit < 64n; bit++) {
+          const world = sampleWorld({ kind }, { ...bad, fields: { ...bad.fields, [key]: value ^ (1n << bit) } });
+          if (!check.holds(world) || firstFailure(world, area)) continue;
+          const checker = new EntryChecker();
+          expect(checker.firstFailure(world, area)).toBeUndefined();
+          expect(checker.firstFailure(refused, area)).toBe(firstFailure(refused, area));
+          decided++;
+        }
+      }
+    }
+    expect(decided).toBeGreaterThan(400);
   });
 
   it('see a virtual TPR that changes in memory', () => {

@@ -1,7 +1,9 @@
 /** Reserved bits bit by bit, and codes value by value: the sets are the manual's. */
 import { describe, expect, it } from 'vitest';
 import { PIN_CONTROLS, PRIMARY_CONTROLS, SECONDARY_CONTROLS } from '../../src/engines/cpu/vmx/control-bits';
+import type { CheckWorld } from '../../src/engines/cpu/vmx/entry-checks/check';
 import { allFailures, ENTRY_CHECKS } from '../../src/engines/cpu/vmx/entry-checks/index';
+import { isLoadable } from '../../src/engines/cpu/vmx/entry-checks/msr-loading';
 import { type FieldKey, fieldByKey } from '../../src/engines/cpu/vmx/fields';
 import { EPTP, type Kind, PRIMARY, type Values, withSecondary, worldOf } from './entry-checks-support';
 
@@ -112,6 +114,8 @@ const BIT_CASES: readonly [id: string, BitCase][] = [
   ['guest.es.base.high', { field: 'guestEsBase', bits: HIGH }],
   ['guest.rip.high', { kind: 'PAE guest', field: 'guestRip', bits: HIGH }],
   ['guest.rip.linear-width', { field: 'guestRip', bits: [[48, 63]] }],
+  ['guest.rip.linear-width', { field: 'guestRip', from: 0xffff_ffff_ffff_ffffn, bits: [[48, 63]] }],
+  ['host.rip.canonical', { field: 'hostRip', bits: [[47, 63]] }],
   ['guest.rflags.reserved', { field: 'guestRflags', bits: [3, 5, 15, [22, 63]] }],
   ['guest.rflags.must-be-1', { field: 'guestRflags', bits: [1] }],
   ['guest.interruptibility.reserved', { field: 'guestInterruptibilityState', bits: [[5, 31]] }],
@@ -129,6 +133,9 @@ const BIT_CASES: readonly [id: string, BitCase][] = [
     },
   ],
   ['guest.link-pointer.aligned', { field: 'vmcsLinkPointer', from: 0, bits: PAGE }],
+  ['guest.link-pointer.aligned', { field: 'vmcsLinkPointer', bits: [[0, 63]] }],
+  ['guest.tr.ti', { field: 'guestTrSelector', bits: [2] }],
+  ['guest.ldtr.ti', { field: 'guestLdtrSelector', with: { guestLdtrAccessRights: 0x82 }, bits: [2] }],
   ['guest.link-pointer.width', { field: 'vmcsLinkPointer', from: 0, bits: WIDTH }],
   ...[0, 1, 2, 3].map((n): [string, BitCase] => [
     `guest.pdpte${n}`,
@@ -221,6 +228,11 @@ describe('codes', () => {
     for (const type of [4, 5, 6]) expect(vectors(type)).toEqual(all);
     expect(vectors(7)).toEqual([0]);
     for (const type of [0, 1, 2, 4, 5, 6, 7]) expect(vectors(type, 1)).toEqual([]);
+    // Without "unrestricted guest" it is CR0 that is wrong, not the event.
+    const injected = (deliver: number): readonly string[] =>
+      allFailures(worldOf('PAE guest', { ...event(3, deliver, 13), guestCr0: 0x30 })).map(({ check }) => check.id);
+    expect(injected(1)).toEqual(['guest.cr0.restricted']);
+    expect(injected(0)).toEqual(['controls.injection.error-code.needed', 'guest.cr0.restricted']);
     // In real mode exceptions have no error codes.
     const REAL = 'unrestricted guest in real mode';
     expect(legal(256, REAL, (vector) => event(3, 0, vector))).toEqual(all.slice(0, 32));
@@ -276,7 +288,49 @@ describe('codes', () => {
     expect(events(3)).toEqual([]);
   });
 
+  it('of single steps that HLT or a shadow delays', () => {
+    const [HLT, MOV_SS, STI] = [{ guestActivityState: 1 }, { guestInterruptibilityState: 2 }, { guestInterruptibilityState: 1 }];
+    // Bits: TF, BTF, LBR (which has no say), BS.
+    const steps = (state: Values): readonly number[] =>
+      legal(16, '64-bit guest', (bits) => ({
+        ...state,
+        guestRflags: 0x202 | (bits & 1 ? 0x100 : 0),
+        guestDebugctl: (bits & 2) | (bits & 4 ? 1 : 0),
+        guestPendingDebugExceptions: bits & 8 ? 0x4000 : 0,
+      }));
+    const stepIsDue = Array.from({ length: 16 }, (_, bits) => bits).filter((bits) => ((bits & 3) === 1) === bits > 7);
+    for (const state of [HLT, MOV_SS, STI]) expect(steps(state)).toEqual(stepIsDue);
+    expect(steps({})).toHaveLength(16);
+    expect(steps({ guestActivityState: 2 })).toHaveLength(16);
+  });
+
+  it('of what an unusable register may hold', () => {
+    const wild = 0xfffffff0;
+    for (const name of ['Ss', 'Ds', 'Es', 'Fs', 'Gs', 'Ldtr']) {
+      const fields = {
+        [`guest${name}AccessRights`]: wild & ~0x60,
+        [`guest${name}Limit`]: 0x12345678,
+        [`guest${name}Selector`]: name === 'Ss' ? 0x14 : 0x17,
+        [`guest${name}Base`]: 0x7fff_ffff_ffffn,
+      };
+      expect({ name, failures: allFailures(worldOf('64-bit guest', fields)).map(({ check }) => check.id) }).toEqual({ name, failures: [] });
+    }
+    // CS and TR are always in use.
+    const unusable = { guestCsAccessRights: 0x1a09b, guestCsBase: 2n ** 32n };
+    expect(holds('guest.cs.base.high', '64-bit guest', unusable)).toBe(false);
+    expect(holds('guest.cs.type', '64-bit guest', { guestCsAccessRights: 0x10000 })).toBe(false);
+    expect(holds('guest.tr.type', '64-bit guest', { guestTrAccessRights: 0x10000 })).toBe(false);
+  });
+
   it('of privilege levels', () => {
+    const halted = { guestActivityState: 1, guestCsAccessRights: 0xa09f };
+    const ss = (dpl: number): Values => ({
+      ...halted,
+      guestSsAccessRights: 0xc093 | (dpl << 5),
+      guestSsSelector: dpl,
+      guestCsSelector: dpl,
+    });
+    expect(legal(4, '64-bit guest', ss)).toEqual([0]);
     // DPL of CS and of SS, and the RPL of both selectors: all are the same unless CS conforms.
     const levels = (type: number): readonly string[] =>
       Array.from({ length: 64 }, (_, i) => [i >> 4, (i >> 2) & 3, i & 3])
@@ -313,6 +367,40 @@ describe('codes', () => {
         primaryControls: PRIMARY | (bits & 4 ? C.nmiWindowExiting : 0),
       })),
     ).toEqual([0, 1, 3, 7]);
+  });
+
+  it('of where PDPTEs lie', () => {
+    // Bits 4:0 and 63:32 of CR3 are no part of the address.
+    const memory = { 0x2020: 3 };
+    for (const guestCr3 of [0x2020, 0x203f, 0x1_0000_2020n]) {
+      expect(allFailures(worldOf('PAE guest', { guestCr3 }, { memory })).map(({ check }) => check.id)).toEqual(['guest.pdpte0']);
+    }
+    for (const guestCr3 of [0x2000, 0x201f]) {
+      expect(allFailures(worldOf('PAE guest', { guestCr3 }, { memory }))).toHaveLength(0);
+    }
+    // No PAE paging: not paged, not PAE, or 4-level.
+    const flawed = { memory: { 0x2000: 3 } };
+    expect(allFailures(worldOf('PAE guest', {}, flawed))).toHaveLength(1);
+    expect(allFailures(worldOf('PAE guest', { guestCr4: 0x2000 }, flawed))).toHaveLength(0);
+    expect(allFailures(worldOf('64-bit guest', {}, flawed))).toHaveLength(0);
+    const real = { guestCr4: 0x2020, guestPdpte0: 3 };
+    expect(allFailures(worldOf('unrestricted guest in real mode', real))).toHaveLength(0);
+  });
+
+  it('of MSRs that an entry loads', () => {
+    const list = (index: number): CheckWorld =>
+      worldOf('64-bit guest', { entryMsrLoadCount: 1, entryMsrLoadAddress: 0x10000 }, { memory: { 0x10000: index } });
+    const refused = [0x79, 0x7a, 0x9b, 0x9e, 0x7ff, 0x800, 0x900, 0xc0000080, 0xc0000100, 0xc0000102].filter(
+      (index) => allFailures(list(index)).length > 0,
+    );
+    expect(refused).toEqual([0x79, 0x9b, 0x9e, 0x800, 0xc0000100]);
+    for (const index of refused) expect(isLoadable(index, 0)).toBe(false);
+    expect([isLoadable(0x277, 0), isLoadable(0x277, 1)]).toEqual([true, false]);
+    // A list that cannot be where it is said to be is not looked at.
+    const astray = { entryMsrLoadCount: 1, entryMsrLoadAddress: 0x10008 };
+    expect(allFailures(worldOf('64-bit guest', astray, { memory: { 0x10008: 0x79 } })).map(({ check }) => check.id)).toEqual([
+      'controls.entry-msr-load.aligned',
+    ]);
   });
 
   it('of the TPR threshold', () => {

@@ -189,7 +189,8 @@ interface CaseOptions {
 }
 
 /** The world of a sample. */
-export const sampleWorld = ({ kind }: Case, { fields, ...circumstances }: Sample): CheckWorld => worldOf(kind, fields, circumstances);
+export const sampleWorld = ({ kind }: Pick<Case, 'kind'>, { fields, ...circumstances }: Sample): CheckWorld =>
+  worldOf(kind, fields, circumstances);
 
 /** Cases by the id of their check. */
 export class CaseTable {

@@ -105,6 +105,21 @@ describe('a refusal in words', () => {
     ]);
   });
 
+  it('shows the address of the current VMCS', () => {
+    const circumstances = { memory: { 0x12_0000_a000: 0x52494e47 }, processor: { currentVmcs: 0x12_0000_a000 } };
+    expect(line('64-bit guest', { vmcsLinkPointer: 0x12_0000_a000 }, circumstances)).toEqual([
+      'If the VMCS link pointer is not FFFFFFFF_FFFFFFFFH, it must not be the address of the current VMCS. Found: VMCS link pointer = ' +
+        '0x000000120000a000, current VMCS = 0x000000120000a000. (Checks on Guest Non-Register State)',
+    ]);
+  });
+
+  it('shows the mode of the processor', () => {
+    expect(line('PAE guest', { exitControls: 0x36dfb, hostRip: 0x1000 })).toEqual([
+      'If the processor is in IA-32e mode (IA32_EFER.LMA is 1) at VM entry, "host address-space size" must be 1. Found: VM-exit controls = ' +
+        '0x00036dfb, IA32_EFER.LMA = 0x00000001. (Checks Related to Address-Space Size)',
+    ]);
+  });
+
   it('tells which entry of a list is wrong', () => {
     const fields = { entryMsrLoadCount: 3, entryMsrLoadAddress: 0x10000 };
     const memory = { 0x10000: 0x174, 0x10010: 0x175, 0x10020: 0xc0000100, 0x10028: 0x1234, 0x1002c: 0xffffffff };

@@ -64,8 +64,7 @@ const MISC =
   (1 << 5) |
   (0b111 << 6) |
   (CR3_TARGETS << 16) |
-  // VMWRITE may name any field; software interrupts may be injected with instruction length 0.
-  (1 << 29) |
+  // Software interrupts may be injected with instruction length 0. Bit 29 is 0: VMWRITE may not name fields of exit information.
   (1 << 30);
 
 /** Bits of IA32_VMX_EPT_VPID_CAP. */

@@ -136,6 +136,7 @@ export function failEntry(cpu: Cpu, vmcs: Vmcs, reason: number, qualification: n
 /** There is no way back: the processor shuts down, and the region says why. */
 function abort(cpu: Cpu, vmcs: Vmcs, indicator: number): void {
   vmcs.abortIndicator = indicator;
+  if (cpu.vmx.nonRoot) cpu.vmx.end();
   cpu.vmx.refusal = { number: indicator, instruction: 'VMX abort' };
   cpu.shutDown(`VMX abort ${indicator}`);
 }

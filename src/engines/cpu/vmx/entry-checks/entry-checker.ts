@@ -7,11 +7,14 @@ import { Field, type FieldKey, fieldByKey } from '../fields';
 import type { CheckArea, CheckWorld, EntryCheck } from './check';
 import { EXECUTION_CONTROL_CHECKS } from './execution-controls';
 import { ENTRY_CONTROL_CHECKS, EXIT_CONTROL_CHECKS } from './exit-and-entry-controls';
+import { GUEST_NON_REGISTER_CHECKS } from './guest-activity';
+import { GUEST_CONTROL_REGISTER_CHECKS } from './guest-control-registers';
 import { GUEST_SEGMENT_CHECKS } from './guest-segments';
+import { GUEST_TABLE_RIP_AND_RFLAGS_CHECKS } from './guest-tables-rip-rflags';
 import { HOST_STATE_CHECKS } from './host-state';
 import { firstFailure, OF_AREA } from './index';
 
-/** Rows that are asked together. */
+/** Rows that are asked together: those that look at memory, or at RIP, are in none. */
 interface Group {
   readonly rows: readonly EntryCheck[];
   /** Encodings of the fields that they look at: low halves, with the bits that matter, and high halves. */
@@ -28,31 +31,56 @@ const CONTROL_WORDS: ReadonlySet<FieldKey> = new Set([
   'exitControls',
   'entryControls',
 ]);
-/** Of these only the given bits matter where `only` says so. */
+/** Fields of which a group looks at these bits of the low half alone. */
 type Only = Readonly<Partial<Record<FieldKey, number>>>;
 
 function groupOf(rows: readonly EntryCheck[], only: Only = {}): Group {
-  const fields = [...new Set(rows.flatMap((row) => row.fields))].filter((key) => !CONTROL_WORDS.has(key));
+  const stable = rows.filter((row) => !row.readsMemory && !row.fields.includes('guestRip'));
+  const fields = [...new Set(stable.flatMap((row) => row.fields))].filter((key) => !CONTROL_WORDS.has(key));
   return {
-    rows,
+    rows: stable,
     low: Uint16Array.from(fields, (key) => Field[key]),
     masks: Int32Array.from(fields, (key) => only[key] ?? -1),
     high: Uint16Array.from(
-      fields.filter((key) => only[key] === undefined && [64, 'natural'].includes(fieldByKey(key).width)),
+      fields.filter((key) => [64, 'natural'].includes(fieldByKey(key).width)),
       (key) => Field[key],
     ),
   };
 }
 
-const stable = (row: EntryCheck): boolean => !row.readsMemory;
-/** What seldom changes between two entries. */
-const GROUPS: Readonly<Record<'controls' | 'host state' | 'guest state', Group>> = {
-  controls: groupOf([...EXECUTION_CONTROL_CHECKS, ...EXIT_CONTROL_CHECKS, ...ENTRY_CONTROL_CHECKS].filter(stable), { guestCr0: Cr0.pe }),
-  'host state': groupOf(HOST_STATE_CHECKS),
-  'guest state': groupOf(GUEST_SEGMENT_CHECKS, { guestRflags: Flag.vm, guestCr0: Cr0.pe }),
+type Area = Exclude<CheckArea, 'MSR loading'>;
+/** Flags that programs change all the time, and no check looks at. */
+const COMMON_FLAGS =
+  Flag.cf |
+  Flag.pf |
+  Flag.af |
+  Flag.zf |
+  Flag.sf |
+  Flag.df |
+  Flag.of |
+  Flag.iopl |
+  Flag.nt |
+  Flag.rf |
+  Flag.ac |
+  Flag.vif |
+  Flag.vip |
+  Flag.id;
+/** What changes together, or not at all, between two entries. */
+const GROUPS: Readonly<Record<Area, readonly Group[]>> = {
+  controls: [groupOf([...EXECUTION_CONTROL_CHECKS, ...EXIT_CONTROL_CHECKS, ...ENTRY_CONTROL_CHECKS], { guestCr0: Cr0.pe })],
+  'host state': [groupOf(HOST_STATE_CHECKS)],
+  'guest state': [
+    groupOf([...GUEST_CONTROL_REGISTER_CHECKS, ...GUEST_SEGMENT_CHECKS], { guestRflags: Flag.vm }),
+    groupOf([...GUEST_TABLE_RIP_AND_RFLAGS_CHECKS, ...GUEST_NON_REGISTER_CHECKS], { guestRflags: ~COMMON_FLAGS, guestCr0: Cr0.pe }),
+  ],
 };
-const rest = (area: keyof typeof GROUPS): readonly EntryCheck[] => OF_AREA[area].filter((row) => !GROUPS[area].rows.includes(row));
-const REST = { controls: rest('controls'), 'host state': rest('host state'), 'guest state': rest('guest state') };
+/** What is asked each time. */
+const rest = (area: Area): readonly EntryCheck[] => OF_AREA[area].filter((row) => GROUPS[area].every(({ rows }) => !rows.includes(row)));
+const REST: Readonly<Record<Area, readonly EntryCheck[]>> = {
+  controls: rest('controls'),
+  'host state': rest('host state'),
+  'guest state': rest('guest state'),
+};
 
 /** Words in front of those of fields: five control words and the mode. */
 const WORLD_WORDS = 6;
@@ -114,14 +142,16 @@ function allHold(rows: readonly EntryCheck[], world: CheckWorld): boolean {
 
 /** One processor's. Its bits of CR4 and IA32_EFER are always the same. */
 export class EntryChecker {
-  private readonly remembered = {
-    controls: new Remembered(GROUPS.controls),
-    'host state': new Remembered(GROUPS['host state']),
-    'guest state': new Remembered(GROUPS['guest state']),
+  private readonly remembered: Readonly<Record<Area, readonly Remembered[]>> = {
+    controls: GROUPS.controls.map((group) => new Remembered(group)),
+    'host state': GROUPS['host state'].map((group) => new Remembered(group)),
+    'guest state': GROUPS['guest state'].map((group) => new Remembered(group)),
   };
 
   /** As the function of this name: the first check of an area that refuses, in the manual's order. */
-  firstFailure(world: CheckWorld, area: Exclude<CheckArea, 'MSR loading'>): EntryCheck | undefined {
-    return this.remembered[area].holds(world) && allHold(REST[area], world) ? undefined : firstFailure(world, area);
+  firstFailure(world: CheckWorld, area: Area): EntryCheck | undefined {
+    const groups = this.remembered[area];
+    for (let i = 0; i < groups.length; i++) if (!groups[i].holds(world)) return firstFailure(world, area);
+    return allHold(REST[area], world) ? undefined : firstFailure(world, area);
   }
 }

@@ -3,7 +3,7 @@ import { Cr0 } from '../../state';
 import { ALLOWED } from '../capabilities';
 import { Field, type FieldKey } from '../fields';
 import type { CheckWorld, EntryCheck } from './check';
-import { checks, control, excludes, msrList, needs, type Predicate, type Row, reservedBits, when, zero } from './predicates';
+import { checks, control, excludes, msrList, needs, not, or, type Predicate, type Row, reservedBits, some, when, zero } from './predicates';
 
 const EXIT: readonly Row[] = [
   ...reservedBits('controls.exit', 'exitControls', ({ controls }) => controls.exit, ALLOWED.exit),
@@ -50,7 +50,8 @@ const vectorNormallyHasErrorCode = (event: number): boolean => {
   return vector < 32 && ((WITH_ERROR_CODE >>> vector) & 1) === 1;
 };
 const isException: Predicate = injects(InterruptionType.hardwareException);
-const protectedMode: Predicate = ({ vmcs }) => (vmcs.low(Field.guestCr0) & Cr0.pe) !== 0;
+/** Only an unrestricted guest may be in real mode; for any other, bit PE of its CR0 is looked at among its state. */
+const protectedMode = or(not(control('secondary', 'unrestrictedGuest').on), some('guestCr0', Cr0.pe));
 
 const INFO: readonly FieldKey[] = ['entryInterruptionInfo'];
 const vectorRule = (id: string, type: number, rule: string, fits: (vector: number) => boolean): Row => [
@@ -82,9 +83,9 @@ const INJECTION: readonly Row[] = [
   ),
   [
     'controls.injection.error-code.needed',
-    'If a hardware exception with vector 8, 10 to 14 or 17 is injected and bit 0 (PE) of the guest CR0 is 1, deliver-error-code (bit 11 of ' +
-      'the VM-entry interruption information) must be 1.',
-    ['entryInterruptionInfo', 'guestCr0'],
+    'If a hardware exception with vector 8, 10 to 14 or 17 is injected, and "unrestricted guest" is 0 or bit 0 (PE) of the guest CR0 is 1, ' +
+      'deliver-error-code (bit 11 of the VM-entry interruption information) must be 1.',
+    ['entryInterruptionInfo', 'guestCr0', 'secondaryControls'],
     (world) => !isException(world) || !vectorNormallyHasErrorCode(info(world)) || deliversErrorCode(world) || !protectedMode(world),
   ],
   [
@@ -95,8 +96,9 @@ const INJECTION: readonly Row[] = [
   ],
   [
     'controls.injection.error-code.real-mode',
-    'If deliver-error-code (bit 11 of the VM-entry interruption information) is 1, bit 0 (PE) of the guest CR0 must be 1.',
-    ['entryInterruptionInfo', 'guestCr0'],
+    'If deliver-error-code (bit 11 of the VM-entry interruption information) is 1, "unrestricted guest" must be 0 or bit 0 (PE) of the guest ' +
+      'CR0 must be 1.',
+    ['entryInterruptionInfo', 'guestCr0', 'secondaryControls'],
     when(deliversErrorCode, protectedMode),
   ],
   [

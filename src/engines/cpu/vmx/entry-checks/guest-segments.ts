@@ -26,7 +26,8 @@ const rightsOf = (name: Register): FieldKey => `guest${name}AccessRights`;
 const ACCESSED = 1;
 const READABLE = 2;
 const CODE = 8;
-const SYSTEM = 1 << 4;
+/** S: 1 for code and data, 0 for system descriptors. */
+const S = 1 << 4;
 const PRESENT = 1 << 7;
 const RESERVED_LOW = 0xf00;
 const LONG = 1 << 13;
@@ -46,7 +47,7 @@ const virtual8086 = some('guestRflags', Flag.vm);
 /** Rules that bind CS and SS to their selectors do not apply. */
 const free = or(unrestricted.on, virtual8086);
 
-/** When rules on a register's access rights apply, in words and as a predicate. CS and TR are always usable. */
+/** When rules on a register's access rights apply, in words. CS and TR are always usable. */
 const CONDITION: Readonly<Record<Register, string>> = {
   Cs: 'Unless the guest is in virtual-8086 mode, ',
   ...(Object.fromEntries(
@@ -56,7 +57,7 @@ const CONDITION: Readonly<Record<Register, string>> = {
   Ldtr: 'If LDTR is usable, ',
 };
 const unusable = (name: Register): Predicate => some(rightsOf(name), UNUSABLE);
-/** The opposite; undefined for TR. */
+/** When they do not; undefined for TR, whose always apply. */
 const exempt = (name: Register): Predicate | undefined => {
   if (name === 'Tr') return undefined;
   if (name === 'Ldtr') return unusable(name);
@@ -191,7 +192,7 @@ const TYPES: readonly Row[] = [
 ];
 
 const S_BITS: readonly Row[] = USER.map((name) =>
-  rights(name, 's', `S (${bitsOf(name, 'bit 4')}) must be 1.`, (value) => (value & SYSTEM) !== 0),
+  rights(name, 's', `S (${bitsOf(name, 'bit 4')}) must be 1.`, (value) => (value & S) !== 0),
 );
 
 const csRights = Field.guestCsAccessRights;
@@ -280,7 +281,7 @@ const D_BIT: Row = rowOf(
 
 const system = (name: 'Tr' | 'Ldtr', types: readonly Row[]): readonly Row[] => [
   ...types,
-  rights(name, 's', `S (${bitsOf(name, 'bit 4')}) must be 0.`, (value) => (value & SYSTEM) === 0),
+  rights(name, 's', `S (${bitsOf(name, 'bit 4')}) must be 0.`, (value) => (value & S) === 0),
   present(name),
   reservedLow(name),
   ...granularity(name),

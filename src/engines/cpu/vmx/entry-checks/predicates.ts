@@ -75,8 +75,8 @@ export const some = (key: FieldKey, mask: number): Predicate => {
   const field = Field[key];
   return ({ vmcs }) => (vmcs.low(field) & mask) !== 0;
 };
-/** No bit is 1. */
-export const isZero = (key: FieldKey): Predicate => zero(key, 0xffffffff, 0xffffffff);
+/** No bit is 1, of a field of 16 or 32 bits. */
+export const isZero = (key: FieldKey): Predicate => zero(key, 0xffffffff);
 
 /** No bit at or above the processor's physical-address width. */
 export const withinPhysical = (key: FieldKey): Predicate => zero(key, 0, BEYOND_PHYSICAL);

@@ -1,0 +1,56 @@
+/** The VMX samples do what their READMEs say. */
+import { readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { launch } from '../../src/engines/launcher';
+
+const SAMPLES = join(import.meta.dirname, '../../samples');
+
+/** What a sample says on COM1. */
+function run(path: string): { readonly serial: string; readonly reason: string } {
+  const read = (name: string): Uint8Array | undefined => {
+    try {
+      return new Uint8Array(readFileSync(join(SAMPLES, path, '..', basename(name))));
+    } catch {
+      return undefined;
+    }
+  };
+  const { engine } = launch({ program: basename(path), memory: 32 << 20 }, read);
+  let serial = '';
+  engine.onOutput = (channel, byte) => {
+    if (channel === 'serial0') serial += String.fromCharCode(byte);
+  };
+  const { reason } = engine.run({ instructions: 3_000_000 });
+  return { serial, reason };
+}
+
+describe('vmx-hello', () => {
+  it('prints what its README shows', () => {
+    const shown = readFileSync(join(SAMPLES, 'vmx-hello/README.md'), 'utf8')
+      .split('\n')
+      .filter((line) => line.startsWith('    '))
+      .map((line) => line.trim());
+    expect(shown).toHaveLength(4);
+    expect(run('vmx-hello/vmx-hello.asm')).toEqual({ serial: `${shown.join('\n')}\n`, reason: 'exited' });
+  });
+});
+
+/** As the table in the README says it. */
+const BROKEN: readonly (readonly [string, string])[] = [
+  ['01-feature-control', '#GP'],
+  ['02-revision', 'VMXON, VMCLEAR or VMPTRLD failed'],
+  ['03-controls', 'VMLAUNCH failed with error 7'],
+  ['04-address-space', 'VMLAUNCH failed with error 8'],
+  ['05-host-tr', 'VMLAUNCH failed with error 8'],
+  ['06-link-pointer', 'VM exit 33 with qualification 4'],
+  ['07-tr-type', 'VM exit 33 with qualification 0'],
+  ['08-rflags', 'VM exit 33 with qualification 0'],
+  ['09-vmlaunch-again', 'guest: hello\nVMRESUME failed with error 4'],
+  ['10-same-instruction', `${'guest: hello\n'.repeat(20)}the guest does not get on`],
+];
+
+describe('vmx-broken', () => {
+  it.each(BROKEN)('%s fails as the README says', (name, said) => {
+    expect(run(`vmx-broken/${name}.asm`)).toEqual({ serial: `${said}\n`, reason: 'exited' });
+  });
+});
