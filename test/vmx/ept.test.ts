@@ -180,6 +180,19 @@ describe('an EPT violation', () => {
     expect(violation(world.mmu.fault).qualification).toBe(Q.write | Q.readable | Q.linear | Q.final);
   });
 
+  it('makes the linear address forgotten, whoever knew it', () => {
+    world.allow(DATA, R);
+    world.markAll(AT);
+    world.enter();
+    const readAs = (user: boolean): number => world.mmu.read(AT as LinearAddress, 4, user);
+    expect([readAs(true), readAs(false)]).toEqual([0, 0]);
+    violation(caught(() => world.mmu.write(AT as LinearAddress, 4, 1, true)));
+    // Copied on write: nobody invalidates anything.
+    world.memory.write(0x70_0000, 4, 0xc0b1);
+    world.mapEpt(DATA, 0x70_0000);
+    expect([readAs(false), readAs(true)]).toEqual([0xc0b1, 0xc0b1]);
+  });
+
   it('comes after a page fault, which leaves CR2 to its delivery', () => {
     world.allow(DATA, 0);
     world.put(GUEST + world.guestEntry(AT, 12), DATA | 1);

@@ -212,7 +212,11 @@ export class Mmu {
       return -1;
     }
     const physical = guestMemory.reach(linear, guestPhysical, fetch ? Epte.execute : write ? Epte.write : Epte.read, this.size);
-    if (physical < 0) this.fault = guestMemory.exit;
+    if (physical < 0) {
+      this.fault = guestMemory.exit;
+      // A hypervisor that maps another page in answer (copy on write) need not invalidate the one that could be read.
+      this.translations.invalidatePiece(linear);
+    }
     return physical;
   }
 

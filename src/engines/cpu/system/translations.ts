@@ -234,6 +234,11 @@ export class Translations {
       }
       this.lastLarge = NaN;
     }
+    this.invalidatePiece(linear);
+  }
+
+  /** Drops what is known of 4 KiB, though they may be part of a large page. */
+  invalidatePiece(linear: number): void {
     const page = pageOf(linear);
     const slot = tlbEntry(linear | 0);
     const wide = this.state.longMode;
