@@ -529,6 +529,36 @@ export const INSTRUCTION_CASES: readonly VmxCase[] = [
     notes: [28, OK, OK, 28, 28, OK, 28, 28, OK, 28, 28, OK, OK, OK, 28, 28, OK],
   }),
   ...both({
+    name: 'status flags: all are clear on success, CF alone is set by VMfailInvalid, ZF alone by VMfailValid',
+    root: `
+      %macro flags_of 1+
+        pushf
+        or word [xsp], 0x8d5
+        popf
+        %1
+        pushf
+        pop xcx
+        and ecx, 0x8d5
+        note xcx
+      %endmacro
+      ${ROOT}
+      mov edx, GUEST_RIP
+      flags_of vmread xax, xdx
+      flags_of vmwrite xdx, xax
+      mov edx, 0x7ffe
+      flags_of vmread xax, xdx
+      flags_of vmptrld [odd_pointer]
+      flags_of vmresume
+      flags_of vmclear [vmcs_pointer]
+      flags_of vmclear [odd_pointer]
+      flags_of vmresume
+      flags_of vmptrst [scratch]
+      flags_of vmcall
+      flags_of vmxoff`,
+    data: SCRATCH,
+    notes: [0, 0, 0x40, 0x40, 0x40, 0, 1, 1, 0, 1, 0],
+  }),
+  ...both({
     name: 'VMFUNC is of guests alone',
     root: `
       ${ROOT}

@@ -50,6 +50,8 @@ export function exitGuest(cpu: Cpu, report: ExitReport): void {
   const info = vmcs.low(Field.entryInterruptionInfo);
   if (info & INTERRUPTION_VALID) vmcs.set(Field.entryInterruptionInfo, (info & ~INTERRUPTION_VALID) >>> 0);
   saveGuest(cpu, vmcs, report);
+  // The TSC is stored as the host has it, without the guest's offset.
+  cpu.setGuestTime(0, 0);
   if (storeMsrs(cpu, vmcs.value(Field.exitMsrStoreAddress), vmcs.low(Field.exitMsrStoreCount)) > 0) {
     abort(cpu, vmcs, Abort.storingMsrs);
     return;
