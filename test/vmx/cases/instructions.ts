@@ -558,6 +558,30 @@ export const INSTRUCTION_CASES: readonly VmxCase[] = [
     data: SCRATCH,
     notes: [0, 0, 0x40, 0x40, 0x40, 0, 1, 1, 0, 1, 0],
   }),
+  {
+    name: 'INVEPT and INVVPID fault on their operands',
+    root: `
+      ${ROOT}
+      and dword [DIRECTORIES + 0x80], ~1
+      mov rax, cr3
+      mov cr3, rax
+      mov eax, 2
+      op invept rax, [0x2000000]
+      op invvpid rax, [0x2000000]
+      mov rbx, 0x8000000000000000
+      op invept rax, [rbx]
+      op invvpid rax, [rbx]
+      mov rbp, rbx
+      op invvpid rax, [rbp]
+      mov edx, 0x7ffe
+      op vmread [rbx], rdx
+      mov edx, GUEST_RIP
+      op vmread [rbx], rdx
+      op vmwrite rdx, [rbx]
+      op vmread [0x2000000], rdx
+      op vmwrite rdx, [0x2000000]`,
+    notes: [fault(PF), fault(PF), fault(GP), fault(GP), fault(SS), 12, fault(GP), fault(GP), fault(PF, 2), fault(PF)],
+  },
   ...both({
     name: 'VMFUNC is of guests alone',
     root: `
