@@ -1,12 +1,14 @@
 /**
  * Debian's Linux kernels, for tests that boot them: each kernel image, an initial RAM disk with busybox alone and what modules tests
- * load, under `.cache/kernels/<name>/vmlinuz`, `initramfs.cpio` and `modules`. What is there is left alone.
+ * load, under `.cache/kernels/<name>/vmlinuz`, `initramfs.cpio` and `modules`; and the Xen hypervisor, `.cache/kernels/xen/xen`. What is
+ * there is left alone.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
 import { findProgram, root, say } from './shell.mjs';
 
 /** By the name of the kernel's flavour: the package that depends on the newest image, and the architecture. */
@@ -18,13 +20,14 @@ const KERNELS = {
   },
   686: { meta: 'linux-image-686', architecture: 'i386', modules: [] },
 };
+const XEN = { meta: 'xen-system-amd64', file: 'xen' };
 export const KERNEL_FOLDER = join(root, '.cache/kernels');
 
 /** @returns the names of kernels that could not be had */
 export function fetchKernels() {
-  const wanted = Object.keys(KERNELS).filter(
-    (name) => !['initramfs.cpio', 'modules'].every((file) => existsSync(join(KERNEL_FOLDER, name, file))),
-  );
+  const isMissing = (name, ...files) => !files.every((file) => existsSync(join(KERNEL_FOLDER, name, file)));
+  const wanted = Object.keys(KERNELS).filter((name) => isMissing(name, 'initramfs.cpio', 'modules'));
+  if (isMissing('xen', XEN.file)) wanted.push('xen');
   if (wanted.length === 0) return [];
   if (!['apt-get', 'apt-cache', 'dpkg-deb'].every(findProgram)) return wanted;
   say(`fetching Debian's kernels: ${wanted.join(', ')} …`);
@@ -32,7 +35,7 @@ export function fetchKernels() {
   try {
     const apt = privateApt(work);
     apt('apt-get', ['update']);
-    return wanted.filter((name) => !fetchKernel(name, join(work, name), apt));
+    return wanted.filter((name) => !(name === 'xen' ? fetchXen : fetchKernel)(name, join(work, name), apt));
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
@@ -77,6 +80,20 @@ function fetchKernel(name, work, apt) {
   const unfinished = join(target, 'initramfs.new');
   writeFileSync(unfinished, initramfs(readFileSync(busybox)));
   renameSync(unfinished, join(target, 'initramfs.cpio'));
+  return true;
+}
+
+/** Unpacked: it is a Multiboot kernel then. */
+function fetchXen(name, work, apt) {
+  mkdirSync(work);
+  const [, image] = /Depends: (xen-hypervisor-[^\s]+)/.exec(apt('apt-cache', ['depends', `${XEN.meta}:amd64`]).stdout) ?? [];
+  if (!image || apt('apt-get', ['download', `${image.replace(/:.*/, '')}:amd64`], work).status !== 0) return false;
+  const [archive] = readdirSync(work).filter((file) => file.endsWith('.deb'));
+  if (spawnSync('dpkg-deb', ['-x', archive, 'files'], { cwd: work }).status !== 0) return false;
+  const packed = readdirSync(join(work, 'files/boot')).find((file) => file.endsWith('.gz'));
+  if (!packed) return false;
+  mkdirSync(join(KERNEL_FOLDER, name), { recursive: true });
+  writeFileSync(join(KERNEL_FOLDER, name, XEN.file), gunzipSync(readFileSync(join(work, 'files/boot', packed))));
   return true;
 }
 

@@ -67,8 +67,17 @@ describe('run', () => {
     expect(status).toBe(1);
     const result = JSON.parse(stdout);
     expect(Object.keys(result)).toEqual([
-      ...['engine', 'stop', 'instructions', 'seconds', 'registers', 'transitions', 'serial', 'engineStats'],
-      ...['vmx', 'vmcs', 'entryChecks'],
+      'engine',
+      'stop',
+      'instructions',
+      'seconds',
+      'registers',
+      'transitions',
+      'serial',
+      'engineStats',
+      'vmx',
+      'vmcs',
+      'entryChecks',
     ]);
     expect(result).toMatchObject({ vmx: null, vmcs: null, entryChecks: null });
     expect(Object.keys(result.stop)).toEqual(['reason', 'code', 'address', 'vcpu']);

@@ -10,6 +10,12 @@ export type KernelName = 'amd64' | '686';
 export const kernelMissing = (name: KernelName): string | undefined =>
   existsSync(join(folder, name, 'initramfs.cpio')) ? undefined : `needs Debian's kernel ${name}: node src/tooling/debian-kernels.mjs`;
 
+/** The Xen hypervisor, or undefined. */
+export function xenImage(): Uint8Array | undefined {
+  const path = join(folder, 'xen/xen');
+  return existsSync(path) ? new Uint8Array(readFileSync(path)) : undefined;
+}
+
 /** A module of that kernel, or undefined. */
 export function kernelModule(name: KernelName, module: string): Uint8Array | undefined {
   const path = join(folder, name, 'modules', `${module}.ko`);

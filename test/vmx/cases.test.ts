@@ -4,6 +4,7 @@ import { CONTROL_REGISTER_CASES } from './cases/control-registers';
 import { EVENT_CASES } from './cases/events';
 import { INTERCEPT_CASES } from './cases/intercepts';
 import { IO_CASES, MSR_CASES } from './cases/io-and-msrs';
+import { MEMORY_CASES } from './cases/memory';
 import { MODE_CASES } from './cases/modes';
 import { INSTRUCTION_CASES } from './cases/instructions';
 import { judge, type VmxCase } from './harness/cases';
@@ -16,6 +17,7 @@ const GROUPS: Readonly<Record<string, readonly VmxCase[]>> = {
   MSRs: MSR_CASES,
   ...EVENT_CASES,
   ...MODE_CASES,
+  ...MEMORY_CASES,
 };
 
 describe.each(Object.entries(GROUPS))('%s', (_group, cases) => {

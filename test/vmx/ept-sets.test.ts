@@ -259,6 +259,11 @@ describe('what is dropped on request', () => {
   it('by a new memory map or a watch is both', () => {
     world.mmu.flushAll();
     expect(readAgain()).toEqual([1, 1]);
+    world.mmu.watch([AT / 4096 + 7]);
+    expect(readAgain()).toEqual([1, 1]);
+    // VM entries and exits load DR7, mostly as it was.
+    world.mmu.watch([AT / 4096 + 7]);
+    expect(readAgain()).toEqual([0, 0]);
     world.mmu.watch([]);
     expect(readAgain()).toEqual([1, 1]);
   });

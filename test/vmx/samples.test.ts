@@ -1,16 +1,32 @@
 /** The VMX samples do what their READMEs say. */
-import { readFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { launch } from '../../src/engines/launcher';
+import { missing } from '../support/programs';
 
 const SAMPLES = join(import.meta.dirname, '../../samples');
+
+const buildMissing = missing({ make: 'make', gcc: 'gcc' });
+
+/** The indented lines of a README from a certain one on. */
+function shownBy(sample: string, first: string): string {
+  const lines = readFileSync(join(SAMPLES, sample, 'README.md'), 'utf8').split('\n');
+  const from = lines.indexOf(`    ${first}`);
+  const to = lines.findIndex((line, i) => i > from && !line.startsWith('    '));
+  return lines
+    .slice(from, to)
+    .map((line) => `${line.trim()}\n`)
+    .join('');
+}
 
 /** What a sample says on COM1. */
 function run(path: string): { readonly serial: string; readonly reason: string } {
   const read = (name: string): Uint8Array | undefined => {
     try {
-      return new Uint8Array(readFileSync(join(SAMPLES, path, '..', basename(name))));
+      return new Uint8Array(readFileSync(join(resolve(SAMPLES, path), '..', basename(name))));
     } catch {
       return undefined;
     }
@@ -26,12 +42,23 @@ function run(path: string): { readonly serial: string; readonly reason: string }
 
 describe('vmx-hello', () => {
   it('prints what its README shows', () => {
-    const shown = readFileSync(join(SAMPLES, 'vmx-hello/README.md'), 'utf8')
-      .split('\n')
-      .filter((line) => line.startsWith('    '))
-      .map((line) => line.trim());
-    expect(shown).toHaveLength(4);
-    expect(run('vmx-hello/vmx-hello.asm')).toEqual({ serial: `${shown.join('\n')}\n`, reason: 'exited' });
+    const serial = shownBy('vmx-hello', 'hypervisor: in VMX root operation');
+    expect(serial.split('\n')).toHaveLength(5);
+    expect(run('vmx-hello/vmx-hello.asm')).toEqual({ serial, reason: 'exited' });
+  });
+});
+
+describe('vmx-c', () => {
+  it.skipIf(buildMissing)(`builds and prints what its README shows${buildMissing ? ` (${buildMissing})` : ''}`, () => {
+    const folder = mkdtempSync(join(tmpdir(), 'ringside-vmx-c-'));
+    try {
+      execFileSync('make', ['-C', join(SAMPLES, 'vmx-c'), `OUT=${join(folder, 'hypervisor.elf')}`], { stdio: 'pipe' });
+      const serial = shownBy('vmx-c', 'hypervisor: in VMX root operation');
+      expect(serial.split('\n')).toHaveLength(8);
+      expect(run(join(folder, 'hypervisor.elf'))).toEqual({ serial, reason: 'exited' });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });
 

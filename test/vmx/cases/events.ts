@@ -625,6 +625,120 @@ const stepping: readonly VmxCase[] = [
   },
 ];
 
+/** Which of several events at one boundary comes first (manual, "Priority Among Concurrent Events" and what each exit's section says). */
+const TIMER_AT_ONCE = 'pin PIN_TIMER\nvmset PREEMPTION_TIMER, 0';
+const NO_TIMER = 'vmand PIN_CONTROLS, ~PIN_TIMER';
+const priorities: readonly VmxCase[] = [
+  {
+    name: 'a pending debug exception goes before the preemption timer',
+    setup: `${TIMER_AT_ONCE}\nvmset EXCEPTION_BITMAP, 2\nvmset PENDING_DEBUG, 0x4000`,
+    code: 'nop',
+    onExit: END,
+    exits: [{ reason: 0, interruption: event(TYPE.hardware, DB), qualification: 0x4000, rip: 'guest' }],
+  },
+  {
+    name: 'the preemption timer goes before the NMI window, that before an interrupt’s exit and the interrupt window',
+    setup: `
+      ${TIMER_AT_ONCE}
+      pin PIN_NMI | PIN_VIRTUAL_NMIS | PIN_INTERRUPT
+      primary CPU_NMI_WINDOW | CPU_INTERRUPT_WINDOW
+      vmset GUEST_RFLAGS, 0x202
+      ${selfInterrupt(0x34)}`,
+    code: 'note 7\ncli',
+    onExit: `
+      mov ebx, eax
+      cmp ebx, 52
+      jne .not_timer
+      ${NO_TIMER}
+      jmp .again
+      .not_timer:
+      cmp ebx, 8
+      jne .not_nmi
+      vmand PRIMARY_CONTROLS, ~CPU_NMI_WINDOW
+      jmp .again
+      .not_nmi:
+      cmp ebx, 7
+      jne .interrupt
+      vmand PRIMARY_CONTROLS, ~CPU_INTERRUPT_WINDOW
+      jmp .again
+      .interrupt:
+      vmand PIN_CONTROLS, ~PIN_INTERRUPT
+      vmset GUEST_RFLAGS, 2
+      .again:
+      ${AGAIN}`,
+    // The interrupt window comes before external interrupts.
+    exits: [52, 8, 7, 1].map((reason) => ({ reason, rip: 'guest' })),
+    notes: [7],
+  },
+  {
+    name: 'a monitor trap flag that is injected goes before the preemption timer',
+    setup: `${TIMER_AT_ONCE}\nvmset ENTRY_INTERRUPTION, ${event(TYPE.other, 0)}`,
+    code: 'nop',
+    onExit: END,
+    exits: [{ reason: 37, rip: 'guest' }],
+  },
+  {
+    name: 'an injected event is delivered before the timer, at whose handler it exits',
+    setup: `${TIMER_AT_ONCE}\nvmset ENTRY_INTERRUPTION, ${event(TYPE.hardware, UD)}`,
+    code: 'nop',
+    onExit: END,
+    data: 'handler_of_ud equ trap_stubs_64 + 6 * 16',
+    exits: [{ reason: 52, rip: 'handler_of_ud', vectoring: 0 }],
+  },
+  {
+    name: 'an injected event and the NMI window: at the handler',
+    setup: `
+      pin PIN_NMI | PIN_VIRTUAL_NMIS
+      primary CPU_NMI_WINDOW
+      vmset ENTRY_INTERRUPTION, ${event(TYPE.softwareException, BP)}
+      vmset ENTRY_LENGTH, 1`,
+    code: 'nop',
+    onExit: END,
+    data: 'handler_of_bp equ trap_stubs_64 + 3 * 16',
+    exits: [{ reason: 8, rip: 'handler_of_bp' }],
+  },
+  {
+    name: 'an injected interrupt and the interrupt window: behind the handler’s IRET, since the gate clears IF',
+    setup: `primary CPU_INTERRUPT_WINDOW\nvmset GUEST_RFLAGS, 0x202\nvmset ENTRY_INTERRUPTION, ${event(TYPE.external, 0x35)}`,
+    code: 'note 7',
+    onExit: END,
+    exits: [{ reason: 7, rip: 'guest' }],
+    notes: [fault(0x35)],
+  },
+  {
+    name: 'single step and the monitor trap flag behind one instruction: the monitor trap flag first, the step stays pending',
+    setup: 'primary CPU_TRAP_FLAG\nvmset GUEST_RFLAGS, 0x102\nvmset EXCEPTION_BITMAP, 2',
+    code: 'nop\nthere: nop',
+    onExit: `
+      mov ebx, eax
+      vmand PRIMARY_CONTROLS, ~CPU_TRAP_FLAG
+      test ebx, ebx
+      ${AGAIN}
+      jnz .end
+      ${END}
+      .end:`,
+    exits: [
+      { reason: 37, rip: 'there', pendingDebug: 0x4000 },
+      { reason: 0, interruption: event(TYPE.hardware, DB), qualification: 0x4000, rip: 'there' },
+    ],
+  },
+  {
+    name: 'CPUID under TF that the host skips: no step, unless the host makes it pending',
+    setup: 'vmset GUEST_RFLAGS, 0x102\nvmset EXCEPTION_BITMAP, 2',
+    code: 'cpuid\nbehind: nop\nthere: nop',
+    onExit: `
+      test eax, eax
+      mov eax, ANSWER_DEFAULT
+      jnz .end
+      ${END}
+      .end:`,
+    exits: [
+      { reason: 10, pendingDebug: 0 },
+      { reason: 0, interruption: event(TYPE.hardware, DB), qualification: 0x4000, rip: 'there' },
+    ],
+  },
+];
+
 const RETURN_TO_TASK = `
   pushf
   or dword [esp], 0x4000
@@ -676,4 +790,11 @@ const taskGates: readonly VmxCase[] = [
   },
 ];
 
-export const EVENT_CASES = { exceptions, injection, interrupts, stepping, 'task switches': [...taskSwitches, ...taskGates] } as const;
+export const EVENT_CASES = {
+  exceptions,
+  injection,
+  interrupts,
+  stepping,
+  priorities,
+  'task switches': [...taskSwitches, ...taskGates],
+} as const;

@@ -529,6 +529,60 @@ export const INSTRUCTION_CASES: readonly VmxCase[] = [
     notes: [28, OK, OK, 28, 28, OK, 28, 28, OK, 28, 28, OK, OK, OK, 28, 28, OK],
   }),
   ...both({
+    name: 'status flags: all are clear on success, CF alone is set by VMfailInvalid, ZF alone by VMfailValid',
+    root: `
+      %macro flags_of 1+
+        pushf
+        or word [xsp], 0x8d5
+        popf
+        %1
+        pushf
+        pop xcx
+        and ecx, 0x8d5
+        note xcx
+      %endmacro
+      ${ROOT}
+      mov edx, GUEST_RIP
+      flags_of vmread xax, xdx
+      flags_of vmwrite xdx, xax
+      mov edx, 0x7ffe
+      flags_of vmread xax, xdx
+      flags_of vmptrld [odd_pointer]
+      flags_of vmresume
+      flags_of vmclear [vmcs_pointer]
+      flags_of vmclear [odd_pointer]
+      flags_of vmresume
+      flags_of vmptrst [scratch]
+      flags_of vmcall
+      flags_of vmxoff`,
+    data: SCRATCH,
+    notes: [0, 0, 0x40, 0x40, 0x40, 0, 1, 1, 0, 1, 0],
+  }),
+  {
+    name: 'INVEPT and INVVPID fault on their operands',
+    root: `
+      ${ROOT}
+      and dword [DIRECTORIES + 0x80], ~1
+      mov rax, cr3
+      mov cr3, rax
+      mov eax, 2
+      op invept rax, [0x2000000]
+      op invvpid rax, [0x2000000]
+      mov rbx, 0x8000000000000000
+      op invept rax, [rbx]
+      op invvpid rax, [rbx]
+      mov rbp, rbx
+      op invvpid rax, [rbp]
+      mov edx, 0x7ffe
+      op vmread [rbx], rdx
+      mov edx, GUEST_RIP
+      op vmread [rbx], rdx
+      op vmwrite rdx, [rbx]
+      op vmread [0x2000000], rdx
+      op vmwrite rdx, [0x2000000]`,
+    notes: [fault(PF), fault(PF), fault(GP), fault(GP), fault(SS), 12, fault(GP), fault(GP), fault(PF, 2), fault(PF)],
+  },
+  ...both({
     name: 'VMFUNC is of guests alone',
     root: `
       ${ROOT}

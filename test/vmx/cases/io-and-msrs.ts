@@ -366,6 +366,34 @@ export const MSR_CASES: readonly VmxCase[] = [
     stop: 'VMX abort 4',
   },
   {
+    name: 'the TSC can be stored on exit, without the guest’s offset',
+    setup: `
+      mov dword [STORE_LIST], 0x10
+      vmset EXIT_STORE_COUNT, 1
+      primary CPU_TSC_OFFSET
+      mov rax, 1 << 60
+      mov edx, TSC_OFFSET
+      call vmwrite_field
+      rdtsc
+      shl rdx, 32
+      or rax, rdx
+      mov [before], rax`,
+    code: 'nop',
+    after: `
+      rdtsc
+      shl rdx, 32
+      or rax, rdx
+      mov rbx, [STORE_LIST + 8]
+      sub rax, rbx                        ; now is not before it
+      shr rax, 63
+      note rax
+      sub rbx, [before]
+      shr rbx, 63
+      note rbx`,
+    data: 'align 8\nbefore: dq 0',
+    notes: [0, 0],
+  },
+  {
     name: 'IA32_PAT and IA32_EFER: loaded, saved, given back',
     setup: `
       entering ENTRY_LOAD_PAT | ENTRY_LOAD_EFER

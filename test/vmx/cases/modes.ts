@@ -85,6 +85,133 @@ const unrestricted: readonly VmxCase[] = [
   },
 ];
 
+/** Virtual-8086 code whose segments all begin at FFFF0. */
+const IN_VIRTUAL_8086 = `
+  guest_is_32
+  vmset GUEST_RFLAGS, 0x20002
+  ${[0, 1, 2, 3, 4, 5].map((number) => `guest_segment ${number}, 0xffff, 0xffff0, 0xffff, 0xf3`).join('\n')}
+  mov eax, guest
+  sub eax, 0xffff0
+  mov edx, GUEST_RIP
+  vmwrite rdx, rax
+  vmset GUEST_RSP, 0xfff0`;
+
+const virtual8086: readonly VmxCase[] = [
+  {
+    name: 'a guest in virtual-8086 mode: CPUID and VMCALL exit, VMXOFF is undefined, HLT and IN are refused before their exits',
+    setup: `
+      ${IN_VIRTUAL_8086}
+      primary CPU_HLT | CPU_IO
+      vmset EXCEPTION_BITMAP, 1 << 13 | 1 << 6`,
+    code: `
+      bits 16
+      cpuid
+      vmcall
+      vmxoff
+      hlt
+      in al, 0x71
+      int 0x30`,
+    onExit: `
+      test eax, eax
+      mov eax, ANSWER_DEFAULT
+      jne .end
+      vmand GUEST_RFLAGS, ~0x10000
+      mov rsi, [.next]
+      movzx ecx, byte [rsi]
+      inc qword [.next]
+      mov edx, GUEST_RIP
+      vmread rax, rdx
+      add rax, rcx
+      vmwrite rdx, rax
+      ${AGAIN}
+      .end:
+      ret
+      .next: dq .lengths
+      .lengths: db 3, 1, 2, 2                ; of what faults, which reports no length`,
+    exits: [
+      { reason: 10, length: 2, cs: 0xffff, rflags: 0x20002 },
+      { reason: 18, length: 3, cs: 0xffff },
+      { reason: 0, interruption: 0x80000306 },
+      { reason: 0, interruption: 0x80000b0d, errorCode: 0, rflags: 0x30002 },
+      { reason: 0, interruption: 0x80000b0d, errorCode: 0 },
+      { reason: 0, interruption: 0x80000b0d, errorCode: 0 },
+    ],
+  },
+];
+
+/** The second processor, which starts in real mode at 8000h: it sends a start-up IPI with vector 12h to the first, and halts. */
+const SECOND_PROCESSOR = `
+  bits 16
+  second_begin:
+    cli
+    xor ax, ax
+    mov ds, ax
+    o32 lgdt [0x8000 + .table - second_begin]
+    mov eax, cr0
+    or al, 1
+    mov cr0, eax
+    jmp dword CODE32:0x8000 + .flat - second_begin
+  .table: dw gdt_end - gdt - 1
+    dd gdt
+  bits 32
+  .flat:
+    mov eax, DATA
+    mov ds, eax
+  .wait:
+    cmp byte [in_guest], 0
+    je .wait
+    mov ecx, 1000
+    loop $
+    mov dword [APIC + 0x310], 0
+    mov dword [APIC + 0x300], 0x4612
+  .halt:
+    hlt
+    jmp .halt
+  second_end:`;
+
+const signals: readonly VmxCase[] = [
+  {
+    name: 'wait-for-SIPI: a start-up IPI exits with its vector; no NMI, no timer does',
+    options: { cpus: 2 },
+    setup: `
+      mov esi, second_begin
+      mov edi, 0x8000
+      mov ecx, second_end - second_begin
+      rep movsb
+      mov ebx, APIC
+      mov dword [rbx + 0x310], 1 << 24
+      mov dword [rbx + 0x300], 0x4500
+      mov ecx, 10000
+      loop $
+      mov dword [rbx + 0x300], 0x4608
+      vmset ACTIVITY, 3
+      pin PIN_TIMER
+      vmset PREEMPTION_TIMER, 0`,
+    code: 'nop',
+    data: SECOND_PROCESSOR,
+    onExit: END,
+    exits: [{ reason: 4, qualification: 0x12, activity: 3, rip: 'guest' }],
+  },
+  {
+    name: 'an NMI window wakes a halted guest, an injected NMI too',
+    setup: 'pin PIN_NMI | PIN_VIRTUAL_NMIS\nprimary CPU_NMI_WINDOW\nvmset ACTIVITY, 1',
+    code: 'cpuid\nnote 7',
+    onExit: `
+      cmp eax, 8
+      mov eax, ANSWER_DEFAULT
+      jne .end
+      vmand PRIMARY_CONTROLS, ~CPU_NMI_WINDOW
+      vmset ENTRY_INTERRUPTION, 0x80000202
+      ${AGAIN}
+      .end:`,
+    exits: [
+      { reason: 8, rip: 'guest', activity: 1 },
+      { reason: 10, activity: 0 },
+    ],
+    notes: [fault(2), 7],
+  },
+];
+
 const activity: readonly VmxCase[] = [
   {
     name: 'entry into HLT: an interrupt of the host’s exits it, the activity state is reported',
@@ -345,4 +472,11 @@ const hosts: readonly VmxCase[] = [
   ),
 ];
 
-export const MODE_CASES = { 'real mode': unrestricted, 'activity states': activity, 'TPR shadow': tpr, hosts } as const;
+export const MODE_CASES = {
+  'real mode': unrestricted,
+  'virtual-8086 mode': virtual8086,
+  signals,
+  'activity states': activity,
+  'TPR shadow': tpr,
+  hosts,
+} as const;

@@ -335,10 +335,13 @@ export class Mmu {
     return this.translations.lookup(linear, write, tlb, wide);
   }
 
-  /** Makes all accesses to some linear pages visible through `onWatched`. */
-  watch(pages: Iterable<number>): void {
-    this.watched.clear();
-    for (const page of pages) this.watched.add(page);
+  /** Makes all accesses to some linear pages visible through `onWatched`. Often they are those that were watched already. */
+  watch(pages: readonly number[]): void {
+    const { watched } = this;
+    const wanted = new Set(pages);
+    if (wanted.size === watched.size && pages.every((page) => watched.has(page))) return;
+    watched.clear();
+    for (const page of wanted) watched.add(page);
     this.flushAll();
   }
 

@@ -52,6 +52,8 @@ export function exitGuest(cpu: Cpu, report: ExitReport): void {
   if (info & INTERRUPTION_VALID) vmcs.set(Field.entryInterruptionInfo, (info & ~INTERRUPTION_VALID) >>> 0);
   saveGuest(cpu, vmcs, report);
   vmx.history.record(vmcs, 'exit', report.reason, false, cpu.instructionCount);
+  // The TSC is stored as the host has it, without the guest's offset.
+  cpu.setGuestTime(0, 0);
   if (storeMsrs(cpu, vmcs.value(Field.exitMsrStoreAddress), vmcs.low(Field.exitMsrStoreCount)) > 0) {
     abort(cpu, vmcs, Abort.storingMsrs);
     return;

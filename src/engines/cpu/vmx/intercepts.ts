@@ -68,11 +68,11 @@ const fieldAccess = (reason: number, bitmap: number, field: number, other: numbe
   return (cpu) => {
     requireMode(cpu);
     if (!cpu.vmx.hasSecondary(SECONDARY.vmcsShadowing)) exit(reason, details(cpu));
-    if (cpu.state.cpl !== 0) throw gp(0, `${cpu.instruction.row.mnemonic.toUpperCase()} needs ring 0, CPL is ${cpu.state.cpl}`);
     const [low, high] = registerHalves(cpu, operands(cpu)[field]);
     if (high || low >>> 15) exit(reason, details(cpu));
     const word = cpu.mmu.memory.readWord(vmcsOf(cpu).value(bitmap) + ((low >> 5) << 2));
     if ((word >>> (low & 31)) & 1) exit(reason, details(cpu));
+    if (cpu.state.cpl !== 0) throw gp(0, `${cpu.instruction.row.mnemonic.toUpperCase()} needs ring 0, CPL is ${cpu.state.cpl}`);
   };
 };
 
