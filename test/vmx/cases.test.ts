@@ -2,6 +2,7 @@
 import { describe, it } from 'vitest';
 import { CONTROL_REGISTER_CASES } from './cases/control-registers';
 import { EVENT_CASES } from './cases/events';
+import { HOT_CASES } from './cases/hot';
 import { INTERCEPT_CASES } from './cases/intercepts';
 import { IO_CASES, MSR_CASES } from './cases/io-and-msrs';
 import { MEMORY_CASES } from './cases/memory';
@@ -18,6 +19,7 @@ const GROUPS: Readonly<Record<string, readonly VmxCase[]>> = {
   ...EVENT_CASES,
   ...MODE_CASES,
   ...MEMORY_CASES,
+  'hot code': HOT_CASES,
 };
 
 describe.each(Object.entries(GROUPS))('%s', (_group, cases) => {
