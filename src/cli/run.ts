@@ -3,6 +3,7 @@ import { CPU_MODELS } from '../engines/cpu/system/models';
 import type { Engine, EngineStop } from '../engines/engine';
 import { FEW_TRANSITIONS, formatProblem, LaunchError, type LaunchOptions, type LaunchProblem, TIERS } from '../engines/launch';
 import { launch } from '../engines/launcher';
+import { vmxSummary } from '../engines/vmx-json';
 import type { DebugInfo } from '../symbols/debug-info';
 import type { Technique } from '../shared/technique';
 import { OutputFile, readFile, readInput } from './files';
@@ -216,6 +217,7 @@ function summary(engine: Engine, stop: EngineStop, reason: FinalReason, seconds:
     transitions: { total, byKind, byCause },
     serial,
     engineStats: engine.stats(),
+    ...vmxSummary(engine.cpus[stop.vcpu].vmx),
   };
 }
 

@@ -13,6 +13,7 @@ import type { Place } from '../shared/transition';
 import type { DeviceFact } from './machine/device';
 import type { Probes, ProbeHit } from './probes';
 import type { TransitionLog } from './transitions';
+import type { VmxFacts } from './vmx-facts';
 
 export type AddressSpace = 'linear' | 'physical';
 
@@ -146,6 +147,8 @@ export interface VirtualCpu {
   translate(address: LinearAddress): GuestPhysicalAddress | undefined;
   /** The page tables taken apart. */
   readonly pageTables: PageTables;
+  /** VMX operation and the current VMCS; absent where the processor has no VMX. */
+  readonly vmx?: VmxFacts;
   /** Addresses at which instructions are known to start, ascending, within [from, to): what has been decoded to run there. */
   instructionStarts(from: LinearAddress, to: LinearAddress): readonly LinearAddress[];
   /** Decodes at an address as this processor would now; undefined where no instruction is. */

@@ -1,7 +1,11 @@
 /** A logged transition made readable: its fields decoded and the checks that let it pass. */
 import { formatLinear } from '../shared/addresses';
 import type { Transition, TransitionCheck, TransitionDetail } from '../shared/transition';
+import { eventText, interruptionParts } from './cpu/inspect/vmx-parts';
+import { instructionInfoParts, qualificationParts } from './cpu/inspect/vmx-qualification';
+import { ExitReason } from './cpu/vmx/exit-reasons';
 import { PageFault } from './cpu/system/paging';
+import type { RegisterField } from './engine';
 import type { LoggedTransition } from './transitions';
 
 const hex = (value: number, digits: number): string => `0x${(value >>> 0).toString(16).padStart(digits, '0')}`;
@@ -36,7 +40,53 @@ const PAGE_FAULT = 14;
 /** Vectors whose error code names a selector or an IDT entry. */
 const SELECTOR_CODES = new Set([10, 11, 12, 13]);
 
+const NO_ADDRESS = -1;
+const WITH_PHYSICAL: readonly number[] = [ExitReason.eptViolation, ExitReason.eptMisconfiguration];
+const WITH_LINEAR: readonly number[] = [ExitReason.eptViolation, ExitReason.controlRegister, ExitReason.io];
+
+const partDetail = ({ name, value, low = 0, high = low, meaning }: RegisterField): TransitionDetail => ({
+  name,
+  value: high === low ? String(value) : `0x${value.toString(16)}`,
+  ...(meaning !== undefined && { meaning }),
+});
+const word = (value: number): bigint => BigInt(Math.max(0, value));
+
+/** An exit's fields, part by part; those that are 0 and say nothing are left out. */
+function exitDetails(raw: LoggedTransition): TransitionDetail[] {
+  const { cause, extra, errorCode, gateLow, fromStackOffset, toStackOffset } = raw;
+  const qualification = BigInt.asUintN(64, BigInt(extra));
+  const list: TransitionDetail[] = [{ name: 'exit reason', value: String(cause), meaning: raw.causeName }];
+  const parts = qualificationParts(cause, qualification, word(errorCode));
+  if (qualification !== 0n || parts.length > 0) list.push({ name: 'exit qualification', value: `0x${qualification.toString(16)}` });
+  list.push(...parts.filter(telling).map(partDetail));
+  if (errorCode >= 0) {
+    list.push({ name: 'interruption information', value: hex(errorCode, 8), meaning: eventText(word(errorCode)) });
+  }
+  if (WITH_PHYSICAL.includes(cause)) list.push({ name: 'guest-physical address', value: formatLinear(fromStackOffset) });
+  if (WITH_LINEAR.includes(cause) && toStackOffset !== NO_ADDRESS) {
+    list.push({ name: 'guest-linear address', value: formatLinear(toStackOffset), address: toStackOffset });
+  }
+  const information = gateLow < 0 ? [] : instructionInfoParts(cause, word(gateLow), qualification);
+  if (information.length > 0) {
+    list.push({ name: 'instruction information', value: hex(gateLow, 8) }, ...information.filter(telling).map(partDetail));
+  }
+  return list;
+}
+
+const telling = ({ value, meaning }: RegisterField): boolean => value !== 0n || meaning !== undefined;
+
+function entryDetails({ errorCode }: LoggedTransition): TransitionDetail[] {
+  if (errorCode < 0) return [];
+  const information = word(errorCode);
+  return [
+    { name: 'injected event', value: hex(errorCode, 8), meaning: eventText(information) },
+    ...interruptionParts(information, false).filter(telling).map(partDetail),
+  ];
+}
+
 function details(raw: LoggedTransition): TransitionDetail[] {
+  if (raw.kind === 'vm-exit') return exitDetails(raw);
+  if (raw.kind === 'vm-entry') return entryDetails(raw);
   const list: TransitionDetail[] = [];
   if (raw.kind === 'exception' && raw.errorCode >= 0) list.push(...errorCodeDetails(raw));
   if (raw.kind === 'exception' && raw.cause === PAGE_FAULT) {

@@ -39,13 +39,14 @@ export interface RawTransition {
   readonly fromOffset: number;
   readonly toSelector: number;
   readonly toOffset: number;
+  /** Of VM entries and exits: interruption information, where it is valid. */
   readonly errorCode?: number;
-  /** Stack before and after, where the transition switches it. */
+  /** Stack before and after, where the transition switches it. Of a VM exit: guest-physical and guest-linear address, where it has one. */
   readonly fromStackSelector?: number;
   readonly fromStackOffset?: number;
   readonly toStackSelector?: number;
   readonly toStackOffset?: number;
-  /** The gate's or TSS's descriptor as two words. */
+  /** The gate's or TSS's descriptor as two words. Of a VM exit the first is the instruction information. */
   readonly gateLow?: number;
   readonly gateHigh?: number;
   /** Second word of the target code segment's descriptor. */

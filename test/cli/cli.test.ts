@@ -66,7 +66,20 @@ describe('run', () => {
     const { status, stdout } = await ringside(['run', rings, '--json', '--trace', 'trace.jsonl', '--serial', 'serial.txt']);
     expect(status).toBe(1);
     const result = JSON.parse(stdout);
-    expect(Object.keys(result)).toEqual(['engine', 'stop', 'instructions', 'seconds', 'registers', 'transitions', 'serial', 'engineStats']);
+    expect(Object.keys(result)).toEqual([
+      'engine',
+      'stop',
+      'instructions',
+      'seconds',
+      'registers',
+      'transitions',
+      'serial',
+      'engineStats',
+      'vmx',
+      'vmcs',
+      'entryChecks',
+    ]);
+    expect(result).toMatchObject({ vmx: null, vmcs: null, entryChecks: null });
     expect(Object.keys(result.stop)).toEqual(['reason', 'code', 'address', 'vcpu']);
     expect(result.stop).toMatchObject({ reason: 'exited', code: 1, vcpu: 0 });
     expect(Object.keys(result.transitions)).toEqual(['total', 'byKind', 'byCause']);

@@ -222,13 +222,18 @@ export class PhysicalMemory {
   /** Copies bytes out as a device's DMA or a debugger would; devices are not touched (their bytes read as 0xff). */
   readBytes(address: GuestPhysicalAddress, length: number): Uint8Array {
     const bytes = new Uint8Array(length).fill(0xff);
+    this.readInto(address, bytes, 0, length);
+    return bytes;
+  }
+
+  /** The same into bytes that are there; what is no memory is left alone. */
+  readInto(address: number, bytes: Uint8Array, start: number, length: number): void {
     this.eachChunk(address, length, (frame, offset, count, done) => {
       const kind = this.kinds[frame];
       if (kind !== FrameKind.ram && kind !== FrameKind.rom) return;
       const at = this.places[frame] + offset;
-      bytes.set(this.host.u8.subarray(at, at + count), done);
+      bytes.set(this.host.u8.subarray(at, at + count), start + done);
     });
-    return bytes;
   }
 
   /**

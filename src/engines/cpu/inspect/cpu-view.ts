@@ -4,6 +4,7 @@ import type { GuestPhysicalAddress, LinearAddress } from '../../../shared/addres
 import type { Place } from '../../../shared/transition';
 import type { HeldException, PageTables, RegisterField, RegisterGroup, RegisterValue, VirtualCpu } from '../../engine';
 import type { PhysicalMemory } from '../../machine/physical-memory';
+import type { VmxFacts } from '../../vmx-facts';
 import { SYS } from '../layout';
 import type { Processor } from '../processor';
 import type { Processors } from '../processors';
@@ -11,6 +12,7 @@ import { isCanonical } from '../state';
 import { EXCEPTIONS, GuestFault, Vector } from '../system/fault';
 import { PageTableView } from './page-tables';
 import { partNamed, type RegisterSpec, SEGMENTS, specNamed, specsOf } from './register-set';
+import { VmxView } from './vmx-view';
 
 /** Low parts of the instruction pointer and the flags; `keeps` the rest when it is written. */
 const LOW_PARTS: ReadonlyMap<string, { readonly of: readonly string[]; readonly bits: number; readonly keeps: boolean }> = new Map([
@@ -167,6 +169,10 @@ export class CpuView implements VirtualCpu {
 
   get pageTables(): PageTables {
     return new PageTableView(() => this.cpu, this.memory);
+  }
+
+  get vmx(): VmxFacts | undefined {
+    return this.cpu.model.has('vmx') ? new VmxView(() => this.cpu) : undefined;
   }
 
   instructionStarts(from: LinearAddress, to: LinearAddress): readonly LinearAddress[] {

@@ -24,6 +24,8 @@ export interface Cpu {
   readonly here: number;
   readonly after: number;
   readonly vmx: Vmx;
+  /** Instructions completed since power-on. */
+  readonly instructionCount: number;
   /** The instruction runs under the shadow of MOV SS. */
   readonly blockedByMovSs: boolean;
   /** The time-stamp counter, without what a VMCS adds to it. */

@@ -18,8 +18,9 @@ import { InstructionError } from './instruction-errors';
 import { Interruptibility } from './interruptibility';
 import { injectedEvent, InterruptionType, INTERRUPTION_VALID } from './interruption';
 import { logEntry } from './log';
-import { loadMsrs } from './msr-lists';
+import { loadMsrs, MSR_ENTRY_SIZE } from './msr-lists';
 import { fail, succeed } from './outcome';
+import { noteRefusal } from './refusal';
 import { Nmi, type Vmx } from './vmx';
 import type { Vmcs } from './vmcs';
 
@@ -48,38 +49,47 @@ export function enterGuest(cpu: Cpu, vmcs: Vmcs, how: 'vmlaunch' | 'vmresume'): 
   const world = checkWorld(cpu, vmcs);
   const controlFlaw = firstFailure(world, 'controls');
   if (controlFlaw) {
-    fail(cpu, InstructionError.controls, controlFlaw);
+    fail(cpu, InstructionError.controls, controlFlaw, world);
     return;
   }
   const hostFlaw = firstFailure(world, 'host state');
   if (hostFlaw) {
-    fail(cpu, InstructionError.hostState, hostFlaw);
+    fail(cpu, InstructionError.hostState, hostFlaw, world);
     return;
   }
   const { vmx } = cpu;
-  const refuse = (reason: number, qualification: number, check?: EntryCheck): void => {
-    vmx.refusal = { number: reason, instruction: how, check };
+  const address = cpu.state.linear(Seg.cs, cpu.here);
+  const refuse = (reason: number, qualification: number, seen: CheckWorld, check?: EntryCheck): void => {
+    noteRefusal(cpu, reason, how, { check, world: seen, address });
     failEntry(cpu, vmcs, reason, qualification);
   };
   const guestFlaw = firstFailure(world, 'guest state');
   if (guestFlaw) {
-    refuse(ExitReason.invalidGuestState, guestFlaw.qualification ?? 0, guestFlaw);
+    refuse(ExitReason.invalidGuestState, guestFlaw.qualification ?? 0, world, guestFlaw);
     return;
   }
   succeed(cpu);
   const from = cpu.place();
   const { state } = cpu;
-  const origin = { from, address: state.linear(Seg.cs, cpu.here), fromSelector: state.selector(Seg.cs), fromOffset: cpu.here };
+  const origin = { from, address, fromSelector: state.selector(Seg.cs), fromOffset: cpu.here };
   loadGuest(cpu, vmcs, world.controls);
   const refused = loadMsrs(cpu, vmcs.value(Field.entryMsrLoadAddress), vmcs.low(Field.entryMsrLoadCount));
   if (refused > 0) {
-    refuse(ExitReason.msrLoading, refused);
+    refuse(ExitReason.msrLoading, refused, refusingMsr(world, refused));
     return;
   }
   if (how === 'vmlaunch') vmcs.launched = true;
   vmx.refusal = undefined;
   begin(cpu, vmx, vmcs, world.controls);
-  logEntry(cpu, how, origin);
+  vmx.history.record(vmcs, 'entry', -1, how === 'vmlaunch', cpu.instructionCount);
+  logEntry(cpu, how, origin, vmcs.low(Field.entryInterruptionInfo));
+}
+
+/** What checks see once an entry of the list of MSRs could not be loaded. @param number of the entry, from 1 */
+function refusingMsr(world: CheckWorld, number: number): CheckWorld {
+  const list = world.vmcs.value(Field.entryMsrLoadAddress) + (number - 1) * MSR_ENTRY_SIZE;
+  const [index, , low, high] = [0, 4, 8, 12].map((offset) => world.memory(list + offset));
+  return { ...world, acceptsMsr: (...asked) => asked.some((value, i) => value !== [index, low, high][i]) };
 }
 
 /** How the guest's addresses are translated. */

@@ -12,6 +12,7 @@ import { INTERRUPTION_VALID } from './interruption';
 import { Interruptibility } from './interruptibility';
 import { logExit } from './log';
 import { loadMsrs, storeMsrs } from './msr-lists';
+import { noteRefusal } from './refusal';
 import { Nmi } from './vmx';
 import type { Vmcs } from './vmcs';
 
@@ -50,6 +51,7 @@ export function exitGuest(cpu: Cpu, report: ExitReport): void {
   const info = vmcs.low(Field.entryInterruptionInfo);
   if (info & INTERRUPTION_VALID) vmcs.set(Field.entryInterruptionInfo, (info & ~INTERRUPTION_VALID) >>> 0);
   saveGuest(cpu, vmcs, report);
+  vmx.history.record(vmcs, 'exit', report.reason, false, cpu.instructionCount);
   // The TSC is stored as the host has it, without the guest's offset.
   cpu.setGuestTime(0, 0);
   if (storeMsrs(cpu, vmcs.value(Field.exitMsrStoreAddress), vmcs.low(Field.exitMsrStoreCount)) > 0) {
@@ -131,6 +133,7 @@ export function failEntry(cpu: Cpu, vmcs: Vmcs, reason: number, qualification: n
   const origin = { from: cpu.place(), address: state.instructionAddress, fromSelector: state.selector(Seg.cs), fromOffset: state.ip };
   vmcs.set(Field.exitReason, (ENTRY_FAILURE | reason) >>> 0);
   vmcs.set(Field.exitQualification, qualification);
+  cpu.vmx.history.record(vmcs, 'failed entry', reason, false, cpu.instructionCount);
   returnToHost(cpu, vmcs, vmcs.low(Field.exitControls), false);
   logExit(cpu, { reason, qualification }, origin);
 }
@@ -139,6 +142,6 @@ export function failEntry(cpu: Cpu, vmcs: Vmcs, reason: number, qualification: n
 function abort(cpu: Cpu, vmcs: Vmcs, indicator: number): void {
   vmcs.abortIndicator = indicator;
   if (cpu.vmx.nonRoot) cpu.vmx.end();
-  cpu.vmx.refusal = { number: indicator, instruction: 'VMX abort' };
+  noteRefusal(cpu, indicator, 'VMX abort');
   cpu.shutDown(`VMX abort ${indicator}`);
 }

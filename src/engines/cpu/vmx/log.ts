@@ -4,6 +4,7 @@ import { Seg } from '../state';
 import type { Cpu } from '../system/cpu';
 import type { ExitReport } from './exit';
 import { exitReasonName } from './exit-reasons';
+import { INTERRUPTION_VALID } from './interruption';
 
 export interface Origin {
   readonly from: Place;
@@ -12,7 +13,8 @@ export interface Origin {
   readonly fromOffset: number;
 }
 
-export function logEntry(cpu: Cpu, how: 'vmlaunch' | 'vmresume', origin: Origin): void {
+/** @param injected VM-entry interruption information */
+export function logEntry(cpu: Cpu, how: 'vmlaunch' | 'vmresume', origin: Origin, injected: number): void {
   const { state } = cpu;
   cpu.log({
     kind: 'vm-entry',
@@ -22,6 +24,7 @@ export function logEntry(cpu: Cpu, how: 'vmlaunch' | 'vmresume', origin: Origin)
     causeName: how.toUpperCase(),
     toSelector: state.selector(Seg.cs),
     toOffset: state.ip,
+    errorCode: injected & INTERRUPTION_VALID ? injected : undefined,
   });
 }
 
@@ -35,6 +38,11 @@ export function logExit(cpu: Cpu, report: ExitReport, origin: Origin): void {
     causeName: exitReasonName(report.reason),
     toSelector: state.selector(Seg.cs),
     toOffset: state.ip,
-    extra: (report.qualificationHigh ?? 0) * 2 ** 32 + ((report.qualification ?? 0) >>> 0),
+    // Signed: exact where it is a canonical address.
+    extra: ((report.qualificationHigh ?? 0) | 0) * 2 ** 32 + ((report.qualification ?? 0) >>> 0),
+    errorCode: report.interruption === undefined ? undefined : report.interruption >>> 0,
+    gateLow: report.instructionInfo === undefined ? undefined : report.instructionInfo >>> 0,
+    fromStackOffset: report.physical,
+    toStackOffset: report.linear,
   });
 }

@@ -4,7 +4,7 @@ import type { Cpu } from '../system/cpu';
 import { readMsr, writeMsr } from '../system/msr';
 
 /** Bytes of an entry: index, a reserved word, the value. */
-const ENTRY_SIZE = 16;
+export const MSR_ENTRY_SIZE = 16;
 const X2APIC_FIRST = 0x800;
 const X2APIC_LAST = 0x8ff;
 const FS_BASE = 0xc0000100;
@@ -24,7 +24,7 @@ const NOT_LOADED = new Set([FS_BASE, GS_BASE, BIOS_UPDATE_TRIGGER, SMM_MONITOR_C
 export function loadMsrs(cpu: Cpu, address: number, count: number): number {
   const { memory } = cpu.mmu;
   for (let number = 1; number <= count; number++) {
-    const at = address + (number - 1) * ENTRY_SIZE;
+    const at = address + (number - 1) * MSR_ENTRY_SIZE;
     const index = memory.readWord(at) >>> 0;
     if (memory.readWord(at + 4) !== 0 || isX2apic(index) || NOT_LOADED.has(index)) return number;
     if (refuses(() => writeMsr(cpu, index, memory.readWord(at + 8) >>> 0, memory.readWord(at + 12) >>> 0))) return number;
@@ -36,7 +36,7 @@ export function loadMsrs(cpu: Cpu, address: number, count: number): number {
 export function storeMsrs(cpu: Cpu, address: number, count: number): number {
   const { memory } = cpu.mmu;
   for (let number = 1; number <= count; number++) {
-    const at = address + (number - 1) * ENTRY_SIZE;
+    const at = address + (number - 1) * MSR_ENTRY_SIZE;
     const index = memory.readWord(at) >>> 0;
     if (memory.readWord(at + 4) !== 0 || isX2apic(index) || index === SMBASE) return number;
     const refused = refuses(() => {

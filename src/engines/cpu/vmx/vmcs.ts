@@ -17,6 +17,9 @@ const ABORT_INDICATOR = 4;
 const LAUNCH_STATE = 8;
 const FIRST_FIELD = 64;
 
+/** Bytes of it that hold anything. */
+export const VMCS_USED = FIRST_FIELD + VMCS_FIELDS.length * 8;
+
 /** Where fields lie, by encoding; 0 for those that do not exist. */
 const OFFSETS = new Uint16Array(0x8000);
 VMCS_FIELDS.forEach(({ encoding }, i) => {
@@ -85,6 +88,11 @@ export class Vmcs implements VmcsReader {
     return join(this.low(field), this.high(field));
   }
 
+  /** Copies all of it that holds anything. @param bytes have room for `VMCS_USED` from `at` on */
+  copyInto(bytes: Uint8Array, at: number): void {
+    this.memory.readInto(this.address, bytes, at, VMCS_USED);
+  }
+
   setHalves(field: number, low: number, high: number): void {
     this.setWord(OFFSETS[field], low);
     this.setWord(OFFSETS[field] + 4, high);
@@ -93,5 +101,27 @@ export class Vmcs implements VmcsReader {
   /** @param value signed or unsigned; exact up to 2^53 */
   set(field: number, value: number): void {
     this.setHalves(field, value, Math.floor(value / 2 ** 32));
+  }
+}
+
+/** What a region held. */
+export class VmcsCopy implements VmcsReader {
+  private readonly words: Uint32Array;
+
+  /** @param at where a copy of `VMCS_USED` bytes begins, a multiple of 4 */
+  constructor(bytes: Uint8Array, at: number) {
+    this.words = new Uint32Array(bytes.buffer, bytes.byteOffset + at, VMCS_USED / 4);
+  }
+
+  low(field: number): number {
+    return this.words[OFFSETS[field] >> 2];
+  }
+
+  high(field: number): number {
+    return this.words[(OFFSETS[field] >> 2) + 1];
+  }
+
+  value(field: number): number {
+    return join(this.low(field), this.high(field));
   }
 }

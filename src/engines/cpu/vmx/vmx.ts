@@ -10,8 +10,10 @@ import type { Cpu } from '../system/cpu';
 import type { Event } from '../system/interrupts';
 import { BEYOND_PHYSICAL, CR0_FIXED0, PREEMPTION_TIMER_SHIFT } from './capabilities';
 import { PIN_CONTROLS, PRIMARY_CONTROLS, SECONDARY_CONTROLS } from './control-bits';
-import type { ControlWords, EntryCheck } from './entry-checks/check';
+import type { ControlWords } from './entry-checks/check';
 import { Field } from './fields';
+import { VmxHistory } from './history';
+import type { Refusal } from './refusal';
 import { SHADOW_INDICATOR, Vmcs } from './vmcs';
 
 /** Values of SYS.vmx: outside VMX operation, in its root part, or in its non-root part. */
@@ -29,14 +31,6 @@ const PLACE_SHIFT = 8;
 /** Bits of SYS.nmi: one waits, NMIs are blocked, virtual NMIs are blocked. */
 export const Nmi = { waits: 1, blocked: 2, virtuallyBlocked: 4 } as const;
 
-/** Why the last VMX instruction or VM entry was refused, for whoever asks. */
-export interface Refusal {
-  /** Number of a VM-instruction error, or 33 or 34 of an entry that failed later. */
-  readonly number: number;
-  readonly instruction: string;
-  readonly check?: EntryCheck;
-}
-
 export class Vmx {
   private readonly cpu: Cpu;
   private readonly clock: Clock;
@@ -52,7 +46,10 @@ export class Vmx {
   expired = false;
   /** A write to the virtual TPR went below the threshold. */
   tprBelow = false;
+  /** Of the last that was refused, until an entry succeeds. */
   refusal: Refusal | undefined;
+  /** Entries and exits, for whoever looks back. */
+  readonly history = new VmxHistory();
   /** The instruction under way is an IRET that has let NMIs in again. */
   unblockedNmis = false;
   /** TSC at the last VM entry, of which the preemption timer's bits count. */
@@ -108,6 +105,7 @@ export class Vmx {
     this.controls = NO_CONTROLS;
     this.known = undefined;
     this.refusal = undefined;
+    this.history.clear();
     this.clearWaiting();
     this.timer.cancel();
     this.tell();
