@@ -7,6 +7,9 @@ import bios from './emulator/bios/bios.asm';
 import vgaBios from './emulator/bios/vga-bios.asm';
 import { EmulatorEngine, type Prepare } from './emulator/engine';
 import { LaunchError, type LaunchOptions, type LaunchProblem, type Launched, type ReadFile } from './launch';
+import { cpuModel, DEFAULT_CPU_MODEL } from './cpu/system/models';
+import type { Monitor } from './monitor';
+import { VmxMonitor } from './vmx/monitor';
 import { MemoryBlockDevice } from './machine/devices/block';
 import { sealOptionRom } from './machine/option-rom';
 import { detectProgram, hasBootSignature } from './program/detect';
@@ -20,6 +23,13 @@ const DEFAULT_MEMORY = 64 * MEBIBYTE;
 /** Where a BIOS puts the boot sector. */
 const BOOT_SECTOR = 0x7c00;
 const RESET_VECTOR = 0xfffffff0;
+
+/** What each technique puts under the guest. */
+const MONITORS: Readonly<Record<string, ((options: LaunchOptions) => Monitor | undefined) | undefined>> = {
+  emulator: () => undefined,
+  vmx: ({ cpu = DEFAULT_CPU_MODEL }) =>
+    cpuModel(cpu).has('vmx') ? new VmxMonitor() : fail(`the processor "${cpu}" has no VMX, which the engine "vmx" needs`),
+};
 
 /** What is to be run, once its kind is known and it has been read. */
 interface Plan {
@@ -41,7 +51,8 @@ const fail = (message: string, path?: string): never => {
  */
 export function launch(options: LaunchOptions, read: ReadFile): Launched {
   const technique = options.engine ?? 'emulator';
-  if (technique !== 'emulator') fail(`not implemented: the engine "${technique}"`);
+  const makeMonitor = MONITORS[technique];
+  if (!makeMonitor) fail(`not implemented: the engine "${technique}"`);
   refuseMissing(options);
   const memory = options.memory ?? DEFAULT_MEMORY;
   const open = (path: string): Uint8Array => read(path) ?? fail('the file cannot be read', path);
@@ -65,6 +76,7 @@ export function launch(options: LaunchOptions, read: ReadFile): Launched {
         disk: diskImage && new MemoryBlockDevice(diskImage),
       },
       plan.prepare,
+      makeMonitor?.(options),
     );
     const entry = options.bios !== undefined && !plan.prepare ? RESET_VECTOR : plan.entry;
     return { engine, debugInfo: [...plan.debugInfo, ...extra], entry, notes: plan.notes };

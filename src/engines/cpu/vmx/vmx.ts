@@ -52,6 +52,8 @@ export class Vmx {
   readonly history = new VmxHistory();
   /** The instruction under way is an IRET that has let NMIs in again. */
   unblockedNmis = false;
+  /** The next task switch is carried out instead of an exit: a hypervisor of the engine's own has asked for it. */
+  letsTaskSwitch = false;
   /** TSC at the last VM entry, of which the preemption timer's bits count. */
   private timerStart = 0;
   private timerValue = 0;
