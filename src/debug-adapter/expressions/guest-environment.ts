@@ -1,7 +1,8 @@
 /** The names of expressions in a running guest: registers, flags, fields, symbols and what the moment knows. */
 import type { AddressSpace, Engine, VirtualCpu } from '../../engines/engine';
 import type { ProbeEvent } from '../../engines/probes';
-import { addressField, inLongMode, readNumber, signedAddress, unsignedAddress } from '../state/cpu-facts';
+import type { ProcessorMode } from '../../shared/transition';
+import { addressField, readNumber, signedAddress, unsignedAddress } from '../state/cpu-facts';
 import type { Program } from '../sources/program';
 import type { Environment, EnvironmentSymbol } from './environment';
 
@@ -134,18 +135,9 @@ export class GuestEnvironment implements Environment {
 
   selectorBase(selector: number): number {
     const { cpu, engine } = this;
-    const { mode } = cpu.place;
-    if (mode === 'real' || mode === 'virtual-8086') return selector << 4;
-    const entry = descriptorAddress(cpu, selector);
-    const low = entry === undefined ? undefined : readNumber(engine, cpu.index, 'linear', entry, 4);
-    const high = entry === undefined ? undefined : readNumber(engine, cpu.index, 'linear', entry + 4, 4);
-    if (low === undefined || high === undefined) throw new Error(`the selector 0x${selector.toString(16)} names no descriptor`);
-    const base = ((low >>> 16) | ((high & 0xff) << 16) | (high & 0xff000000)) >>> 0;
-    if (!inLongMode(cpu)) return base;
-    const isSegment = (high & 0x1000) !== 0;
-    // System descriptors have 16 bytes; a code segment with L set, and in 64-bit mode any, begins at 0.
-    if (!isSegment) return ((readNumber(engine, cpu.index, 'linear', (entry as number) + 8, 4) ?? 0) | 0) * 2 ** 32 + base;
-    return mode === 'long' || (high & 0x200800) === 0x200800 ? 0 : base;
+    return selectorBase(selector, cpu.place.mode, descriptorAddress(cpu, selector), (address, size) =>
+      readNumber(engine, cpu.index, 'linear', address, size),
+    );
   }
 
   readMemory(space: AddressSpace, address: number, length: number): Uint8Array {
@@ -155,6 +147,28 @@ export class GuestEnvironment implements Environment {
   writeMemory(space: AddressSpace, address: number, bytes: Uint8Array): number {
     return this.engine.writeMemory(this.vcpu, space, address, bytes);
   }
+}
+
+/**
+ * Linear base of the segment that a selector names. @param entry linear address of its descriptor
+ * @throws Error with one line where there is none
+ */
+export function selectorBase(
+  selector: number,
+  mode: ProcessorMode,
+  entry: number | undefined,
+  read: (address: number, size: number) => number | undefined,
+): number {
+  if (mode === 'real' || mode === 'virtual-8086') return selector << 4;
+  const low = entry === undefined ? undefined : read(entry, 4);
+  const high = entry === undefined ? undefined : read(entry + 4, 4);
+  if (low === undefined || high === undefined) throw new Error(`the selector 0x${selector.toString(16)} names no descriptor`);
+  const base = ((low >>> 16) | ((high & 0xff) << 16) | (high & 0xff000000)) >>> 0;
+  if (mode !== 'long' && mode !== 'compatibility') return base;
+  const isSegment = (high & 0x1000) !== 0;
+  // System descriptors have 16 bytes; a code segment with L set, and in 64-bit mode any, begins at 0.
+  if (!isSegment) return ((read((entry as number) + 8, 4) ?? 0) | 0) * 2 ** 32 + base;
+  return mode === 'long' || (high & 0x200800) === 0x200800 ? 0 : base;
 }
 
 function setBits(cpu: VirtualCpu, register: string, low: number, width: number, value: bigint): void {

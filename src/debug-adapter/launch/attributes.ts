@@ -11,6 +11,8 @@ export interface LaunchAttributes {
   /** Symbols, addresses and exception filters. */
   readonly breakOn: readonly string[];
   readonly noDebug: boolean;
+  /** Steps into any instruction that exits lead into the hypervisor. */
+  readonly stepIntoHypervisor: boolean;
 }
 
 type Check = (value: unknown) => string | undefined;
@@ -64,6 +66,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   stopOnEntry: flag,
   breakOn: list,
   noDebug: flag,
+  stepIntoHypervisor: flag,
 };
 
 /** Attributes that every configuration may have, for the editor's own use. */
@@ -126,6 +129,8 @@ export function readAttributes(args: Readonly<Record<string, unknown>>, resolve:
     stopOnEntry: args.stopOnEntry === true,
     breakOn: textsOf(args.breakOn) ?? [],
     noDebug: args.noDebug === true,
+    // A hypervisor of the user's own is what is debugged; the built-in one is a part of the machine.
+    stepIntoHypervisor: typeof args.stepIntoHypervisor === 'boolean' ? args.stepIntoHypervisor : args.engine !== 'vmx',
   };
 }
 
