@@ -87,7 +87,7 @@ const EDITOR = new Set([
 ]);
 
 /** Not there yet; asked for they must not be passed over in silence. */
-const MISSING = ['hypervisor', 'rootfs', 'image'];
+const MISSING = ['rootfs', 'image'];
 
 /**
  * @param resolve makes a path absolute
@@ -110,6 +110,7 @@ export function readAttributes(args: Readonly<Record<string, unknown>>, resolve:
     options: {
       program: path('program'),
       engine: (args.engine ?? undefined) as Technique | undefined,
+      hypervisor: args.hypervisor === 'builtin' ? 'builtin' : path('hypervisor'),
       memory: sizeOf(args['memory']),
       cpus: (args.cpus ?? undefined) as number | undefined,
       cpu: textOf(args.cpu) as LaunchOptions['cpu'],
@@ -129,10 +130,13 @@ export function readAttributes(args: Readonly<Record<string, unknown>>, resolve:
     stopOnEntry: args.stopOnEntry === true,
     breakOn: textsOf(args.breakOn) ?? [],
     noDebug: args.noDebug === true,
-    // A hypervisor of the user's own is what is debugged; the built-in one is a part of the machine.
-    stepIntoHypervisor: typeof args.stepIntoHypervisor === 'boolean' ? args.stepIntoHypervisor : args.engine !== 'vmx',
+    stepIntoHypervisor: typeof args.stepIntoHypervisor === 'boolean' ? args.stepIntoHypervisor : !isBuiltIn(args),
   };
 }
+
+/** Whether the hypervisor, if there is one, is a part of the machine. One of the user's own is what is debugged. */
+const isBuiltIn = ({ engine, hypervisor }: Readonly<Record<string, unknown>>): boolean =>
+  engine === 'vmx' && (hypervisor ?? 'builtin') === 'builtin';
 
 /** What the checks have let through. */
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
