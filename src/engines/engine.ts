@@ -113,7 +113,7 @@ export interface HeldException {
   readonly errorCode?: number;
   /** Which check failed, with its values. */
   readonly reason: string;
-  /** CR2, for a page fault. */
+  /** What CR2 is going to be, for a page fault. */
   readonly faultAddress?: number;
 }
 

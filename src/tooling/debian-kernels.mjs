@@ -11,14 +11,15 @@ import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { findProgram, root, say } from './shell.mjs';
 
+const KVM = ['virt/lib/irqbypass', 'arch/x86/kvm/kvm', 'arch/x86/kvm/kvm-intel'];
 /** By the name of the kernel's flavour: the package that depends on the newest image, and the architecture. */
 const KERNELS = {
   amd64: {
     meta: 'linux-image-amd64',
     architecture: 'amd64',
-    modules: ['virt/lib/irqbypass', 'arch/x86/kvm/kvm', 'arch/x86/kvm/kvm-intel'],
+    modules: KVM,
   },
-  686: { meta: 'linux-image-686', architecture: 'i386', modules: [] },
+  686: { meta: 'linux-image-686', architecture: 'i386', modules: KVM },
 };
 const XEN = { meta: 'xen-system-amd64', file: 'xen' };
 export const KERNEL_FOLDER = join(root, '.cache/kernels');
@@ -26,7 +27,9 @@ export const KERNEL_FOLDER = join(root, '.cache/kernels');
 /** @returns the names of kernels that could not be had */
 export function fetchKernels() {
   const isMissing = (name, ...files) => !files.every((file) => existsSync(join(KERNEL_FOLDER, name, file)));
-  const wanted = Object.keys(KERNELS).filter((name) => isMissing(name, 'initramfs.cpio', 'modules'));
+  const wanted = Object.entries(KERNELS)
+    .filter(([name, { modules }]) => isMissing(name, 'initramfs.cpio', ...modules.map(moduleFile)))
+    .map(([name]) => name);
   if (isMissing('xen', XEN.file)) wanted.push('xen');
   if (wanted.length === 0) return [];
   if (!['apt-get', 'apt-cache', 'dpkg-deb'].every(findProgram)) return wanted;
@@ -76,7 +79,7 @@ function fetchKernel(name, work, apt) {
   writeFileSync(join(target, 'version'), `${version}\n`);
   mkdirSync(join(target, 'modules'), { recursive: true });
   for (const module of modules)
-    copyModule(join(work, 'files/lib/modules', version, 'kernel', `${module}.ko`), join(target, 'modules', `${basename(module)}.ko`));
+    copyModule(join(work, 'files/lib/modules', version, 'kernel', `${module}.ko`), join(target, moduleFile(module)));
   const unfinished = join(target, 'initramfs.new');
   writeFileSync(unfinished, initramfs(readFileSync(busybox)));
   renameSync(unfinished, join(target, 'initramfs.cpio'));
@@ -96,6 +99,8 @@ function fetchXen(name, work, apt) {
   writeFileSync(join(KERNEL_FOLDER, name, XEN.file), gunzipSync(readFileSync(join(work, 'files/boot', packed))));
   return true;
 }
+
+const moduleFile = (module) => `modules/${basename(module)}.ko`;
 
 /** Newer packages have their modules compressed. */
 function copyModule(from, to) {

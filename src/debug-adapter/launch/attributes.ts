@@ -84,7 +84,7 @@ const EDITOR = new Set([
 ]);
 
 /** Not there yet; asked for they must not be passed over in silence. */
-const MISSING = ['hypervisor', 'rootfs', 'image'];
+const MISSING = ['rootfs', 'image'];
 
 /**
  * @param resolve makes a path absolute
@@ -107,6 +107,7 @@ export function readAttributes(args: Readonly<Record<string, unknown>>, resolve:
     options: {
       program: path('program'),
       engine: (args.engine ?? undefined) as Technique | undefined,
+      hypervisor: args.hypervisor === 'builtin' ? 'builtin' : path('hypervisor'),
       memory: sizeOf(args['memory']),
       cpus: (args.cpus ?? undefined) as number | undefined,
       cpu: textOf(args.cpu) as LaunchOptions['cpu'],

@@ -114,7 +114,7 @@ export abstract class Boundary extends Execution {
   }
 
   private restart(): void {
-    this.mmu.flush();
+    this.mmu.reset();
     this.fault = undefined;
     this.held = undefined;
     this.waiting = 'no';
@@ -317,7 +317,7 @@ export abstract class Boundary extends Execution {
    * With CR0.NE clear an x87 error is the interrupt controller's affair (manual, "MS-DOS Compatibility Sub-mode"). The instruction
    * that met it runs behind the interrupt: the error counts as reported, so that it does so too where the interrupt is masked.
    */
-  private reportFloatError(): void {
+  reportFloatError(): void {
     const { u32 } = this.parts.host;
     u32[X87_STATUS >> 2] &= ~(Status.summary | Status.busy);
     this.parts.onFloatError?.();

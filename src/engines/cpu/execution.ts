@@ -432,7 +432,7 @@ export abstract class Execution implements Cpu, Host {
   }
 
   debugRegistersChanged(): void {
-    this.debug.update();
+    if (!this.debug.update()) return;
     this.staleProbes = true;
     this.refreshWatches();
   }

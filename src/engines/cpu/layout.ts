@@ -220,6 +220,8 @@ export const COUNTER = { instructions: 0, entries: 1, exits: 2 } as const;
 export const TRANSLATIONS = 0x40000;
 export const TRANSLATIONS_SIZE = 0x200000;
 export const MAX_PROCESSORS = 8;
+/** Each processor's second set, for VMX non-root operation. */
+export const GUEST_TRANSLATIONS = TRANSLATIONS + MAX_PROCESSORS * TRANSLATIONS_SIZE;
 export const TLB_ENTRIES = 8192;
 
 /**
@@ -273,8 +275,8 @@ export const JUMP64_CACHES = JUMP_CACHES + 6 * JUMP_SIZE;
 export const JUMP_CACHES_END = JUMP64_CACHES + 2 * JUMP64_SIZE;
 
 /** Decoded records; see `interpreter/records.ts`. */
-export const RECORDS = TRANSLATIONS + MAX_PROCESSORS * TRANSLATIONS_SIZE;
-export const RECORDS_END = 0x3a00000;
+export const RECORDS = GUEST_TRANSLATIONS + MAX_PROCESSORS * TRANSLATIONS_SIZE;
+export const RECORDS_END = 0x4a00000;
 /**
  * Where code was decoded from: one bit for each CODE_CHUNK bytes of host memory, a word for each 4 KiB. A store to a page that
  * holds code may go straight to memory where the bit is clear.

@@ -18,6 +18,7 @@ import { Clock } from '../machine/clock';
 import type { DeviceFact } from '../machine/device';
 import { HostMemory } from '../machine/host-memory';
 import { Pc, type PcOptions } from '../machine/pc';
+import type { Monitor } from '../monitor';
 import { type Probe, type ProbeEvent, type ProbeHit, Probes } from '../probes';
 import { TransitionLog } from '../transitions';
 
@@ -39,8 +40,8 @@ export type MachineOptions = Omit<PcOptions, 'host' | 'clock' | 'control'> & {
 /** What is done to the machine after power-on and before the guest's first instruction: direct loading of a kernel. */
 export type Prepare = (machine: { readonly pc: Pc; readonly cpus: Processors; readonly transitions: TransitionLog }) => void;
 
-/** Bytes of host memory that ROMs and the display take. */
-const FIRMWARE_MEMORY = 1 << 20;
+/** Bytes of host memory that ROMs, the display and a monitor take. */
+const FIRMWARE_MEMORY = 2 << 20;
 
 interface Machine {
   readonly pc: Pc;
@@ -50,26 +51,32 @@ interface Machine {
 }
 
 export class EmulatorEngine implements Engine {
-  readonly technique: Technique = 'emulator';
+  readonly technique: Technique;
   readonly transitions: TransitionLog;
   readonly probes = new Probes();
   readonly inputs = new InputLog();
   onOutput: (channel: OutputChannel, byte: number) => void = () => {};
   private readonly options: MachineOptions;
   private readonly prepare: Prepare | undefined;
+  private readonly monitor: Monitor | undefined;
   private machine!: Machine;
   private readonly waiting: ExternalInput[] = [];
   private hits: ProbeHit[] = [];
   private exitCode: number | undefined;
+  /** Why the monitor cannot go on. */
+  private failure: string | undefined;
   private resetCause: string | undefined;
   private resets = 0;
 
   /**
    * @param prepare for a kernel that is loaded without the firmware
+   * @param monitor what the machine is given to, instead of the guest itself
    * @throws RangeError for a machine that cannot be
    */
-  constructor(options: MachineOptions, prepare?: Prepare) {
+  constructor(options: MachineOptions, prepare?: Prepare, monitor?: Monitor) {
     this.options = options;
+    this.monitor = monitor;
+    this.technique = monitor?.technique ?? 'emulator';
     this.transitions = new TransitionLog(options.transitionsKept);
     this.prepare = prepare;
     this.probes.onChange = (kind) => {
@@ -122,9 +129,20 @@ export class EmulatorEngine implements Engine {
     this.exitCode = undefined;
     this.resetCause = undefined;
     this.prepare?.({ pc, cpus, transitions: this.transitions });
+    this.install(true);
     this.transitions.clear();
     this.watchTransitions();
     this.watchData();
+  }
+
+  private install(switchedOn: boolean): void {
+    const { pc, cpus } = this.machine;
+    this.failure = undefined;
+    const fail = (message: string): void => {
+      this.failure = message;
+      cpus.requestStop();
+    };
+    this.monitor?.install({ pc, cpus, switchedOn, fail });
   }
 
   /** Handlers that log by themselves are quicker: they may while nobody wants to stop. */
@@ -242,9 +260,11 @@ export class EmulatorEngine implements Engine {
     this.resets++;
     this.machine.pc.reset();
     this.machine.cpus.reset();
+    this.install(false);
   }
 
   private translate(stop: MachineStop): EngineStop {
+    if (this.failure !== undefined) return this.stop('error', { text: this.failure });
     if (this.exitCode !== undefined) return this.stop('exited', { code: this.exitCode });
     if (this.hits.length > 0) return this.stop('probe');
     switch (stop.reason) {
@@ -347,6 +367,6 @@ export class EmulatorEngine implements Engine {
   }
 
   stats(): Statistics {
-    return { ...this.machine.cpus.statistics(), resets: this.resets };
+    return { ...this.machine.cpus.statistics(), resets: this.resets, ...this.monitor?.statistics() };
   }
 }

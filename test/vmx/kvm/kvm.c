@@ -16,11 +16,13 @@ static const uint8_t real_mode[] = {
     0xba, 0xf8, 0x03, 0x00, 0xd8, 0x04, '0', 0xee, 0xb0, '\n', 0xee, 0xd1, 0x26, 0x00, 0x20, 0xa1, 0x00, 0x20, 0xe7, 0x80, 0xf4,
 };
 
+#ifdef __x86_64__ /* A 32-bit host has 32-bit guests alone. */
 /* mov rax, 0x123456789abcdef0; push rax; pop rbx; mov [0x200000], ebx (no memory there); in eax, 0x40; cpuid leaf 0x40000000; hlt */
 static const uint8_t long_mode[] = {
     0x48, 0xb8, 0xf0, 0xde, 0xbc, 0x9a, 0x78, 0x56, 0x34, 0x12, 0x50, 0x5b, 0x89, 0x1c, 0x25, 0x00, 0x00, 0x20, 0x00, 0xe5, 0x40,
     0x89, 0xc6, 0xb8, 0x00, 0x00, 0x00, 0x40, 0x0f, 0xa2, 0xf4,
 };
+#endif
 
 static int kvm, run_size;
 
@@ -103,6 +105,7 @@ int main(int count, char **arguments) {
     run("real mode", &real);
   }
 
+#ifdef __x86_64__
   struct guest large = make_guest(long_mode, sizeof long_mode);
   *(uint64_t *)(large.memory + PML4) = PDPT | 3;
   *(uint64_t *)(large.memory + PDPT) = DIRECTORY | 3;
@@ -119,6 +122,7 @@ int main(int count, char **arguments) {
   demand(ioctl(large.cpu, KVM_SET_SREGS, &segments), "KVM_SET_SREGS");
   start_at(&large);
   run("64-bit mode", &large);
+#endif
   printf("done\n");
   return 0;
 }

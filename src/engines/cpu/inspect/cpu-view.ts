@@ -66,13 +66,8 @@ export class CpuView implements VirtualCpu {
       name: info?.name ?? 'reserved',
       errorCode: info?.errorCode ? fault.errorCode : undefined,
       reason: fault.reason,
-      faultAddress: fault.vector === Vector.pf ? this.faultAddress : undefined,
+      faultAddress: fault.vector === Vector.pf ? fault.information : undefined,
     };
-  }
-
-  private get faultAddress(): number {
-    const { state } = this.cpu;
-    return state.longMode ? state.sys64(SYS.cr2) : state.sys(SYS.cr2);
   }
 
   registers(group?: RegisterGroup): readonly RegisterValue[] {

@@ -14,6 +14,8 @@ interface Breakpoint {
 
 const SLOTS = [SYS.dr0, SYS.dr1, SYS.dr2, SYS.dr3];
 const LENGTHS = [1, 2, 8, 4];
+/** L0 to G3 of DR7. */
+const ENABLED = 0xff;
 
 /** DR7 and the addresses, taken apart when they are written. */
 export class DebugRegisters {
@@ -26,9 +28,15 @@ export class DebugRegisters {
     this.state = state;
   }
 
-  /** To be called after a debug register changed. */
-  update(): void {
+  private get any(): boolean {
+    return this.instructions.length + this.data.length + this.ports.length > 0;
+  }
+
+  /** To be called after a debug register changed. @returns whether there were breakpoints, or are */
+  update(): boolean {
+    const before = this.any;
     const dr7 = this.state.sys(SYS.dr7);
+    if (!before && !(dr7 & ENABLED)) return false;
     const enabled = SLOTS.flatMap((slot, i): Breakpoint[] => {
       if (!(dr7 & (3 << (i * 2)))) return [];
       const control = (dr7 >>> (16 + i * 4)) & 15;
@@ -37,6 +45,7 @@ export class DebugRegisters {
     this.instructions = enabled.filter(({ type }) => type === 0);
     this.ports = enabled.filter(({ type }) => type === 2);
     this.data = enabled.filter(({ type }) => type === 1 || type === 3);
+    return before || this.any;
   }
 
   /** There are breakpoints on instructions. */

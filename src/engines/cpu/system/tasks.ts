@@ -110,7 +110,8 @@ interface NewTask {
 export function switchTask(cpu: Cpu, task: TaskSwitch): void {
   const { state, mmu } = cpu;
   const { descriptor } = task;
-  if (cpu.vmx.nonRoot) throw taskSwitchExit(task);
+  if (cpu.vmx.nonRoot && !cpu.vmx.letsTaskSwitch) throw taskSwitchExit(task);
+  cpu.vmx.letsTaskSwitch = false;
   cpu.keep();
   const next = layoutOf(descriptor.type);
   if (descriptor.limit < next.minimumLimit) {

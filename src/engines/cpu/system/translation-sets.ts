@@ -4,7 +4,7 @@
  * again. The second is made when the first guest is entered.
  */
 import type { PhysicalMemory } from '../../machine/physical-memory';
-import { SYS, TRANSLATIONS_SIZE } from '../layout';
+import { GUEST_TRANSLATIONS, SYS, TRANSLATIONS } from '../layout';
 import type { CpuState } from '../state';
 import { eptRoot } from '../vmx/ept';
 import type { GuestContext } from '../vmx/guest-context';
@@ -90,7 +90,7 @@ export class TranslationSets {
 
   private make(): Translations {
     const { state, memory } = this;
-    const made = new Translations(state, memory, state.host.allocate(TRANSLATIONS_SIZE));
+    const made = new Translations(state, memory, this.own.base - TRANSLATIONS + GUEST_TRANSLATIONS);
     made.initialize();
     return made;
   }

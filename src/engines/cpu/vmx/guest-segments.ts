@@ -1,7 +1,7 @@
 /** Segment registers as a VMCS holds them: access rights are an attribute word of the processor's own with bit 16 for "unusable". */
 import { Attr, type CpuState, Seg } from '../state';
 import { GUEST_SEGMENT_FIELDS } from './fields';
-import type { Vmcs } from './vmcs';
+import type { Vmcs, VmcsWriter } from './vmcs';
 
 const UNUSABLE = 0x10000;
 const ALL = [Seg.es, Seg.cs, Seg.ss, Seg.ds, Seg.fs, Seg.gs, Seg.ldtr, Seg.tr] as const;
@@ -25,7 +25,7 @@ export function loadGuestSegments(state: CpuState, vmcs: Vmcs): void {
 }
 
 /** The DPL of SS is the CPL, whatever the register holds. */
-export function saveGuestSegments(state: CpuState, vmcs: Vmcs): void {
+export function saveGuestSegments(state: CpuState, vmcs: VmcsWriter): void {
   for (const segment of ALL) {
     const fields = GUEST_SEGMENT_FIELDS[segment];
     const { selector, base, limit, attributes, unusable } = state.segment(segment);

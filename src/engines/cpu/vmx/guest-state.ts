@@ -6,7 +6,7 @@ import { ENTRY_CONTROLS, EXIT_CONTROLS } from './control-bits';
 import type { ControlWords } from './entry-checks/check';
 import { Field } from './fields';
 import { loadGuestSegments, saveGuestSegments } from './guest-segments';
-import type { Vmcs } from './vmcs';
+import type { Vmcs, VmcsWriter } from './vmcs';
 
 const ENTRY = ENTRY_CONTROLS.mask;
 const EXIT = EXIT_CONTROLS.mask;
@@ -74,7 +74,7 @@ export function loadPdptesFromVmcs(state: CpuState, vmcs: Vmcs): void {
 }
 
 /** @param ept extended page tables are in use: PDPTEs are saved, too */
-export function saveGuestRegisters(state: CpuState, vmcs: Vmcs, { exit, entry }: ControlWords, ept: boolean): void {
+export function saveGuestRegisters(state: CpuState, vmcs: VmcsWriter, { exit, entry }: ControlWords, ept: boolean): void {
   vmcs.set(Field.guestCr0, state.cr0);
   vmcs.setHalves(Field.guestCr3, state.cr3, state.sysHigh(SYS.cr3));
   vmcs.set(Field.guestCr4, state.cr4);

@@ -230,6 +230,7 @@ export function vmfunc(cpu: Cpu): void {
   const [low, high] = [cpu.mmu.memory.readWord(at) >>> 0, cpu.mmu.memory.readWord(at + 4) >>> 0];
   if (!isValidEptPointer(low, high)) throw new VmExit(ExitReason.vmfunc);
   vmcs.setHalves(Field.eptPointer, low, high);
+  if (cpu.mmu.guest?.pml) vmcs.set(Field.pmlIndex, cpu.mmu.guest.pml.index & 0xffff);
   cpu.mmu.noteControls();
   cpu.mmu.enterGuest(guestContext(vmcs, vmx.controls));
 }

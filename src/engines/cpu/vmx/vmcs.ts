@@ -36,8 +36,15 @@ export interface VmcsReader {
   value(field: number): number;
 }
 
+/** What a state is saved into. */
+export interface VmcsWriter {
+  setHalves(field: number, low: number, high: number): void;
+  /** @param value signed or unsigned; exact up to 2^53 */
+  set(field: number, value: number): void;
+}
+
 /** One region. */
-export class Vmcs implements VmcsReader {
+export class Vmcs implements VmcsReader, VmcsWriter {
   private readonly memory: PhysicalMemory;
   /** Physical address. */
   readonly address: number;
