@@ -5,7 +5,7 @@
  * after slice and answers its users in between. Nothing in here waits, reads a clock or touches the host.
  */
 import type { Instruction } from '../isa/types';
-import type { GuestPhysicalAddress, LinearAddress } from '../shared/addresses';
+import type { GuestPhysicalAddress, HostPhysicalAddress, LinearAddress } from '../shared/addresses';
 import type { Screen } from '../shared/screen';
 import type { Statistics } from '../shared/statistics';
 import type { Technique } from '../shared/technique';
@@ -211,6 +211,32 @@ export interface PageEntry {
   readonly fields: readonly RegisterField[];
   /** Bytes that an entry of this level covers. */
   readonly covers: number;
+  /** How its own address is translated, of a guest under extended page tables. */
+  readonly nested?: NestedWalk;
+}
+
+/** One level of a walk through extended page tables. */
+export interface NestedEntry {
+  readonly level: string;
+  readonly index: number;
+  readonly address: HostPhysicalAddress;
+  readonly value: bigint;
+  readonly fields: readonly RegisterField[];
+  readonly covers: number;
+}
+
+/** From a guest-physical address to a host-physical one. */
+export interface NestedWalk {
+  readonly guestPhysical: GuestPhysicalAddress;
+  readonly entries: readonly NestedEntry[];
+  readonly physical?: HostPhysicalAddress;
+  readonly pageSize: number;
+  /** Of all levels together: `RWX`, `R-X`. */
+  readonly rights: string;
+  /** `WB`. */
+  readonly memoryType?: string;
+  /** Why an access ends here. */
+  readonly problem?: string;
 }
 
 export interface PageWalk {
@@ -218,6 +244,8 @@ export interface PageWalk {
   readonly entries: readonly PageEntry[];
   readonly physical?: GuestPhysicalAddress;
   readonly pageSize?: number;
+  /** From `physical` on, of a guest under extended page tables. */
+  readonly nested?: NestedWalk;
   /** Of all six kinds. */
   readonly verdicts: readonly PageVerdict[];
 }
