@@ -1,10 +1,14 @@
 /** Sessions across the border between a hypervisor and its guest: a hypervisor of the user's own, and the built-in one. */
-import { resolve } from 'node:path';
+import { readdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { DebugProtocol as P } from '@vscode/debugprotocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Client } from './adapter-process';
 import { GUESTS, Transcript } from './transcript';
 
 const hello = resolve(import.meta.dirname, '../../samples/vmx-hello/vmx-hello.asm');
+
+const broken = resolve(import.meta.dirname, '../../samples/vmx-broken');
 
 let client: Client;
 let transcript: Transcript;
@@ -39,6 +43,60 @@ describe('a hypervisor of the user', () => {
     await transcript.run('next');
     await transcript.run('stepOut');
     await matches('vmx-hello');
+  });
+
+  it('is stopped in by exits, by their reasons and what the guest asked for', async () => {
+    const stopAt = async (condition?: string) => {
+      transcript.heading(`vm-exit: ${condition ?? 'any'}`);
+      const { breakpoints } = await client.ask<P.SetExceptionBreakpointsResponse['body'] & object>('setExceptionBreakpoints', {
+        filters: [],
+        filterOptions: [{ filterId: 'vm-exit', condition }],
+      });
+      for (const { verified, message } of breakpoints ?? []) if (!verified) transcript.say(`  refused: ${message}`);
+    };
+    await stopAt('vmcall && eax == 2 && rbx == 12');
+    await transcript.run('continue');
+    await transcript.ask('exceptionInfo', { threadId: 1 });
+    await stopAt('reason == 12 || nonsense');
+    await stopAt('10-18');
+    await transcript.run('continue');
+    await stopAt("eax == 3 && $vmx == 'root' && !ept_violation");
+    await transcript.run('continue');
+    await matches('vmx-exits');
+  });
+
+  it('breaks in the guest alone, or in the hypervisor alone', async () => {
+    const places = async (condition: string) => {
+      await client.ask('setFunctionBreakpoints', { breakpoints: ['guest', 'vm_exit'].map((name) => ({ name, condition })) });
+      await client.run('continue');
+      return (await client.frames())[0].name;
+    };
+    expect(await places("$vmx == 'root'")).toBe('vm_exit');
+    await client.ask('restart');
+    expect(await places('$nonroot')).toBe('guest');
+    expect(await client.evaluate("$vmx == 'non-root'", 'repl')).toMatch(/^1/);
+  });
+});
+
+describe('a hypervisor that makes a mistake', () => {
+  // The first two get no further than VMXON and VMPTRLD, and the last one enters its guest.
+  const failing = readdirSync(broken).filter((name) => /^0[3-9].*\.asm$/.test(name));
+
+  it('is stopped before the entry that fails', async () => {
+    expect(failing).toHaveLength(7);
+    for (const name of failing) {
+      const other = await Client.start();
+      try {
+        const program = join(broken, name);
+        transcript.heading(name);
+        transcript.stopped(await other.stopAfter(() => other.begin({ program, breakOn: ['vm-entry-failure'] })));
+        const { details } = await other.ask<P.ExceptionInfoResponse['body']>('exceptionInfo', { threadId: 1 });
+        transcript.say(details?.message ?? '');
+      } finally {
+        await other.stop();
+      }
+    }
+    await matches('vmx-broken');
   });
 });
 

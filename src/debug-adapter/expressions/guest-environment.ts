@@ -31,12 +31,18 @@ const mask = (width: number): bigint => (1n << BigInt(width)) - 1n;
 
 const numberOf = (value: number | undefined): bigint => BigInt(Math.trunc(value ?? 0));
 
+/** NASM's character constant: the first character is the lowest byte. */
+const characters = (text: string): bigint => [...text].reduceRight((value, letter) => (value << 8n) | BigInt(letter.charCodeAt(0)), 0n);
+
 /** Variables of the moment; those of an event are 0 when there is none of its kind. */
 const VARIABLES: Readonly<Record<string, (environment: GuestEnvironment) => bigint>> = {
   '': ({ cpu }) => unsignedAddress(cpu.address),
   vcpu: ({ cpu }) => BigInt(cpu.index),
   ring: ({ cpu }) => BigInt(cpu.place.ring),
   guestring: ({ cpu }) => BigInt(cpu.place.guestRing),
+  // As the character constants 'off', 'root' and 'non-root', of which NASM makes numbers.
+  vmx: ({ cpu }) => characters(cpu.place.vmx),
+  nonroot: ({ cpu }) => (cpu.place.vmx === 'non-root' ? 1n : 0n),
   count: ({ engine }) => BigInt(engine.instructionCount),
   hits: ({ hits }) => BigInt(hits),
   vector: ({ event, cpu }) => numberOf(event?.exception?.vector ?? event?.transition?.cause ?? cpu.heldException?.vector),
