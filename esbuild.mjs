@@ -63,6 +63,7 @@ const targets = [
   { ...node, entryPoints: ['src/cli/tools.ts'], outfile: 'dist/cli-tools.js' },
   { ...page, entryPoints: ['src/webview/rings.ts'], outfile: 'dist/webview/rings.js' },
   { ...page, entryPoints: ['src/webview/trap-log.ts'], outfile: 'dist/webview/trap-log.js' },
+  { ...page, entryPoints: ['src/webview/vmcs.ts'], outfile: 'dist/webview/vmcs.js' },
   { ...page, entryPoints: ['src/webview/page-tables.ts'], outfile: 'dist/webview/page-tables.js' },
   { ...page, entryPoints: ['src/webview/descriptors.ts'], outfile: 'dist/webview/descriptors.js' },
   { ...page, entryPoints: ['src/webview/screen.ts'], outfile: 'dist/webview/screen.js' },

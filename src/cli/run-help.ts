@@ -1,6 +1,7 @@
 /** What `ringside run --help` says of the options; docs/cli.md says more. */
 const OPTIONS: readonly (readonly [option: string, meaning: string])[] = [
-  ['--engine emulator', 'the technique'],
+  ['--engine emulator|vmx', 'the technique'],
+  ['--hypervisor builtin|<file>', 'of vmx: ours, or your own, with <program> as its first module'],
   ['--memory 64M', 'RAM'],
   ['--cpus N', 'virtual processors, 1 to 8'],
   ['--cpu <name>', 'i486, pentium, i686, x86-64, x86-64-v2 or max'],

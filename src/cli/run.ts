@@ -69,7 +69,7 @@ function readSettings(args: readonly string[]): Settings {
   if (program !== undefined && values.kernel !== undefined)
     throw new UsageError(`run takes a program or --kernel, not both ("${program}")`);
   const text = (name: keyof typeof OPTIONS): string | undefined => values[name] as string | undefined;
-  for (const name of ['rootfs', 'image', 'hypervisor'] as const) {
+  for (const name of ['rootfs', 'image'] as const) {
     if (text(name) !== undefined) throw new UsageError(`not implemented: --${name}`);
   }
   const engine = text('engine') ?? 'emulator';
@@ -85,6 +85,7 @@ function readSettings(args: readonly string[]): Settings {
     launch: {
       program,
       engine: engine as Technique,
+      hypervisor: text('hypervisor'),
       memory: values.memory === undefined ? undefined : parseSize(values.memory as string, 'memory'),
       cpus: values.cpus === undefined ? undefined : parseNumber(values.cpus as string, 'cpus'),
       cpu: cpu as LaunchOptions['cpu'],

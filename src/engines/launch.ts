@@ -16,6 +16,8 @@ export interface LaunchOptions {
   /** Path of the program; its kind is seen from its content. */
   readonly program?: string;
   readonly engine?: Technique;
+  /** Of the engine `vmx`: `builtin`, or the path of a hypervisor of the user's own, which gets the program as its first module. */
+  readonly hypervisor?: string;
   /** RAM in bytes. */
   readonly memory?: number;
   readonly cpus?: number;

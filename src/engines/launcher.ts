@@ -8,11 +8,12 @@ import vgaBios from './emulator/bios/vga-bios.asm';
 import { EmulatorEngine, type Prepare } from './emulator/engine';
 import { LaunchError, type LaunchOptions, type LaunchProblem, type Launched, type ReadFile } from './launch';
 import { cpuModel, DEFAULT_CPU_MODEL } from './cpu/system/models';
-import type { Monitor } from './monitor';
+import { BareMonitor, type Monitor } from './monitor';
 import { VmxMonitor } from './vmx/monitor';
 import { MemoryBlockDevice } from './machine/devices/block';
 import { sealOptionRom } from './machine/option-rom';
 import { detectProgram, hasBootSignature } from './program/detect';
+import { hypervised, ownHypervisor } from './program/own-hypervisor';
 import { type KernelKind, type KernelOptions, type KernelPlan, planKernel } from './program/kernel';
 import { isLinuxImage, linuxPayload } from './program/linux';
 import type { BootModule } from './program/memory-map';
@@ -27,8 +28,11 @@ const RESET_VECTOR = 0xfffffff0;
 /** What each technique puts under the guest. */
 const MONITORS: Readonly<Record<string, ((options: LaunchOptions) => Monitor | undefined) | undefined>> = {
   emulator: () => undefined,
-  vmx: ({ cpu = DEFAULT_CPU_MODEL }) =>
-    cpuModel(cpu).has('vmx') ? new VmxMonitor() : fail(`the processor "${cpu}" has no VMX, which the engine "vmx" needs`),
+  vmx: (options) => {
+    const { cpu = DEFAULT_CPU_MODEL } = options;
+    if (!cpuModel(cpu).has('vmx')) fail(`the processor "${cpu}" has no VMX, which the engine "vmx" needs`);
+    return ownHypervisor(options) === undefined ? new VmxMonitor() : new BareMonitor('vmx');
+  },
 };
 
 /** What is to be run, once its kind is known and it has been read. */
@@ -50,9 +54,31 @@ const fail = (message: string, path?: string): never => {
  * @throws LaunchError with everything that is wrong
  */
 export function launch(options: LaunchOptions, read: ReadFile): Launched {
+  const hypervisor = ownHypervisor(options);
+  if (hypervisor === undefined) return launchMachine(options, read);
+  const { options: bare, guest } = hypervised(options, hypervisor);
+  const module = guest && readGuest(guest.path, read);
+  const { debugInfo, notes, ...rest } = launchMachine(bare, (path) => (guest && path === guest.name ? module?.bytes : read(path)));
+  return { ...rest, debugInfo: [...debugInfo, ...(module?.debugInfo ?? [])], notes: [...notes, ...(module?.notes ?? [])] };
+}
+
+/** The guest of a hypervisor of the user's own: a source is assembled, anything else is the hypervisor's to understand. */
+function readGuest(path: string, read: ReadFile): Pick<Plan, 'debugInfo' | 'notes'> & { readonly bytes: Uint8Array } {
+  const bytes = read(path) ?? fail('the file cannot be read', path);
+  const detected = detectProgram(path, bytes);
+  if (!('problem' in detected) && detected.kind === 'source') {
+    const { result, ...rest } = assembleSource(path, bytes, read);
+    if (result.image.length === 0) fail('the source assembles to nothing', path);
+    return { bytes: result.image, ...rest };
+  }
+  return { bytes, debugInfo: bytes[0] === 0x7f ? [readSymbols(path, bytes)] : [], notes: [] };
+}
+
+function launchMachine(options: LaunchOptions, read: ReadFile): Launched {
   const technique = options.engine ?? 'emulator';
   const makeMonitor = MONITORS[technique];
   if (!makeMonitor) fail(`not implemented: the engine "${technique}"`);
+  if (options.hypervisor !== undefined && technique !== 'vmx') fail('"hypervisor" needs the engine "vmx"');
   refuseMissing(options);
   const memory = options.memory ?? DEFAULT_MEMORY;
   const open = (path: string): Uint8Array => read(path) ?? fail('the file cannot be read', path);
@@ -187,6 +213,17 @@ function planSource(
   open: (path: string) => Uint8Array,
   read: ReadFile,
 ): Plan {
+  const { result, debugInfo, notes } = assembleSource(path, bytes, read);
+  const detected = detectProgram('', result.image);
+  if (!('problem' in detected) && detected.kind !== 'source' && detected.kind !== 'disk') {
+    return { ...planBoot(path, detected.kind, result.image, options, memory, open, debugInfo), notes };
+  }
+  refuseKernelOptions(options, path);
+  return { disk: bootable(path, result), entry: BOOT_SECTOR, debugInfo, notes };
+}
+
+/** @throws LaunchError with the source's errors */
+function assembleSource(path: string, bytes: Uint8Array, read: ReadFile) {
   const directory = path.replace(/[^/\\]*$/, '');
   const result = assemble({
     path,
@@ -195,13 +232,7 @@ function planSource(
   });
   if (!result.ok) throw new LaunchError(result.diagnostics.filter(({ severity }) => severity === 'error').map(problemOf));
   const notes = result.diagnostics.map((diagnostic) => `${diagnostic.file}:${diagnostic.line}: ${diagnostic.message}`);
-  const debugInfo = [assemblyDebugInfo(path, result)];
-  const detected = detectProgram('', result.image);
-  if (!('problem' in detected) && detected.kind !== 'source' && detected.kind !== 'disk') {
-    return { ...planBoot(path, detected.kind, result.image, options, memory, open, debugInfo), notes };
-  }
-  refuseKernelOptions(options, path);
-  return { disk: bootable(path, result), entry: BOOT_SECTOR, debugInfo, notes };
+  return { result, notes, debugInfo: [assemblyDebugInfo(path, result)] };
 }
 
 function problemOf({ file, line, column, message }: Diagnostic): LaunchProblem {

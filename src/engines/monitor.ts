@@ -20,3 +20,18 @@ export interface Monitor {
   install(machine: FreshMachine): void;
   statistics(): Statistics;
 }
+
+/** Nothing of ours is in between: a hypervisor of the user's own is what the machine runs. */
+export class BareMonitor implements Monitor {
+  readonly technique: Technique;
+
+  constructor(technique: Technique) {
+    this.technique = technique;
+  }
+
+  install(): void {}
+
+  statistics(): Statistics {
+    return {};
+  }
+}

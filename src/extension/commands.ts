@@ -11,6 +11,8 @@ export function registerCommands(watcher: SessionWatcher, panels: PanelHost, ter
     'ringside.exportTrapLog': () => exportTrapLog(watcher),
     'ringside.showSerial': () => terminals.reveal(),
     'ringside.walkPages': (argument) => walkPages(argument, panels),
+    'ringside.checkVmcs': () => panels.checkVmcs(),
+    'ringside.exportVmcs': () => exportVmcs(watcher),
     'ringside.showTransition': (sequence) => (typeof sequence === 'number' ? panels.showTransition(sequence) : undefined),
   };
   return Object.entries(commands).map(([name, action]) => vscode.commands.registerCommand(name, action));
@@ -33,6 +35,25 @@ async function walkPages(argument: unknown, panels: PanelHost): Promise<void> {
     given?.variable?.memoryReference ??
     (await vscode.window.showInputBox({ prompt: 'Linear address, symbol, register or any expression', placeHolder: '0xffffffff81000000' }));
   if (address) await panels.walkPages(address);
+}
+
+/** Writes the current VMCS of the processor in focus, as text or as JSON by the file's name. */
+async function exportVmcs(watcher: SessionWatcher): Promise<void> {
+  if (!watcher.session) {
+    void vscode.window.showErrorMessage('No guest is being debugged, so there is no VMCS to export.');
+    return;
+  }
+  const folder = vscode.workspace.workspaceFolders?.[0]?.uri;
+  const target = await vscode.window.showSaveDialog({
+    defaultUri: folder && vscode.Uri.joinPath(folder, 'vmcs.txt'),
+    filters: { Text: ['txt'], JSON: ['json'] },
+  });
+  if (!target) return;
+  const format = target.path.endsWith('.json') ? 'json' : 'text';
+  const item = vscode.debug.activeStackItem;
+  const vcpu = item?.session === watcher.session ? Math.max(0, item.threadId - 1) : 0;
+  const { text } = await watcher.request('ringside/exportVmcs', { vcpu, format });
+  await vscode.workspace.fs.writeFile(target, Buffer.from(text, 'utf8'));
 }
 
 /** Writes the whole log, a JSON object a line. */

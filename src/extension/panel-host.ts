@@ -3,7 +3,7 @@ import * as vscode from 'vscode';
 import { formatLinear } from '../shared/addresses';
 import type { FromPage, PanelRequestName, ToPage } from '../shared/webview-messages';
 import { openDestination } from './destinations';
-import type { SessionWatcher } from './session-watcher';
+import { type SessionWatcher, USES_VMX } from './session-watcher';
 
 /** A page may ask for these and nothing else. */
 const ALLOWED: ReadonlySet<PanelRequestName> = new Set<PanelRequestName>([
@@ -16,6 +16,11 @@ const ALLOWED: ReadonlySet<PanelRequestName> = new Set<PanelRequestName>([
   'ringside/descriptors',
   'ringside/pageWalk',
   'ringside/pageMap',
+  'ringside/vmcs',
+  'ringside/setVmcsField',
+  'ringside/vmcsChecks',
+  'ringside/vmcsDiff',
+  'ringside/exportVmcs',
 ]);
 
 export class PanelHost implements vscode.Disposable {
@@ -135,6 +140,12 @@ export class PanelHost implements vscode.Disposable {
   /** Walks the page tables for an address. @param address or an expression that gives one */
   async walkPages(address: string): Promise<void> {
     await this.show('ringside.pageTables', { type: 'walk', address });
+  }
+
+  /** Makes all checks of VM entry in the VMCS panel. */
+  async checkVmcs(): Promise<void> {
+    await vscode.commands.executeCommand('setContext', USES_VMX, true);
+    await this.show('ringside.vmcs', { type: 'checkVmcs' });
   }
 
   /** Opens a view and tells its page something, as soon as there is one. */

@@ -6,6 +6,7 @@ import type { PanelHost } from './panel-host';
 const PANELS: readonly (readonly [view: string, script: string])[] = [
   ['ringside.rings', 'rings.js'],
   ['ringside.trapLog', 'trap-log.js'],
+  ['ringside.vmcs', 'vmcs.js'],
   ['ringside.pageTables', 'page-tables.js'],
   ['ringside.descriptors', 'descriptors.js'],
   ['ringside.screen', 'screen.js'],

@@ -1,10 +1,12 @@
 /** Which debug session the panels show, and what it says. */
 import * as vscode from 'vscode';
 import type { PanelEventName } from '../shared/webview-messages';
-import type { PanelEvents, PanelRequests } from '../shared/panel-protocol';
+import type { PanelEvents, PanelRequests, StateEvent } from '../shared/panel-protocol';
 
 const TYPE = 'ringside';
 const EVENT_PREFIX = 'ringside/';
+/** Context key: the watched guest has used VMX, or tried to. */
+export const USES_VMX = 'ringside.usesVmx';
 
 /** A custom event of a session of ours. */
 export interface SessionEvent<Name extends PanelEventName = PanelEventName> {
@@ -20,6 +22,7 @@ export class SessionWatcher implements vscode.Disposable {
   private readonly ended = new vscode.EventEmitter<vscode.DebugSession>();
   private readonly live = new Set<vscode.DebugSession>();
   private current: vscode.DebugSession | undefined;
+  private usesVmx = false;
   /** The watched session changed. */
   readonly onDidChange = this.changed.event;
   readonly onEvent = this.events.event;
@@ -45,6 +48,7 @@ export class SessionWatcher implements vscode.Disposable {
       }),
       vscode.debug.onDidReceiveDebugSessionCustomEvent(({ session, event, body }) => {
         if (session.type !== TYPE || !event.startsWith(EVENT_PREFIX)) return;
+        if (event === 'ringside/state' && session === this.current) this.noteVmx(body as StateEvent);
         this.events.fire({ session, event: event as PanelEventName, body });
       }),
     );
@@ -58,7 +62,18 @@ export class SessionWatcher implements vscode.Disposable {
     if (session === this.current) return;
     this.current = session;
     void vscode.commands.executeCommand('setContext', 'ringside.sessionActive', session !== undefined);
+    // What is shown at the end stays until there is something new.
+    if (session) this.setVmx(false);
     this.changed.fire(session);
+  }
+
+  private noteVmx({ vcpus }: StateEvent): void {
+    if (!this.usesVmx && vcpus.some(({ usesVmx }) => usesVmx)) this.setVmx(true);
+  }
+
+  private setVmx(uses: boolean): void {
+    this.usesVmx = uses;
+    void vscode.commands.executeCommand('setContext', USES_VMX, uses);
   }
 
   /** Asks the watched session. @throws Error when there is none, or with the adapter's own words */

@@ -8,6 +8,7 @@
 import type { Screen } from './screen';
 import type { Statistics } from './statistics';
 import type { Technique } from './technique';
+import type { VmcsRequests } from './vmcs-protocol';
 import type { Place, ProcessorMode, Ring, Transition, TransitionKind } from './transition';
 
 /** An address as panels show it and link to it. */
@@ -51,6 +52,8 @@ export interface VcpuState {
   readonly bits: 16 | 32 | 64;
   /** Waits in HLT. */
   readonly halted: boolean;
+  /** It uses VMX, or has tried to. */
+  readonly usesVmx: boolean;
   /** Registers whose value differs from that at the last stop; empty while running. */
   readonly changed: readonly ChangedRegister[];
   /** Absent while running: it takes reading the guest's tables. */
@@ -207,6 +210,19 @@ export interface PageEntryView {
   readonly fields: readonly PageFieldView[];
   /** Bytes that such an entry covers. */
   readonly covers: number;
+  /** How its own address is translated, of a guest under extended page tables. */
+  readonly nested?: NestedWalkView;
+}
+
+/** From a guest-physical to a host-physical address. */
+export interface NestedWalkView {
+  readonly guestPhysical: string;
+  readonly entries: readonly Omit<PageEntryView, 'nested'>[];
+  readonly physical?: { readonly address: string; readonly memoryReference: string };
+  readonly pageSize: number;
+  readonly rights: string;
+  readonly memoryType?: string;
+  readonly problem?: string;
 }
 
 export interface PageVerdictView {
@@ -229,6 +245,8 @@ export interface PageWalkBody {
   readonly at: PlaceInCode;
   readonly entries: readonly PageEntryView[];
   readonly physical?: { readonly address: string; readonly memoryReference: string; readonly pageSize: number };
+  /** From `physical` on, of a guest under extended page tables; the addresses before are guest-physical. */
+  readonly nested?: NestedWalkView;
   readonly verdicts: readonly PageVerdictView[];
 }
 
@@ -386,7 +404,7 @@ export interface DevicesBody {
 }
 
 /** The requests, by command. */
-export interface PanelRequests {
+export interface PanelRequests extends VmcsRequests {
   'ringside/state': { arguments: undefined; body: StateEvent };
   'ringside/transitions': { arguments: TransitionsArguments; body: TransitionsBody };
   'ringside/transition': { arguments: { readonly sequence: number }; body: TransitionView };

@@ -13,7 +13,9 @@ export type ToPage =
   /** The trap log is to show one entry. */
   | { readonly type: 'showTransition'; readonly sequence: number }
   /** The page tables are to show the walk of an address. */
-  | { readonly type: 'walk'; readonly address: string };
+  | { readonly type: 'walk'; readonly address: string }
+  /** The VMCS panel is to make all checks of VM entry. */
+  | { readonly type: 'checkVmcs' };
 
 /** Where a click leads. */
 export type Destination =

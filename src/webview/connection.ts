@@ -19,6 +19,7 @@ export interface Handlers {
   event<Name extends PanelEventName>(event: Name, body: PanelEvents[Name]): void;
   showTransition?(sequence: number): void;
   walk?(address: string): void;
+  checkVmcs?(): void;
 }
 
 export class Connection {
@@ -43,6 +44,9 @@ export class Connection {
           break;
         case 'walk':
           handlers.walk?.(data.address);
+          break;
+        case 'checkVmcs':
+          handlers.checkVmcs?.();
           break;
         default:
       }

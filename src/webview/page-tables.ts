@@ -2,6 +2,7 @@
 import { html, nothing, render, type TemplateResult } from 'lit';
 import { formatLinear } from '../shared/addresses';
 import type {
+  NestedWalkView,
   PageEntryView,
   PageFact,
   PageMapBody,
@@ -31,6 +32,8 @@ let chosen = 'read';
 let chosenUser = false;
 let map: PageMapBody | undefined;
 let merged = false;
+/** Walks of the second dimension whose levels are shown. */
+const unfolded = new Set<string>();
 let fetching = false;
 let stale = false;
 
@@ -184,33 +187,57 @@ function form(): TemplateResult {
   </form>`;
 }
 
-function walkView({ mode, at, entries, physical, verdicts }: PageWalkBody): TemplateResult {
+function walkView({ mode, at, entries, physical, nested, verdicts }: PageWalkBody): TemplateResult {
   return html`
     <p class="lead">${codeLink(connection, at)} ${
       physical
-        ? html`→ physical ${memoryLink(connection, physical.memoryReference, physical.address)}${mode === 'none' ? ' (no paging)' : html` in a page of ${sizeText(physical.pageSize)}`}`
+        ? html`→ ${nested ? 'guest-physical' : 'physical'} ${memoryLink(connection, physical.memoryReference, physical.address)}${mode === 'none' ? ' (no paging)' : html` in a page of ${sizeText(physical.pageSize)}`}${nested ? hostResult(nested) : nothing}`
         : html`<strong class="problem">is not mapped</strong>`
     }</p>
     ${
       entries.length > 0
-        ? html`<table class="levels"><thead><tr><th>level</th><th>index</th><th>at physical</th><th>entry</th></tr></thead>
-      ${entries.map(entryRows)}</table>`
-        : nothing
+        ? html`<table class="levels"><thead><tr><th>level</th><th>index</th><th>at ${nested || entries.some((entry) => entry.nested) ? 'guest-physical' : 'physical'}</th><th>entry</th></tr></thead>
+      ${entries.map((entry, i) => [entry.nested ? nestedRows(entry.nested, `${entry.level} ${i}`, `where the ${entry.level} lies`) : nothing, entryRows(entry)])}
+      ${nested ? nestedRows(nested, 'page', 'the page itself') : nothing}</table>`
+        : nested
+          ? html`<table class="levels">${nestedRows(nested, 'page', 'the page itself')}</table>`
+          : nothing
     }
     ${verdictTable(verdicts)}`;
 }
 
+const hostResult = ({ physical, problem, memoryType }: NestedWalkView): TemplateResult =>
+  physical
+    ? html` → host-physical ${memoryLink(connection, physical.memoryReference, physical.address)}${memoryType === undefined ? nothing : html` <span class="note">${memoryType}</span>`}`
+    : html` <strong class="problem">${problem}</strong>`;
+
+/** A walk in the second dimension: a line that unfolds into its levels. */
+function nestedRows(walk: NestedWalkView, key: string, what: string): TemplateResult {
+  const { guestPhysical, entries, physical, pageSize, rights, problem } = walk;
+  const open = unfolded.has(key);
+  const toggle = (): void => {
+    if (!unfolded.delete(key)) unfolded.add(key);
+    show();
+  };
+  return html`<tbody class="nested"><tr><td colspan="4"><button class="fold" aria-expanded=${open} title="Extended page tables: ${what}" @click=${toggle}>${open ? '▾' : '▸'} EPT</button>
+      <span class="number">${guestPhysical}</span> → ${physical ? memoryLink(connection, physical.memoryReference, physical.address) : nothing}
+      <span class="number">${rights}</span> <span class="note">${sizeText(pageSize)}, ${what}</span>${problem === undefined ? nothing : html` <span class="problem">${problem}</span>`}</td></tr></tbody>
+    ${open ? entries.map((entry) => html`<tbody class="nested level-of-nested">${entryCells({ ...entry, level: `EPT ${entry.level}` })}</tbody>`) : nothing}`;
+}
+
+function entryRows(entry: PageEntryView): TemplateResult {
+  return html`<tbody class="level">${entryCells(entry)}</tbody>`;
+}
+
 /** Bits that are set, and those that are clear where that says something. */
-function entryRows({ level, index, address, memoryReference, value, fields, covers }: PageEntryView): TemplateResult {
-  return html`<tbody class="level">
-    <tr><th scope="row" title="covers ${sizeText(covers)}">${level}</th><td class="number">${index}</td>
-      <td>${address === undefined || memoryReference === undefined ? html`<span class="note">in the processor</span>` : memoryLink(connection, memoryReference, address)}</td>
+function entryCells({ level, index, address, memoryReference, value, fields, covers }: PageEntryView): TemplateResult {
+  return html`<tr><th scope="row" title="covers ${sizeText(covers)}">${level}</th><td class="number">${index}</td>
+      <td>${address === undefined ? html`<span class="note">in the processor</span>` : memoryReference === undefined ? html`<span class="number">${address}</span>` : memoryLink(connection, memoryReference, address)}</td>
       <td class="number">${value}</td></tr>
     <tr><td></td><td colspan="3" class="bits">${fields.map(
       ({ name, value: part, meaning }) =>
         html`<span class="bit ${part === '0' ? 'clear' : 'set'}" title=${meaning ?? ''}>${name}${/^[01]$/.test(part) ? html`<b>${part}</b>` : html` <b>${meaning ?? part}</b>`}</span> `,
-    )}</td></tr>
-  </tbody>`;
+    )}</td></tr>`;
 }
 
 const KINDS = ['read', 'write', 'execute'] as const;
@@ -228,12 +255,12 @@ function verdictTable(verdicts: readonly PageVerdictView[]): TemplateResult {
     };
     const allowed = verdict?.allowed === true;
     return html`<td><button class="chip verdict ${allowed ? 'passed' : 'failed'}" aria-pressed=${kind === chosen && user === chosenUser} title=${verdict?.reason ?? 'allowed'} @click=${pick}>
-      <span class="sign" aria-hidden="true">${allowed ? '✓' : '✗'}</span> ${allowed ? 'allowed' : '#PF'}</button></td>`;
+      <span class="sign" aria-hidden="true">${allowed ? '✓' : '✗'}</span> ${allowed ? 'allowed' : verdict?.errorCode === undefined ? 'EPT' : '#PF'}</button></td>`;
   };
   return html`<table class="verdicts"><thead><tr><td></td>${KINDS.map((kind) => html`<th scope="col">${kind}</th>`)}</tr></thead><tbody>
     ${[false, true].map((user) => html`<tr><th scope="row">${user ? 'user' : 'supervisor'}</th>${KINDS.map((kind) => cell(kind, user))}</tr>`)}
   </tbody></table>
-  <p class="reason" role="status">${picked ? (picked.allowed ? `A ${picked.user ? 'user' : 'supervisor'} may ${picked.kind} here.` : html`${picked.reason} <span class="number">error code ${picked.errorCode}</span>`) : nothing}</p>`;
+  <p class="reason" role="status">${picked ? (picked.allowed ? `A ${picked.user ? 'user' : 'supervisor'} may ${picked.kind} here.` : html`${picked.reason}${picked.errorCode === undefined ? nothing : html` <span class="number">error code ${picked.errorCode}</span>`}`) : nothing}</p>`;
 }
 
 function mapView(body: PageMapBody): TemplateResult {

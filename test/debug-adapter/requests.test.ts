@@ -90,7 +90,7 @@ describe('starting', () => {
     ['a file that is not there', { program: '/nowhere/x.asm' }, /x\.asm: the file cannot be read/],
     ['a folder', { program: '/tmp' }, /cannot be read/],
     ['an unknown attribute', { program: guest('halt'), stopAtEntry: true }, /'stopAtEntry' does not exist; did you mean 'stopOnEntry'/],
-    ['an engine that is not there yet', { program: guest('halt'), engine: 'vmx' }, /^not implemented/],
+    ['an engine that is not there yet', { program: guest('halt'), engine: 'container' }, /^not implemented/],
     ['a breakOn that is no place', { program: guest('halt'), breakOn: ['nowhere'] }, /'breakOn': 'nowhere': column 1/],
   ])('refuses %s in one line, and takes another launch', async (_name, args, message) => {
     await client.initializeRequest();

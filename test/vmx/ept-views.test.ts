@@ -1,6 +1,7 @@
 /** Walks through both tables as they are shown, held against what the processor makes of the same tables. */
 import * as fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { PageTableView } from '../../src/engines/cpu/inspect/page-tables';
 import type { Processor } from '../../src/engines/cpu/processor';
 import { Cr0 } from '../../src/engines/cpu/state';
 import { VmExit } from '../../src/engines/cpu/vmx/vm-exit';
@@ -45,6 +46,23 @@ describe('the walk in two dimensions', () => {
     expect(world.mmu.probe(linear(AT + 0x123))).toBe(GUEST + DATA + 0x123);
     // Nobody has been there.
     expect([world.flagsOf(DATA), world.flagsOf(DATA, 39), world.guestBits(AT, 12) & 0x60]).toEqual([0, 0, 0]);
+  });
+
+  it('is shown with each entry taken apart, and ends where an access would', () => {
+    world.enter({ flags: TRACKS });
+    const view = new PageTableView(() => ({ state: world.state, mmu: world.mmu }) as unknown as Processor, world.memory);
+    const walk = view.walk(linear(AT + 0x123));
+    expect(walk.entries.map(({ nested }) => nested?.entries.length)).toEqual([4, 4, 4, 4]);
+    expect(walk.entries.map(({ address, nested }) => nested?.physical === GUEST + (address ?? NaN))).toEqual([true, true, true, true]);
+    expect(walk.nested).toMatchObject({ guestPhysical: DATA + 0x123, physical: GUEST + DATA + 0x123, rights: 'RWX', memoryType: 'WB' });
+    const leaf = walk.nested?.entries.at(-1);
+    expect(leaf?.fields.map(({ name }) => name)).toEqual(['R', 'W', 'X', 'memory type', 'ignore PAT', 'A', 'D', 'address']);
+    expect(leaf?.fields.at(-1)?.meaning).toBe(`page at host-physical 0x${(GUEST + DATA).toString(16)}`);
+    world.allow(DATA, 4);
+    const refused = view.walk(linear(AT)).verdicts.find(({ kind, user }) => kind === 'read' && !user);
+    expect(refused).toEqual({ kind: 'read', user: false, allowed: false, reason: 'EPT violation: the page may not be read' });
+    world.allow(world.guestEntry(AT, 21), 4);
+    expect(view.walk(linear(AT)).entries.at(-1)?.nested?.problem).toBe('EPT violation: the page may not be read');
   });
 
   it('shows large pages of EPT', () => {

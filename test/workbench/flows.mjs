@@ -171,37 +171,81 @@ async function collapse(page, names) {
 
 const KERNEL = fileURLToPath(new URL('../../.cache/kernels/amd64/', import.meta.url));
 
-/** Debian's kernel, stopped at a function by its name: its page tables and descriptor tables. */
-async function kernelPanels(label, { page, folder, shot }, theme, kind) {
-  const launch = {
-    version: '0.2.0',
-    configurations: [
-      {
-        type: 'ringside',
-        request: 'launch',
-        name: 'debian',
-        kernel: `${KERNEL}vmlinuz`,
-        initrd: `${KERNEL}initramfs.cpio`,
-        unpackKernel: true,
-        append: 'console=ttyS0 nokaslr nolapic noapic nosmp',
-        memory: '256M',
-        breakOn: ['sched_init'],
-      },
-    ],
-  };
+/** Starts a guest by a launch.json that has it alone. */
+async function startNamed({ page, folder }, configuration) {
+  const { name } = configuration;
+  const launch = { version: '0.2.0', configurations: [{ type: 'ringside', request: 'launch', ...configuration }] };
   mkdirSync(join(folder, '.vscode'));
   writeFileSync(join(folder, '.vscode/launch.json'), JSON.stringify(launch));
-  await chooseTheme(page, theme, kind);
-  await eventually('the start of the kernel', async () => {
+  await eventually(`the start of ${name}`, async () => {
     await page.keyboard.press('Control+p');
     await page.locator('.quick-input-widget input').waitFor({ state: 'visible', timeout: STEP });
-    await page.keyboard.type('debug debian');
-    const row = page.locator('.quick-input-list .monaco-list-row').filter({ hasText: 'debian' }).first();
+    await page.keyboard.type(`debug ${name}`);
+    const row = page.locator('.quick-input-list .monaco-list-row').filter({ hasText: name }).first();
     await row.waitFor({ state: 'visible', timeout: 5000 });
     await row.click();
     await page.locator('.debug-toolbar .codicon-debug-stop').first().waitFor({ timeout: STEP });
     return true;
   });
+}
+
+/** A hypervisor whose VMLAUNCH failed: why, and a field that is put right. */
+async function vmcsPanel(label, { page, folder, shot }, theme, kind) {
+  await chooseTheme(page, theme, kind);
+  const program = join(folder, 'vmx-broken/06-link-pointer.asm');
+  await startNamed({ page, folder }, { name: 'broken', program, stopOnEntry: false, breakOn: ['stop'] });
+  await stopped(page);
+  await command(page, 'Ringside: Focus on VMCS View');
+  const panel = /VMXON region/;
+  await inPanel(page, panel, (vmcs, comes) => comes('the failure', async () => (await vmcs.locator('.failure').count()) > 0));
+  await command(page, 'View: Toggle Maximized Panel');
+  await collapse(page, ['Rings', 'Trap Log']);
+  await inPanel(page, panel, async (vmcs, comes) => {
+    await comes('why it failed', async () => /VM exit 33.*VMCS link pointer/s.test(await vmcs.locator('.failure').textContent()));
+    await comes('the fields', async () => (await vmcs.locator('.fields tbody tr').count()) > 140);
+  });
+  await shot(`${label}-vmcs-failed`);
+  await command(page, 'Ringside: Check VMCS now');
+  await inPanel(page, panel, async (vmcs, comes) => {
+    const results = vmcs.locator('.results');
+    await comes('the checks', async () => /2 of \d+ checks/.test(await results.textContent()));
+    await results.getByRole('button', { name: 'VMCS link pointer' }).first().click();
+    await vmcs.getByRole('button', { name: 'change VMCS link pointer' }).click();
+    await vmcs.locator('.edit input').fill('-1');
+    await vmcs.locator('.edit input').press('Enter');
+    await comes('the new value', async () => /0xffffffffffffffff/.test(await vmcs.locator('#field-vmcsLinkPointer').textContent()));
+    await vmcs.getByRole('button', { name: 'check now' }).click();
+    await comes('the checks again', async () => /All \d+ checks/.test(await results.textContent()));
+    await vmcs.getByRole('button', { name: 'changes since' }).click();
+    await comes('the difference', async () => /1 field differs/.test(await vmcs.locator('.diff').textContent()));
+    await vmcs.locator('#search').fill('link pointer');
+    await comes('the field alone', async () => (await vmcs.locator('.fields tbody').count()) === 1);
+  });
+  await shot(`${label}-vmcs-changed`);
+  await inPanel(page, panel, async (vmcs) => {
+    await vmcs.locator('#search').fill('');
+    await vmcs.locator('#field-exitReason button.fold').click();
+    await vmcs.locator('#field-pinControls button.fold').click();
+    await vmcs.locator('#field-pinControls').scrollIntoViewIfNeeded();
+  });
+  await shot(`${label}-vmcs-fields`);
+}
+
+/** Debian's kernel, stopped at a function by its name: its page tables and descriptor tables. */
+async function kernelPanels(label, { page, folder, shot }, theme, kind) {
+  await chooseTheme(page, theme, kind);
+  await startNamed(
+    { page, folder },
+    {
+      name: 'debian',
+      kernel: `${KERNEL}vmlinuz`,
+      initrd: `${KERNEL}initramfs.cpio`,
+      unpackKernel: true,
+      append: 'console=ttyS0 nokaslr nolapic noapic nosmp',
+      memory: '256M',
+      breakOn: ['sched_init'],
+    },
+  );
   await page
     .locator('.debug-call-stack')
     .getByText('sched_init')
@@ -267,6 +311,9 @@ export const flows = [
   { name: 'the panels in the dark theme', run: (context) => panels('dark', context, 'Dark Modern', 'vs-dark') },
   { name: 'the panels in the light theme', run: (context) => panels('light', context, 'Light Modern', 'vs') },
   { name: 'the panels in high contrast', run: (context) => panels('high-contrast', context, 'Dark High Contrast', 'hc-black') },
+  { name: 'the VMCS in the dark theme', run: (context) => vmcsPanel('dark', context, 'Dark Modern', 'vs-dark') },
+  { name: 'the VMCS in the light theme', run: (context) => vmcsPanel('light', context, 'Light Modern', 'vs') },
+  { name: 'the VMCS in high contrast', run: (context) => vmcsPanel('high-contrast', context, 'Dark High Contrast', 'hc-black') },
   ...(existsSync(KERNEL)
     ? [
         { name: 'a kernel in the dark theme', run: (context) => kernelPanels('dark', context, 'Dark Modern', 'vs-dark') },

@@ -33,7 +33,7 @@ export function carryOut(session: Session, guest: Guest, vcpu: number, assignmen
 }
 
 /** After a register was changed. */
-function stateChanged(session: Session, guest: Guest): void {
+export function stateChanged(session: Session, guest: Guest): void {
   guest.changed();
   session.dispatcher.event('invalidated', { areas: ['variables', 'stacks'] });
   session.reporter.changed();

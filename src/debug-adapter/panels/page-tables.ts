@@ -1,6 +1,6 @@
 /** The Page Tables panel's data: the walk of an address, and what all tables map. */
-import type { PageMap, PageRegion, VirtualCpu } from '../../engines/engine';
-import type { PageMapBody, PageRegionView, PageWalkBody } from '../../shared/panel-protocol';
+import type { NestedWalk, PageEntry, PageMap, PageRegion, RegisterField, VirtualCpu } from '../../engines/engine';
+import type { NestedWalkView, PageEntryView, PageFieldView, PageMapBody, PageRegionView, PageWalkBody } from '../../shared/panel-protocol';
 import { compileAddress } from '../expressions/compile';
 import { hexOf } from '../expressions/format';
 import { parseExpression } from '../expressions/parser';
@@ -15,37 +15,69 @@ import { placeInCode } from './places';
 export function walkOf(guest: Guest, cpu: VirtualCpu, text: string): PageWalkBody {
   const address = addressOf(guest, cpu, text);
   const { pageTables } = cpu;
-  const { entries, physical, pageSize, verdicts } = pageTables.walk(linear(address));
+  const { entries, physical, pageSize, nested, verdicts } = pageTables.walk(linear(address));
   return {
     mode: pageTables.mode,
     facts: pageTables.facts(),
     at: placeInCode(address, guest.program),
-    entries: entries.map(({ level, index, address: at, value, bits, fields, covers }) => ({
-      level,
-      index,
-      ...(at !== undefined && {
-        address: hexOf(BigInt(at), bits === 64 ? 40 : 32),
-        memoryReference: formatReference({ space: 'physical', address: at }),
-      }),
-      value: hexOf(value, bits),
-      fields: fields.map(({ name, value: part, low = 0, high = low, meaning }) => ({
-        name,
-        value: high === low ? String(part) : hexOf(part, high - low + 1),
-        meaning,
-      })),
-      covers,
-    })),
+    entries: entries.map(entryView),
     ...(physical !== undefined && {
       physical: {
         address: hexOf(BigInt(physical), physical < 2 ** 32 ? 32 : 40),
-        memoryReference: formatReference({ space: 'physical', address: physical }),
+        // Memory is what the host calls so.
+        memoryReference: formatReference({ space: 'physical', address: nested ? (nested.physical ?? physical) : physical }),
         pageSize: pageSize ?? 0,
       },
     }),
+    ...(nested && { nested: nestedView(nested) }),
     verdicts: verdicts.map(({ errorCode, ...verdict }) => ({
       ...verdict,
       ...(errorCode !== undefined && { errorCode: hexOf(BigInt(errorCode), 16) }),
     })),
+  };
+}
+
+function fieldViews(fields: readonly RegisterField[]): PageFieldView[] {
+  return fields.map(({ name, value, low = 0, high = low, meaning }) => ({
+    name,
+    value: high === low ? String(value) : hexOf(value, high - low + 1),
+    meaning,
+  }));
+}
+
+function entryView({ level, index, address, value, bits, fields, covers, nested }: PageEntry): PageEntryView {
+  const place = nested ? nested.physical : address;
+  return {
+    level,
+    index,
+    ...(address !== undefined && { address: hexOf(BigInt(address), bits === 64 ? 40 : 32) }),
+    ...(place !== undefined && { memoryReference: formatReference({ space: 'physical', address: place }) }),
+    value: hexOf(value, bits),
+    fields: fieldViews(fields),
+    covers,
+    ...(nested && { nested: nestedView(nested) }),
+  };
+}
+
+const HOST_DIGITS = 40;
+const hostAddress = (address: number) => ({
+  address: hexOf(BigInt(address), HOST_DIGITS),
+  memoryReference: formatReference({ space: 'physical', address }),
+});
+
+function nestedView({ guestPhysical, entries, physical, ...rest }: NestedWalk): NestedWalkView {
+  return {
+    ...rest,
+    guestPhysical: hexOf(BigInt(guestPhysical), HOST_DIGITS),
+    entries: entries.map(({ level, index, address, value, fields, covers }) => ({
+      level,
+      index,
+      ...hostAddress(address),
+      value: hexOf(value, 64),
+      fields: fieldViews(fields),
+      covers,
+    })),
+    ...(physical !== undefined && { physical: hostAddress(physical) }),
   };
 }
 

@@ -1,5 +1,5 @@
 /** The panels' own requests: see `shared/panel-protocol.ts`. */
-import type { ExternalInput, VirtualCpu } from '../../engines/engine';
+import type { ExternalInput } from '../../engines/engine';
 import type { Encoded, InputArguments, ScreenBody } from '../../shared/panel-protocol';
 import type { Screen } from '../../shared/screen';
 import type { Guest } from '../guest';
@@ -12,6 +12,8 @@ import { FilteredLog } from './filtered-log';
 import { descriptorsOf } from './descriptor-tables';
 import { PageMaps, walkOf } from './page-tables';
 import { extentOf } from './state-reporter';
+import { vmcsRequests } from './vmcs';
+import { vcpuOf } from './vcpus';
 import { checkFilter, filterTest, rowOf, viewOf } from './transition-views';
 
 const MOST_ROWS = 1000;
@@ -91,19 +93,14 @@ export function panelRequests(session: Session): Handlers {
       return maps.page(session.guest, vcpuOf(session.guest, vcpu), start, count, merged === true);
     },
 
+    ...vmcsRequests(session),
+
     'ringside/input': (args) => {
       const { guest } = session;
       guest.engine.input(inputOf(args));
       guest.runner.wake();
     },
   };
-}
-
-/** @throws UserError for a processor that is not there */
-function vcpuOf({ engine }: Guest, index: number): VirtualCpu {
-  const cpu = engine.cpus[index];
-  if (!cpu) throw new UserError(`there is no vCPU ${describe(index)}; there are 0 to ${engine.cpus.length - 1}`);
-  return cpu;
 }
 
 function screenOf({ engine }: Guest, since: string | undefined): ScreenBody {

@@ -105,11 +105,16 @@ export class StateReporter {
       at: placeInCode(address, guest.program),
       bits,
       halted,
+      usesVmx: usesVmx(cpu),
       changed: standing ? (this.changes.get(index) ?? []) : [],
       ...(standing && { rings: ringsOf(guest, cpu) }),
       ...(last && { lastTransition: viewOf(last, guest) }),
     };
   }
+}
+
+function usesVmx({ place, vmx }: VirtualCpu): boolean {
+  return place.vmx !== 'off' || (vmx !== undefined && (vmx.history.total > 0 || vmx.failure !== undefined));
 }
 
 export function extentOf({ engine: { transitions } }: Guest): LogExtent {

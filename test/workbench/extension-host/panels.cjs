@@ -18,6 +18,9 @@ describe('what the panels are made of', () => {
       'ringside.pageTables.focus',
       'ringside.descriptors.focus',
       'ringside.walkPages',
+      'ringside.checkVmcs',
+      'ringside.exportVmcs',
+      'ringside.vmcs.focus',
       'ringside.screen.focus',
     ]) {
       assert.ok(commands.includes(name), `no command ${name}`);

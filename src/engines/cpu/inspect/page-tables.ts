@@ -8,6 +8,7 @@ import { Cr0, Cr4, type CpuState, Efer, Flag } from '../state';
 import { describePageFault, PageFault, type PagingMode, pagingMode, type Walk, walk } from '../system/paging';
 import { Epte } from '../vmx/ept';
 import { whyEptEnds } from '../vmx/ept-tables';
+import { nestedWalk } from './ept-entries';
 import { entryFields } from './page-entries';
 import { PageMapper } from './page-map';
 
@@ -46,7 +47,8 @@ export class PageTableView implements PageTables {
     const { state, mmu } = this.processor();
     const mode = pagingMode(state);
     const found = walk(state, this.memory, address, mmu.eptTables);
-    const entries = found.steps.map(({ level, entryAddress, low, high }, i): PageEntry => {
+    const tracks = mmu.eptTables?.tracks ?? false;
+    const entries = found.steps.map(({ level, entryAddress, low, high, ept }, i): PageEntry => {
       const value = (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
       const { shift } = mode.levels[i];
       const maps = i === found.steps.length - 1 && found.physical !== undefined;
@@ -58,12 +60,14 @@ export class PageTableView implements PageTables {
         bits: mode.entrySize === 8 ? 64 : 32,
         fields: entryFields(value, mode, level, maps, (state.efer & Efer.nxe) !== 0),
         covers: 2 ** shift,
+        ...(ept && { nested: nestedWalk(ept, tracks, Epte.read) }),
       };
     });
     return {
       address,
       entries,
       ...(found.physical !== undefined && { physical: found.physical, pageSize: found.pageSize }),
+      ...(found.ept && { nested: nestedWalk(found.ept, tracks, 0) }),
       verdicts: ACCESSES.map((access) => judge(state, address, found, access)),
     };
   }

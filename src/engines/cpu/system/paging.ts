@@ -91,8 +91,11 @@ const FOUR_LEVEL: PagingMode = {
   reservedHigh: FOUR_LEVEL_RESERVED,
 };
 
+/** What of a processor decides how it translates. */
+export type PagingState = Pick<CpuState, 'paging' | 'longMode' | 'cr3' | 'cr4' | 'efer' | 'sys' | 'sysHigh'>;
+
 /** The paging mode in force (manual, "Paging Modes and Control Bits"). */
-export function pagingMode(state: CpuState): PagingMode {
+export function pagingMode(state: PagingState): PagingMode {
   if (!state.paging) return NONE;
   if (state.longMode) return FOUR_LEVEL;
   const { cr4 } = state;
@@ -106,7 +109,7 @@ const frameAddress = (low: number, high: number): number => (high & 0xff) * 2 **
  * Reads the page tables without touching accessed and dirty bits.
  * @param tables what a guest's are reached through, in VMX non-root operation with EPT
  */
-export function walk(state: CpuState, memory: PhysicalMemory, linear: LinearAddress, tables?: EptTables): Walk {
+export function walk(state: PagingState, memory: PhysicalMemory, linear: LinearAddress, tables?: EptTables): Walk {
   const mode = pagingMode(state);
   const steps: WalkStep[] = [];
   const noExecute = (state.efer & Efer.nxe) !== 0;
@@ -162,7 +165,7 @@ export function walk(state: CpuState, memory: PhysicalMemory, linear: LinearAddr
   return { steps, ...lead(linear), writable, user, executable, global: false, pageSize: 4096 };
 }
 
-function tableBase(state: CpuState, mode: PagingMode): number {
+function tableBase(state: PagingState, mode: PagingMode): number {
   const low = (state.cr3 & 0xfffff000) >>> 0;
   return mode === FOUR_LEVEL ? frameAddress(low, state.sysHigh(SYS.cr3)) : low;
 }

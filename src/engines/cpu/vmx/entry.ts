@@ -2,13 +2,10 @@
 import { Activity, SYS } from '../layout';
 import { Seg } from '../state';
 import type { Cpu } from '../system/cpu';
-import { INT_NAMES } from '../../transition-rows';
-import { cr4Bits } from '../system/control';
-import { eferBits } from '../system/msr';
+import { INT_NAMES, INTERRUPT_NAMES } from '../../transition-rows';
 import { readPdptes } from '../system/paging';
 import { PIN_CONTROLS, PRIMARY_CONTROLS, SECONDARY_CONTROLS } from './control-bits';
 import type { CheckWorld, ControlWords, EntryCheck } from './entry-checks/check';
-import { firstFailure } from './entry-checks/index';
 import { failEntry } from './exit';
 import { ExitReason } from './exit-reasons';
 import { Field } from './fields';
@@ -36,8 +33,7 @@ export function checkWorld(cpu: Cpu, vmcs: Vmcs): CheckWorld {
     controls: vmx.controlWords(vmcs),
     processor: {
       longMode: state.longMode,
-      cr4Fixed1: cr4Bits(cpu.model),
-      eferBits: eferBits(cpu.model),
+      ...vmx.registerBits,
       currentVmcs: vmcs.address,
     },
     memory: (address) => cpu.mmu.memory.readWord(address) >>> 0,
@@ -46,24 +42,24 @@ export function checkWorld(cpu: Cpu, vmcs: Vmcs): CheckWorld {
 
 /** VMLAUNCH and VMRESUME, once they know their VMCS. */
 export function enterGuest(cpu: Cpu, vmcs: Vmcs, how: 'vmlaunch' | 'vmresume'): void {
+  const { vmx } = cpu;
   const world = checkWorld(cpu, vmcs);
-  const controlFlaw = firstFailure(world, 'controls');
+  const controlFlaw = vmx.checker.firstFailure(world, 'controls');
   if (controlFlaw) {
     fail(cpu, InstructionError.controls, controlFlaw, world);
     return;
   }
-  const hostFlaw = firstFailure(world, 'host state');
+  const hostFlaw = vmx.checker.firstFailure(world, 'host state');
   if (hostFlaw) {
     fail(cpu, InstructionError.hostState, hostFlaw, world);
     return;
   }
-  const { vmx } = cpu;
   const address = cpu.state.linear(Seg.cs, cpu.here);
   const refuse = (reason: number, qualification: number, seen: CheckWorld, check?: EntryCheck): void => {
     noteRefusal(cpu, reason, how, { check, world: seen, address });
     failEntry(cpu, vmcs, reason, qualification);
   };
-  const guestFlaw = firstFailure(world, 'guest state');
+  const guestFlaw = vmx.checker.firstFailure(world, 'guest state');
   if (guestFlaw) {
     refuse(ExitReason.invalidGuestState, guestFlaw.qualification ?? 0, world, guestFlaw);
     return;
@@ -154,5 +150,7 @@ function inject(cpu: Cpu, vmx: Vmx, vmcs: Vmcs): void {
   // What is injected wakes a halted processor, and finds no shadow.
   state.setSys(SYS.activity, Activity.active);
   const [length, code] = [vmcs.low(Field.entryInstructionLength), vmcs.low(Field.entryExceptionErrorCode)];
-  vmx.injection = injectedEvent(info, code, state.ip, length, INT_NAMES[info & 0xff]);
+  const vector = info & 0xff;
+  const name = type === InterruptionType.nmi ? 'NMI' : (type === InterruptionType.external ? INTERRUPT_NAMES : INT_NAMES)[vector];
+  vmx.injection = injectedEvent(info, code, state.ip, length, name);
 }

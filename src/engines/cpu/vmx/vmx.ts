@@ -6,11 +6,14 @@ import type { Clock, Timer } from '../../machine/clock';
 import { NANOSECONDS_PER_INSTRUCTION } from '../../machine/clock';
 import { Activity, Intercept, INTERCEPTS, SYS, VMX_PLACE } from '../layout';
 import { Cr0, Flag } from '../state';
+import { cr4Bits } from '../system/control';
 import type { Cpu } from '../system/cpu';
+import { eferBits } from '../system/msr';
 import type { Event } from '../system/interrupts';
 import { BEYOND_PHYSICAL, CR0_FIXED0, PREEMPTION_TIMER_SHIFT } from './capabilities';
 import { PIN_CONTROLS, PRIMARY_CONTROLS, SECONDARY_CONTROLS } from './control-bits';
 import type { ControlWords } from './entry-checks/check';
+import { EntryChecker } from './entry-checks/entry-checker';
 import { Field } from './fields';
 import { VmxHistory } from './history';
 import type { Refusal } from './refusal';
@@ -35,6 +38,9 @@ export class Vmx {
   private readonly cpu: Cpu;
   private readonly clock: Clock;
   private readonly timer: Timer;
+  readonly checker = new EntryChecker();
+  /** Bits that CR4 and IA32_EFER may have. */
+  readonly registerBits: { readonly cr4Fixed1: number; readonly eferBits: number };
   private known: Vmcs | undefined;
   /** As of the last VM entry; all 0 outside non-root operation. */
   controls = NO_CONTROLS;
@@ -64,6 +70,7 @@ export class Vmx {
   constructor(cpu: Cpu, clock: Clock) {
     this.cpu = cpu;
     this.clock = clock;
+    this.registerBits = { cr4Fixed1: cr4Bits(cpu.model), eferBits: eferBits(cpu.model) };
     this.timer = clock.timer(() => {
       this.expired = true;
     });
