@@ -55,6 +55,7 @@ const SYSTEM_GUESTS = [
   'privileges',
   'paging',
   'virtual',
+  'virtual-extensions',
   'real',
   'debug',
   'x87',

@@ -21,6 +21,7 @@ const bochs = (reason: string, experiments: readonly string[]): Fault => ({ orac
 const rings = (name: string): string[] => [0, 1, 2, 3].map((ring) => name.replace('$', String(ring)));
 
 const GUESTS: readonly Guest[] = [
+  { name: 'virtual-extensions', without: { qemu: 'TCG does not have the extensions' } },
   { name: 'segments' },
   {
     name: 'x87',

@@ -40,7 +40,7 @@ const OWN_PROTECTION: Readonly<Record<string, ((state: CpuState) => string) | un
   rdtsc: () => 'CR4.TSD reserves it to ring 0',
   rdtscp: () => 'CR4.TSD reserves it to ring 0',
   cli: ({ cpl, iopl }) => `CLI needs CPL ≤ IOPL: CPL ${cpl}, IOPL ${iopl}`,
-  pushf: ({ iopl }) => `PUSHF in virtual-8086 mode needs IOPL 3, it is ${iopl}`,
+  pushf: ({ iopl }) => `PUSHF in virtual-8086 mode needs IOPL 3, or with 16 bits CR4.VME; IOPL is ${iopl}`,
   swapgs: ({ cpl }) => `SWAPGS needs ring 0, CPL is ${cpl}`,
   cmpxchg16b: () => 'the operand of CMPXCHG16B is not aligned to 16 bytes',
 };

@@ -50,6 +50,7 @@ const CR8 = 8;
 
 /** Bits of CR4 by the feature that brings them. */
 const CR4_FEATURES: readonly (readonly [bit: number, feature: string])[] = [
+  [Cr4.vme | Cr4.pvi, 'vme'],
   [Cr4.tsd, 'tsc'],
   [Cr4.de, 'de'],
   [Cr4.pse, 'pse'],

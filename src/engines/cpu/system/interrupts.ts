@@ -11,6 +11,7 @@ import { deliverLong } from './long-mode';
 import { checkStackSegment, markAccessed, nullSegment, registerFrom } from './segments';
 import { StackCursor } from './stack';
 import { switchTask, taskDescriptor } from './tasks';
+import { deliverRedirected, redirects } from './virtual-8086';
 
 export interface Event {
   readonly vector: number;
@@ -58,6 +59,11 @@ export function deliver(cpu: Cpu, event: Event): void {
 }
 
 function deliverByMode(cpu: Cpu, event: Event): void {
+  if (cpu.state.virtual8086 && event.source === 'software' && !event.softwareException) {
+    if (redirects(cpu, event.vector)) return deliverRedirected(cpu, event);
+    // INT n has looked before; one that VM entry injects does it here.
+    if (cpu.state.iopl !== 3) throw gp(0, `INT n in virtual-8086 mode needs IOPL 3, it is ${cpu.state.iopl}`);
+  }
   if (cpu.state.longMode) deliverLong(cpu, event);
   else if (cpu.state.protectedMode) deliverProtected(cpu, event);
   else deliverReal(cpu, event);

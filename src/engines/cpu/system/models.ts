@@ -22,6 +22,7 @@ const bits = (leaf: number, subleaf: number, register: CpuidRegister, names: Rea
 const FEATURE_BITS: ReadonlyMap<string, FeatureBit> = new Map([
   ...bits(1, 0, EDX, {
     fpu: 0,
+    vme: 1,
     de: 2,
     pse: 3,
     tsc: 4,
@@ -85,7 +86,7 @@ const FEATURE_BITS: ReadonlyMap<string, FeatureBit> = new Map([
 
 /** Features of the system rather than of instructions, all of which exist. */
 const SYSTEM_FEATURES =
-  'de pse pae mce apic mtrr pge mca pat pcid x2apic tsc-deadline smep umip syscall arch-capabilities lahf-64 nx pdpe1gb lm erms ' +
+  'vme de pse pae mce apic mtrr pge mca pat pcid x2apic tsc-deadline smep umip syscall arch-capabilities lahf-64 nx pdpe1gb lm erms ' +
   'fdp-exception-only fcs-fds-deprecated xgetbv-1';
 
 /** Features whose every instruction has its meaning: what lacks one is not offered. */
@@ -110,7 +111,7 @@ interface ModelSource {
 
 const SOURCES: Readonly<Record<CpuModelName, ModelSource>> = {
   i486: { family: 4, model: 8, stepping: 0, brand: '', features: '8086 80186 80286 80386 80486 fpu' },
-  pentium: { family: 5, model: 4, stepping: 3, brand: '', after: 'i486', features: 'pentium de pse tsc msr mce cx8 mmx' },
+  pentium: { family: 5, model: 4, stepping: 3, brand: '', after: 'i486', features: 'pentium vme de pse tsc msr mce cx8 mmx' },
   i686: {
     family: 6,
     model: 8,

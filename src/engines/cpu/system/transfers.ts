@@ -13,6 +13,7 @@ import { readOperandAt } from './operands';
 import { markAccessed, nullSegment, registerFrom } from './segments';
 import { StackCursor } from './stack';
 import { switchTask, taskDescriptor } from './tasks';
+import { hasVirtualFlag, takeVirtualFlags } from './virtual-8086';
 
 interface Target {
   readonly selector: number;
@@ -411,6 +412,7 @@ export function iret(cpu: Cpu): void {
   cpu.vmx.unblockNmis();
   if (!state.protectedMode) return iretReal(cpu, size === 2 ? 2 : 4);
   if (state.virtual8086) {
+    if (size === 2 && hasVirtualFlag(state)) return iretReal(cpu, 2, takeVirtualFlags);
     if (state.iopl !== 3) throw gp(0, `IRET in virtual-8086 mode needs IOPL 3, it is ${state.iopl}`);
     return iretReal(cpu, size === 2 ? 2 : 4);
   }
@@ -453,7 +455,8 @@ export function iret(cpu: Cpu): void {
   report(cpu, target, true, Log.always);
 }
 
-function iretReal(cpu: Cpu, size: 2 | 4): void {
+/** @param takeFlags what becomes of the flags, where they are not simply loaded */
+function iretReal(cpu: Cpu, size: 2 | 4, takeFlags = loadRealFlags): void {
   const { state, mmu } = cpu;
   origin(cpu, 'return', 'IRET');
   const stack = StackCursor.current(state, mmu);
@@ -461,13 +464,17 @@ function iretReal(cpu: Cpu, size: 2 | 4): void {
   const selector = stack.popLow(size) & 0xffff;
   const flags = stack.popLow(size);
   if (offset > state.segLimit(Seg.cs)) throw gp(0, 'the return offset lies beyond the limit of CS');
+  takeFlags(cpu, flags, size);
   state.setRegAddress(Reg.esp, stack.pointer);
-  const changeable = (size === 4 ? 0x257fd5 : 0x7fd5) & ~(state.virtual8086 ? Flag.iopl : 0);
-  state.eflags = ((state.eflags & ~changeable) | (flags & changeable)) >>> 0;
   state.setRealSegment(Seg.cs, selector);
   state.ip = offset;
   state.refresh();
   report(cpu, undefined, false, Log.always);
+}
+
+function loadRealFlags({ state }: Cpu, flags: number, size: 2 | 4): void {
+  const changeable = (size === 4 ? 0x257fd5 : 0x7fd5) & ~(state.virtual8086 ? Flag.iopl : 0);
+  state.eflags = ((state.eflags & ~changeable) | (flags & changeable)) >>> 0;
 }
 
 /** IF needs CPL at or below IOPL, IOPL and VM need ring 0 (manual, IRET). */

@@ -10,6 +10,7 @@ import { interceptSoftwareEvent } from '../vmx/exceptions';
 import { deliver, type Event } from './interrupts';
 import { loadSegment } from './segments';
 import { StackCursor } from './stack';
+import { hasVirtualFlag, redirects, takeVirtualFlags } from './virtual-8086';
 
 const sizeOf = (cpu: Cpu): 2 | 4 | 8 => cpu.instruction.operandSize;
 
@@ -90,11 +91,18 @@ function requireVirtualIopl(cpu: Cpu): void {
 }
 
 export function popf(cpu: Cpu): void {
-  requireVirtualIopl(cpu);
   const { state } = cpu;
   const size = sizeOf(cpu);
+  const virtual = state.virtual8086 && size === 2 && hasVirtualFlag(state);
+  if (!virtual) requireVirtualIopl(cpu);
   const stack = StackCursor.current(state, cpu.mmu);
   const value = stack.popLow(size);
+  if (virtual) {
+    takeVirtualFlags(cpu, value);
+    state.setRegAddress(Reg.esp, stack.pointer);
+    state.refresh();
+    return;
+  }
   state.setRegAddress(Reg.esp, stack.pointer);
   let changeable: number = Flag.cf | Flag.pf | Flag.af | Flag.zf | Flag.sf | Flag.tf | Flag.df | Flag.of | Flag.nt;
   if (size !== 2) changeable |= Flag.ac | Flag.id;
@@ -104,7 +112,7 @@ export function popf(cpu: Cpu): void {
   state.refresh();
 }
 
-/** @returns false when it is refused */
+/** STI; CLI is in semantics/privilege.ts. @returns false when it is refused */
 function mayChangeInterrupts(cpu: Cpu): boolean {
   const { cpl, iopl, protectedMode } = cpu.state;
   if (!protectedMode || cpl <= iopl) return true;
@@ -113,7 +121,17 @@ function mayChangeInterrupts(cpu: Cpu): boolean {
   return false;
 }
 
+/** Interrupts that wait for a program that has VIF are its monitor's affair. */
+function setVirtualFlag(cpu: Cpu): void {
+  if (cpu.state.flag(Flag.vip)) cpu.refuse(gp(0, 'STI sets VIF while VIP is set'));
+  else cpu.state.setFlag(Flag.vif, true);
+}
+
 export function sti(cpu: Cpu): void {
+  if (hasVirtualFlag(cpu.state)) {
+    setVirtualFlag(cpu);
+    return;
+  }
   if (!mayChangeInterrupts(cpu)) return;
   if (!cpu.state.flag(Flag.if)) cpu.shadow('sti');
   cpu.state.setFlag(Flag.if, true);
@@ -310,8 +328,8 @@ function softwareInterrupt(cpu: Cpu, vector: number, name: string, how: Pick<Eve
 }
 
 export function int(cpu: Cpu): void {
-  requireVirtualIopl(cpu);
   const vector = readOperand(cpu, cpu.instruction.operands[0]) & 0xff;
+  if (!redirects(cpu, vector)) requireVirtualIopl(cpu);
   softwareInterrupt(cpu, vector, INT_NAMES[vector], { source: 'software' });
 }
 
