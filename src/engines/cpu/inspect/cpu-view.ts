@@ -167,7 +167,7 @@ export class CpuView implements VirtualCpu {
   }
 
   get vmx(): VmxFacts | undefined {
-    return this.cpu.model.has('vmx') ? new VmxView(() => this.cpu) : undefined;
+    return this.cpu.model.has('vmx') ? new VmxView(() => this.cpu, this.memory) : undefined;
   }
 
   instructionStarts(from: LinearAddress, to: LinearAddress): readonly LinearAddress[] {

@@ -50,6 +50,9 @@ export interface Walk {
   readonly broken?: number;
 }
 
+/** What of a processor's state decides about paging: its own, or that of a guest that is not running. */
+export type PagingState = Pick<CpuState, 'cr0' | 'cr3' | 'cr4' | 'efer' | 'paging' | 'longMode' | 'cpl' | 'sys' | 'sysHigh' | 'flag'>;
+
 interface Level {
   readonly name: PagingLevel;
   /** Lowest bit of the linear address that indexes it. */
@@ -92,7 +95,7 @@ const FOUR_LEVEL: PagingMode = {
 };
 
 /** The paging mode in force (manual, "Paging Modes and Control Bits"). */
-export function pagingMode(state: CpuState): PagingMode {
+export function pagingMode(state: PagingState): PagingMode {
   if (!state.paging) return NONE;
   if (state.longMode) return FOUR_LEVEL;
   const { cr4 } = state;
@@ -106,7 +109,7 @@ const frameAddress = (low: number, high: number): number => (high & 0xff) * 2 **
  * Reads the page tables without touching accessed and dirty bits.
  * @param tables what a guest's are reached through, in VMX non-root operation with EPT
  */
-export function walk(state: CpuState, memory: PhysicalMemory, linear: LinearAddress, tables?: EptTables): Walk {
+export function walk(state: PagingState, memory: PhysicalMemory, linear: LinearAddress, tables?: EptTables): Walk {
   const mode = pagingMode(state);
   const steps: WalkStep[] = [];
   const noExecute = (state.efer & Efer.nxe) !== 0;
@@ -162,7 +165,7 @@ export function walk(state: CpuState, memory: PhysicalMemory, linear: LinearAddr
   return { steps, ...lead(linear), writable, user, executable, global: false, pageSize: 4096 };
 }
 
-function tableBase(state: CpuState, mode: PagingMode): number {
+function tableBase(state: PagingState, mode: PagingMode): number {
   const low = (state.cr3 & 0xfffff000) >>> 0;
   return mode === FOUR_LEVEL ? frameAddress(low, state.sysHigh(SYS.cr3)) : low;
 }
@@ -198,12 +201,12 @@ export interface Attempt {
 }
 
 /** Why a walk does not allow an access, in one line. */
-export function describePageFault(state: CpuState, linear: number, found: Walk, { write, user, fetch }: Attempt): string {
+export function describePageFault(state: PagingState, linear: number, found: Walk, { write, user, fetch }: Attempt): string {
   const what = fetch ? 'fetch from' : write ? 'write to' : 'read of';
   return `${user ? 'user' : 'supervisor'} ${what} ${hexLinear(state, linear)}: ${whyDenied(state, found, { write, user, fetch })}`;
 }
 
-function whyDenied(state: CpuState, found: Walk, { write, user, fetch }: Attempt): string {
+function whyDenied(state: PagingState, found: Walk, { write, user, fetch }: Attempt): string {
   const last = found.steps[found.steps.length - 1];
   if (found.broken !== undefined) {
     return found.broken & PageFault.reserved ? `reserved bits are set in the ${last.level}` : `the ${last.level} is not present`;
@@ -218,7 +221,7 @@ function whyDenied(state: CpuState, found: Walk, { write, user, fetch }: Attempt
 }
 
 /** A linear address in the width of its mode. */
-export function hexLinear(state: CpuState, linear: number): string {
+export function hexLinear(state: PagingState, linear: number): string {
   if (!state.longMode) return `0x${linear.toString(16).padStart(8, '0')}`;
   return `0x${BigInt.asUintN(64, BigInt(linear)).toString(16).padStart(16, '0')}`;
 }
