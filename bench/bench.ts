@@ -13,6 +13,7 @@ import { type MemoryResult, runMemory } from './memory';
 import { type MoreResult, runMore } from './more';
 import { type MeanResult, means, type RowResult, rowResult } from './results';
 import { type Pair, Table } from './table';
+import { runVmx, type VmxResult } from './vmx';
 
 export interface BenchOptions {
   readonly against: readonly Peer[];
@@ -33,6 +34,8 @@ export interface BenchOptions {
   readonly more: boolean;
   /** What a long run takes of the host's memory, too. */
   readonly memory: boolean;
+  /** What hardware assistance costs, too. */
+  readonly vmx: boolean;
   /** Seconds after which one run has failed. */
   readonly limitSeconds: number;
   /** The command line's own program, which is started again as an engine. */
@@ -50,6 +53,7 @@ export interface BenchReport {
   readonly boots?: readonly BootResult[];
   readonly more?: MoreResult;
   readonly memory?: readonly MemoryResult[];
+  readonly vmx?: VmxResult;
 }
 
 /** The folder of the guests' sources. @param program path of the command line, somewhere in the project */
@@ -125,6 +129,9 @@ export class Bench {
     const memory = this.options.memory
       ? await runMemory({ ...common, work: this.work, quick, only, signal: this.abort.signal }, say)
       : undefined;
+    const vmx = this.options.vmx
+      ? await runVmx({ ...common, work: this.work, quick, repeat, cpuTime, limitSeconds, only }, this.runner, say)
+      : undefined;
     return {
       host: { processor: cpus()[0]?.model ?? 'unknown', node: process.version },
       engines: engines.map(({ name, version, missing, peer }) => ({ name, own: peer === undefined, version, missing })),
@@ -136,6 +143,7 @@ export class Bench {
       boots,
       more,
       memory,
+      vmx,
     };
   }
 
@@ -184,7 +192,7 @@ export class Bench {
 }
 
 /** Whether a result was wrong, or one of ours did not come to its end. A peer that fails is the peer's affair. */
-export function hasFailed({ guests, engines, boots, more, memory }: BenchReport): boolean {
+export function hasFailed({ guests, engines, boots, more, memory, vmx }: BenchReport): boolean {
   const own = new Set(engines.flatMap(({ name, own }) => (own ? [name] : [])));
   const wrong = guests.some((row) =>
     Object.entries(row.engines).some(([name, { correct, problem }]) => (problem === undefined ? !correct : own.has(name))),
@@ -195,5 +203,6 @@ export function hasFailed({ guests, engines, boots, more, memory }: BenchReport)
   const missed =
     more && [...more.breakpoints, more.dapStep, more.start].some((result) => 'problem' in result && result.problem !== undefined);
   const unmeasured = (memory ?? []).some(({ problem }) => problem !== undefined);
-  return wrong || unbooted || unmeasured || missed === true;
+  const unassisted = vmx !== undefined && [vmx.exit, ...vmx.guests].some((result) => 'problem' in result);
+  return wrong || unbooted || unmeasured || unassisted || missed === true;
 }

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { delimiter, join } from 'node:path';
+import type { LaunchOptions } from '../src/engines/launch';
 import type { EngineTask, Tiers } from './as-engine';
 import type { Command, Way } from './guest-process';
 import type { Width } from './guests';
@@ -59,7 +60,7 @@ export const ownCommand = (program: string, task: EngineTask): Command => ({
 export const ownName = (tiers: Tiers): string => (tiers === 'all' ? 'ringside' : 'interpreter');
 
 /** Ours: this program itself, started again. @param program path of the command line */
-export const ours = (program: string, tiers: Tiers, breakpoints = 0): BenchEngine => ({
+export const ours = (program: string, tiers: Tiers, breakpoints = 0, engine?: LaunchOptions['engine']): BenchEngine => ({
   name: ownName(tiers),
   peer: undefined,
   widths: [32, 64],
@@ -68,7 +69,7 @@ export const ours = (program: string, tiers: Tiers, breakpoints = 0): BenchEngin
   way: ({ image }) => ({
     kind: 'stdout',
     command: ownCommand(program, {
-      launch: { kernel: image, memory: MEGABYTES << 20, tiers },
+      launch: { kernel: image, memory: MEGABYTES << 20, tiers, engine },
       from: 'START\n',
       until: 'DONE\n',
       breakpoints,

@@ -15,7 +15,11 @@ import type { Probes, ProbeHit } from './probes';
 import type { TransitionLog } from './transitions';
 import type { VmxFacts } from './vmx-facts';
 
-export type AddressSpace = 'linear' | 'physical';
+/**
+ * Of addresses that a debugger reads: `linear` ones of a processor as it is, `physical` ones of the machine, and `guest` ones, which are
+ * linear addresses of the guest that waits while its hypervisor runs (`VirtualCpu.savedGuest`).
+ */
+export type AddressSpace = 'linear' | 'physical' | 'guest';
 
 /** How a value is to be read where it is no whole number: IEEE single and double precision, x87's 80 bits. */
 export type FloatNotation = 'f32' | 'f64' | 'f80';
@@ -117,6 +121,29 @@ export interface HeldException {
   readonly faultAddress?: number;
 }
 
+/** The guest of the current VMCS as its last VM exit saved it, and as its hypervisor has changed it since. */
+export interface SavedGuest {
+  readonly place: Place;
+  /** Linear address at which it would go on. */
+  readonly address: LinearAddress;
+  /** Linear base of its code segment. */
+  readonly codeBase: number;
+  /** Linear address of its stack's top. */
+  readonly stack: number;
+  readonly bits: 16 | 32 | 64;
+  /** Exit reason, as the VMCS has it: bits 0 to 15 are the basic reason. */
+  readonly exitReason: number;
+  /** Physical address of its VMCS. */
+  readonly vmcs: number;
+  /** Linear addresses in the hypervisor: where exits lead, and the top of the stack that they find. */
+  readonly exitAddress: LinearAddress;
+  readonly exitStack: number;
+  /** Base and limit of its GDT and LDT; an LDT that is unusable has limit -1. */
+  readonly tables: Readonly<Record<'gdt' | 'ldt', { readonly base: number; readonly limit: number }>>;
+  /** Through its page tables and EPT, to an address of the machine's memory. */
+  translate(address: LinearAddress): GuestPhysicalAddress | undefined;
+}
+
 /** One processor's state as a debugger reads and changes it. Nothing here disturbs the guest. */
 export interface VirtualCpu {
   readonly index: number;
@@ -149,6 +176,8 @@ export interface VirtualCpu {
   readonly pageTables: PageTables;
   /** VMX operation and the current VMCS; absent where the processor has no VMX. */
   readonly vmx?: VmxFacts;
+  /** While a hypervisor runs in VMX root operation, the guest of its current VMCS, if that was ever launched. */
+  readonly savedGuest: SavedGuest | undefined;
   /** Addresses at which instructions are known to start, ascending, within [from, to): what has been decoded to run there. */
   instructionStarts(from: LinearAddress, to: LinearAddress): readonly LinearAddress[];
   /** Decodes at an address as this processor would now; undefined where no instruction is. */

@@ -85,6 +85,8 @@ export function unpackPlace(packed: number): Place {
 
 /** Causes that handlers log by number: these are the first names of every log. */
 const FAST_NAMES = ['IRET', 'SYSENTER', 'SYSEXIT', 'SYSCALL', 'SYSRET', 'INT3'] as const;
+/** What interrupts from outside are called. */
+export const INTERRUPT_NAMES = Array.from({ length: 256 }, (_, vector) => `interrupt 0x${vector.toString(16).padStart(2, '0')}`);
 /** What INT n is called. */
 export const INT_NAMES = Array.from({ length: 256 }, (_, vector) => `INT 0x${vector.toString(16).padStart(2, '0')}`);
 export const FIRST_NAMES: readonly string[] = [...FAST_NAMES, ...INT_NAMES];

@@ -20,7 +20,7 @@ import {
 import type { Processor } from '../../src/engines/cpu/processor';
 import { Processors } from '../../src/engines/cpu/processors';
 import { parseDescriptor } from '../../src/engines/cpu/system/descriptors';
-import { Cr0, Cr4, Efer, Seg } from '../../src/engines/cpu/state';
+import { Cr0, Cr4, Efer, Seg, highHalf } from '../../src/engines/cpu/state';
 import { EXCEPTIONS, type GuestFault, Vector } from '../../src/engines/cpu/system/fault';
 import { cpuModel } from '../../src/engines/cpu/system/models';
 import { Clock } from '../../src/engines/machine/clock';
@@ -269,7 +269,9 @@ export class Subject {
     put(RESULT.ip, ip, this.width === 64 ? Math.floor(ip / 2 ** 32) : 0);
     put(RESULT.vector, software ? fault.errorCode >> TABLE_BITS : fault.vector, 0);
     put(RESULT.error, !software && EXCEPTIONS[fault.vector]?.errorCode ? fault.errorCode : 0, 0);
-    put(RESULT.cr2, state.sys(SYS.cr2), this.width === 64 ? state.sysHigh(SYS.cr2) : 0);
+    // Nothing has been delivered: CR2 is what delivery would leave in it.
+    const cr2 = fault.vector === Vector.pf ? (fault.information ?? 0) : state.sys64(SYS.cr2);
+    put(RESULT.cr2, cr2, this.width === 64 ? highHalf(cr2) : 0);
     for (const [field, segment] of [
       [RESULT.fsBase, Seg.fs],
       [RESULT.gsBase, Seg.gs],

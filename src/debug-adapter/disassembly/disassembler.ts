@@ -51,7 +51,7 @@ export class Disassembler {
       const wanted = Math.min((count - lines.length) * LONGEST + LONGEST, 16 * PAGE);
       const { bytes, more } = this.read(at, wanted);
       if (bytes.length === 0) break;
-      const found = sweep(bytes, at, [{ address: at, bits: this.bitsAt(at) }, ...this.anchors(at + 1, at + bytes.length)], this.cpu.bits);
+      const found = sweep(bytes, at, [{ address: at, bits: this.bitsAt(at) }, ...this.anchors(at + 1, at + bytes.length)], this.bits);
       // The last instruction may be cut off by the end of what was read.
       const whole = more ? found.filter(({ address: start }) => start + LONGEST <= at + bytes.length) : found;
       if (whole.length === 0) break;
@@ -70,7 +70,7 @@ export class Disassembler {
     if (start >= address) return [];
     const { bytes } = this.read(start, address - start);
     const anchors = this.anchors(start, address);
-    return sweep(bytes, start, anchors, this.cpu.bits).slice(-count);
+    return sweep(bytes, start, anchors, this.bits).slice(-count);
   }
 
   /** Where to begin so that instructions from `address` on are in step. */
@@ -96,16 +96,22 @@ export class Disassembler {
     return { bytes, more: bytes.length === length };
   }
 
+  /** Code size where nothing says another. */
+  private get bits(): Bits {
+    return (this.space === 'guest' ? this.cpu.savedGuest : undefined)?.bits ?? this.cpu.bits;
+  }
+
   private bitsAt(address: number): Bits | undefined {
-    return this.space === 'linear' ? this.program.positionAt(address)?.bits : undefined;
+    return this.space !== 'physical' ? this.program.positionAt(address)?.bits : undefined;
   }
 
   /** Known starts within [from, to), ascending. */
   private anchors(from: number, to: number): Anchor[] {
-    if (this.space !== 'linear') return [];
+    if (this.space === 'physical') return [];
     const { cpu, program } = this;
+    const here = this.space === 'linear' ? cpu : cpu.savedGuest;
     const byAddress = new Map<number, Anchor>();
-    for (const address of cpu.instructionStarts(linear(from), linear(to))) byAddress.set(address, { address });
+    if (here === cpu) for (const address of cpu.instructionStarts(linear(from), linear(to))) byAddress.set(address, { address });
     for (const part of program.parts) {
       for (const { name, address, kind } of part.symbols) {
         if (kind === 'code' && address >= from && address < to && name !== '') byAddress.set(address, { address });
@@ -116,9 +122,8 @@ export class Disassembler {
       // What follows the last line of a program is no longer its data.
       if (content === 'data' && !byAddress.has(address + length)) byAddress.set(address + length, { address: address + length });
     }
-    const present = cpu.address as number;
-    if (present >= from && present < to)
-      byAddress.set(present, { ...byAddress.get(present), address: present, bits: cpu.bits, data: false });
+    if (here && here.address >= from && here.address < to)
+      byAddress.set(here.address, { ...byAddress.get(here.address), address: here.address, bits: here.bits, data: false });
     return [...byAddress.values()].sort((a, b) => a.address - b.address);
   }
 }

@@ -1,5 +1,6 @@
 /** The disassemble request. */
 import type { DebugProtocol as P } from '@vscode/debugprotocol';
+import type { AddressSpace } from '../../engines/engine';
 import { format } from '../../isa/formatter';
 import { formatLinear } from '../../shared/addresses';
 import type { Guest } from '../guest';
@@ -35,15 +36,16 @@ export function disassemblyRequests(session: Session): Handlers {
 class Shower {
   private readonly guest: Guest;
   private readonly session: Session;
-  private readonly space: 'linear' | 'physical';
+  private readonly space: AddressSpace;
   private readonly base: number;
   private lastPosition = '';
 
-  constructor(guest: Guest, session: Session, space: 'linear' | 'physical') {
+  constructor(guest: Guest, session: Session, space: AddressSpace) {
     this.guest = guest;
     this.session = session;
     this.space = space;
-    this.base = space === 'linear' ? codeBase(guest.cpuOfFrame(undefined)) : 0;
+    const cpu = guest.cpuOfFrame(undefined);
+    this.base = space === 'linear' ? codeBase(cpu) : space === 'guest' ? (cpu.savedGuest?.codeBase ?? 0) : 0;
   }
 
   /** @param fallback an address for lines that lie outside memory */
@@ -88,7 +90,7 @@ class Shower {
   }
 
   private symbolAndSource(address: number): Partial<P.DisassembledInstruction> {
-    if (this.space !== 'linear') return {};
+    if (this.space === 'physical') return {};
     const { positions } = this.session;
     const symbol = this.symbolAt(address);
     const position = this.guest.program.positionAt(address);

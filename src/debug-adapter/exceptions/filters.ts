@@ -5,13 +5,13 @@ import type { Decide, ProbeEvent, ProbeHit, ProbePlace } from '../../engines/pro
 import { format } from '../../isa/formatter';
 import { ROWS_BY_SPELLING } from '../../isa/table';
 import type { Instruction } from '../../isa/types';
-import { compile } from '../expressions/compile';
 import type { GuestEnvironment } from '../expressions/guest-environment';
-import { parseExpression } from '../expressions/parser';
 import type { ExceptionText } from '../run/probe-owners';
 import { labelOf } from '../state/boundaries';
+import { expressionTest } from './conditions';
 import { describeException } from './describe';
 import { parseRanges, within } from './ranges';
+import { VMX_FILTERS } from './vmx-filters';
 
 /** What a filter puts into the engine. */
 interface ArmedFilter {
@@ -55,24 +55,6 @@ const VECTORS: readonly (readonly [vector: number, mnemonic: string, name: strin
 export const TRIPLE_FAULT = 'triple-fault';
 
 const EXPRESSION_HINT = 'an expression such as $error == 0x10 or cs == 8';
-
-/** A condition that is an expression. */
-function expressionTest(condition: string | undefined, environment: GuestEnvironment): (event: ProbeEvent) => boolean {
-  if (condition === undefined || condition.trim() === '') return () => true;
-  const evaluate = compile(parseExpression(condition), environment);
-  return (event) => {
-    environment.vcpu = event.cpu;
-    environment.event = event;
-    try {
-      return evaluate().value !== 0n;
-    } catch {
-      // What cannot be told must not be passed over in silence.
-      return true;
-    } finally {
-      environment.event = undefined;
-    }
-  };
-}
 
 /** A condition that is a list of numbers and ranges, or else an expression. */
 function rangesTest(
@@ -249,6 +231,7 @@ const FILTERS: readonly FilterSpec[] = [
       opcodeFilter(mnemonicsNamed(condition), 'instruction', 'One of the instructions that were asked for.', () => true),
     ],
   },
+  ...VMX_FILTERS,
   ...VECTORS.map(vectorFilter),
 ];
 

@@ -1,7 +1,8 @@
 /** The names of expressions in a running guest: registers, flags, fields, symbols and what the moment knows. */
 import type { AddressSpace, Engine, VirtualCpu } from '../../engines/engine';
 import type { ProbeEvent } from '../../engines/probes';
-import { addressField, inLongMode, readNumber, signedAddress, unsignedAddress } from '../state/cpu-facts';
+import type { ProcessorMode } from '../../shared/transition';
+import { addressField, readNumber, signedAddress, unsignedAddress } from '../state/cpu-facts';
 import type { Program } from '../sources/program';
 import type { Environment, EnvironmentSymbol } from './environment';
 
@@ -30,12 +31,18 @@ const mask = (width: number): bigint => (1n << BigInt(width)) - 1n;
 
 const numberOf = (value: number | undefined): bigint => BigInt(Math.trunc(value ?? 0));
 
+/** NASM's character constant: the first character is the lowest byte. */
+const characters = (text: string): bigint => [...text].reduceRight((value, letter) => (value << 8n) | BigInt(letter.charCodeAt(0)), 0n);
+
 /** Variables of the moment; those of an event are 0 when there is none of its kind. */
 const VARIABLES: Readonly<Record<string, (environment: GuestEnvironment) => bigint>> = {
   '': ({ cpu }) => unsignedAddress(cpu.address),
   vcpu: ({ cpu }) => BigInt(cpu.index),
   ring: ({ cpu }) => BigInt(cpu.place.ring),
   guestring: ({ cpu }) => BigInt(cpu.place.guestRing),
+  // As the character constants 'off', 'root' and 'non-root', of which NASM makes numbers.
+  vmx: ({ cpu }) => characters(cpu.place.vmx),
+  nonroot: ({ cpu }) => (cpu.place.vmx === 'non-root' ? 1n : 0n),
   count: ({ engine }) => BigInt(engine.instructionCount),
   hits: ({ hits }) => BigInt(hits),
   vector: ({ event, cpu }) => numberOf(event?.exception?.vector ?? event?.transition?.cause ?? cpu.heldException?.vector),
@@ -134,18 +141,9 @@ export class GuestEnvironment implements Environment {
 
   selectorBase(selector: number): number {
     const { cpu, engine } = this;
-    const { mode } = cpu.place;
-    if (mode === 'real' || mode === 'virtual-8086') return selector << 4;
-    const entry = descriptorAddress(cpu, selector);
-    const low = entry === undefined ? undefined : readNumber(engine, cpu.index, 'linear', entry, 4);
-    const high = entry === undefined ? undefined : readNumber(engine, cpu.index, 'linear', entry + 4, 4);
-    if (low === undefined || high === undefined) throw new Error(`the selector 0x${selector.toString(16)} names no descriptor`);
-    const base = ((low >>> 16) | ((high & 0xff) << 16) | (high & 0xff000000)) >>> 0;
-    if (!inLongMode(cpu)) return base;
-    const isSegment = (high & 0x1000) !== 0;
-    // System descriptors have 16 bytes; a code segment with L set, and in 64-bit mode any, begins at 0.
-    if (!isSegment) return ((readNumber(engine, cpu.index, 'linear', (entry as number) + 8, 4) ?? 0) | 0) * 2 ** 32 + base;
-    return mode === 'long' || (high & 0x200800) === 0x200800 ? 0 : base;
+    return selectorBase(selector, cpu.place.mode, descriptorAddress(cpu, selector), (address, size) =>
+      readNumber(engine, cpu.index, 'linear', address, size),
+    );
   }
 
   readMemory(space: AddressSpace, address: number, length: number): Uint8Array {
@@ -155,6 +153,28 @@ export class GuestEnvironment implements Environment {
   writeMemory(space: AddressSpace, address: number, bytes: Uint8Array): number {
     return this.engine.writeMemory(this.vcpu, space, address, bytes);
   }
+}
+
+/**
+ * Linear base of the segment that a selector names. @param entry linear address of its descriptor
+ * @throws Error with one line where there is none
+ */
+export function selectorBase(
+  selector: number,
+  mode: ProcessorMode,
+  entry: number | undefined,
+  read: (address: number, size: number) => number | undefined,
+): number {
+  if (mode === 'real' || mode === 'virtual-8086') return selector << 4;
+  const low = entry === undefined ? undefined : read(entry, 4);
+  const high = entry === undefined ? undefined : read(entry + 4, 4);
+  if (low === undefined || high === undefined) throw new Error(`the selector 0x${selector.toString(16)} names no descriptor`);
+  const base = ((low >>> 16) | ((high & 0xff) << 16) | (high & 0xff000000)) >>> 0;
+  if (mode !== 'long' && mode !== 'compatibility') return base;
+  const isSegment = (high & 0x1000) !== 0;
+  // System descriptors have 16 bytes; a code segment with L set, and in 64-bit mode any, begins at 0.
+  if (!isSegment) return ((read((entry as number) + 8, 4) ?? 0) | 0) * 2 ** 32 + base;
+  return mode === 'long' || (high & 0x200800) === 0x200800 ? 0 : base;
 }
 
 function setBits(cpu: VirtualCpu, register: string, low: number, width: number, value: bigint): void {

@@ -11,6 +11,8 @@ export interface LaunchAttributes {
   /** Symbols, addresses and exception filters. */
   readonly breakOn: readonly string[];
   readonly noDebug: boolean;
+  /** Steps into any instruction that exits lead into the hypervisor. */
+  readonly stepIntoHypervisor: boolean;
 }
 
 type Check = (value: unknown) => string | undefined;
@@ -64,6 +66,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   stopOnEntry: flag,
   breakOn: list,
   noDebug: flag,
+  stepIntoHypervisor: flag,
 };
 
 /** Attributes that every configuration may have, for the editor's own use. */
@@ -127,8 +130,13 @@ export function readAttributes(args: Readonly<Record<string, unknown>>, resolve:
     stopOnEntry: args.stopOnEntry === true,
     breakOn: textsOf(args.breakOn) ?? [],
     noDebug: args.noDebug === true,
+    stepIntoHypervisor: typeof args.stepIntoHypervisor === 'boolean' ? args.stepIntoHypervisor : !isBuiltIn(args),
   };
 }
+
+/** Whether the hypervisor, if there is one, is a part of the machine. One of the user's own is what is debugged. */
+const isBuiltIn = ({ engine, hypervisor }: Readonly<Record<string, unknown>>): boolean =>
+  engine === 'vmx' && (hypervisor ?? 'builtin') === 'builtin';
 
 /** What the checks have let through. */
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);

@@ -117,10 +117,10 @@ export function lifecycleRequests(session: Session): Handlers {
 
 /** Starts the guest, to its entry or for good. */
 function begin(guest: Guest, session: Session): void {
-  const { stopOnEntry, noDebug } = guest.attributes;
-  const parts = { engine: guest.engine, owners: guest.owners, cpu: 0 };
+  const { stopOnEntry, noDebug, stepIntoHypervisor } = guest.attributes;
+  const parts = { engine: guest.engine, owners: guest.owners, cpu: 0, entersHypervisor: stepIntoHypervisor };
   const toEntry = stopOnEntry && !noDebug;
-  session.go(toEntry ? new RunTo(parts, 'entry', (point) => point.set(linear(guest.entry), undefined)) : new RunOn());
+  session.go(toEntry ? new RunTo(parts, 'entry', (point) => point.set(linear(guest.entry), undefined, undefined, 'any')) : new RunOn());
 }
 
 /** The launch attribute `breakOn`: exception filters, symbols and addresses. @throws UserError for what is none */

@@ -24,6 +24,7 @@ export function runRequests(session: Session): Handlers {
     engine: guest.engine,
     owners: guest.owners,
     cpu: guest.cpuOfThread(threadId).index,
+    entersHypervisor: guest.attributes.stepIntoHypervisor,
   });
   return {
     continue: ({ threadId }, context) => {
@@ -108,5 +109,7 @@ function returnTarget(guest: Guest, vcpu: number) {
   const [, second, third] = frames;
   const outer = second?.kind === 'label' ? third : second;
   if (outer?.kind !== 'code') throw new UserError('no return address is known here: the stack shows no caller and no interrupted code');
-  return { address: outer.address, stack: outer.stack, ring: outer.ring, boundary: second?.kind === 'label' };
+  const { address, stack, ring, vmx, space } = outer;
+  const guestVmcs = space === 'guest' ? guest.engine.cpus[vcpu].savedGuest?.vmcs : undefined;
+  return { address, stack, ring, vmx, boundary: second?.kind === 'label', guest: guestVmcs };
 }

@@ -1,8 +1,9 @@
 /** Out of a procedure or a handler, to whoever it was called or interrupted from. */
 import type { EngineStop, RunRequest } from '../../engines/engine';
 import type { Probe } from '../../engines/probes';
-import type { Ring } from '../../shared/transition';
+import type { Ring, VmxOperation } from '../../shared/transition';
 import { linear, stackTop } from '../state/cpu-facts';
+import { BackInGuest } from './guest-exit';
 import type { Motion } from './motion';
 import { ReturnPoint, type StepParts } from './steps';
 
@@ -14,6 +15,9 @@ export interface ReturnTarget {
   readonly ring: Ring;
   /** The return crosses a boundary: by IRET, RETF or a task switch. */
   readonly boundary: boolean;
+  readonly vmx: VmxOperation;
+  /** Of the guest that the hypervisor goes back to by VM entry: physical address of its VMCS. */
+  readonly guest: number | undefined;
 }
 
 export class StepOut implements Motion {
@@ -22,23 +26,30 @@ export class StepOut implements Motion {
   private readonly parts: StepParts;
   private readonly target: ReturnTarget;
   private readonly point: ReturnPoint;
+  private readonly entry: BackInGuest;
   private transition: Probe | undefined;
 
   constructor(parts: StepParts, target: ReturnTarget) {
     this.parts = parts;
     this.target = target;
     this.point = new ReturnPoint(parts);
+    this.entry = new BackInGuest(parts);
   }
 
   begin(): void {
-    const { address, stack, ring, boundary } = this.target;
-    this.point.set(linear(address), stack, ring);
+    const { address, stack, ring, boundary, vmx, guest } = this.target;
+    if (guest !== undefined) {
+      // Wherever the hypervisor lets it go on.
+      this.entry.wait(guest);
+      return;
+    }
+    this.point.set(linear(address), stack, ring, vmx);
     if (!boundary) return;
     // A handler may return elsewhere than it came from: behind the instruction that faulted, for one.
     const { engine, owners, cpu } = this.parts;
     this.transition = owners.add({ kind: 'transition' }, { kind: 'motion' }, (event) => {
       const raw = event.transition;
-      if (event.cpu !== cpu || raw === undefined || raw.to.ring !== ring) return false;
+      if (event.cpu !== cpu || raw === undefined || raw.to.ring !== ring || raw.to.vmx !== vmx) return false;
       if (raw.kind !== 'return' && raw.kind !== 'task-switch') return false;
       return stack === undefined || stackTop(engine.cpus[cpu]) >= stack;
     });
@@ -49,11 +60,12 @@ export class StepOut implements Motion {
   }
 
   arrived(stop: EngineStop): boolean {
-    return this.point.isHit(stop) || stop.hits.some(({ probe }) => probe === this.transition);
+    return this.point.isHit(stop) || this.entry.isHit(stop) || stop.hits.some(({ probe }) => probe === this.transition);
   }
 
   end(): void {
     this.point.clear();
+    this.entry.clear();
     if (this.transition) this.parts.owners.remove(this.transition);
     this.transition = undefined;
   }

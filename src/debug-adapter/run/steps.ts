@@ -4,6 +4,8 @@ import type { Probe } from '../../engines/probes';
 import type { Instruction } from '../../isa/types';
 import type { LinearAddress } from '../../shared/addresses';
 import { linear, stackTop, wrapAddress } from '../state/cpu-facts';
+import type { VmxOperation } from '../../shared/transition';
+import { Detour } from './guest-exit';
 import type { Motion } from './motion';
 import type { ProbeOwners } from './probe-owners';
 
@@ -11,6 +13,8 @@ export interface StepParts {
   readonly engine: Engine;
   readonly owners: ProbeOwners;
   readonly cpu: number;
+  /** Steps into any instruction of a guest that exits lead into its hypervisor, not into VMCALL alone. */
+  readonly entersHypervisor: boolean;
 }
 
 /** All other processors have had a turn after so many instructions. */
@@ -45,23 +49,32 @@ export class StepIn implements Motion {
   readonly title = 'Stepping';
   readonly vcpu: number;
   private readonly single: SingleStep;
+  private readonly detour: Detour;
 
   constructor(parts: StepParts) {
     this.vcpu = parts.cpu;
     this.single = new SingleStep(parts);
+    this.detour = new Detour(parts);
   }
 
-  begin(): void {}
+  begin(): void {
+    this.detour.begin();
+  }
 
   next(instructions: number): RunRequest {
-    return this.single.next(instructions);
+    return this.detour.underWay ? { instructions, returnWhenIdle: true } : this.single.next(instructions);
   }
 
   arrived(stop: EngineStop): boolean {
-    return this.single.isDone(stop);
+    if (!this.detour.underWay) return this.single.isDone(stop) && !this.detour.leaves(true);
+    const over = this.detour.over(stop);
+    if (over === 'again') this.begin();
+    return over === 'done';
   }
 
-  end(): void {}
+  end(): void {
+    this.detour.end();
+  }
 }
 
 /** A place to come back to: an address, with the stack no deeper than now and in the same ring. */
@@ -77,14 +90,25 @@ export class ReturnPoint {
     return this.parts.engine.cpus[this.parts.cpu];
   }
 
-  /** @param stack linear address that the stack must have come back to; left out to take any */
-  set(address: LinearAddress, stack: number | undefined, ring = this.cpu.place.ring): void {
+  /**
+   * @param stack linear address that the stack must have come back to; left out to take any
+   * @param operation of VMX: in a guest it is the same guest that is meant
+   */
+  set(
+    address: LinearAddress,
+    stack: number | undefined,
+    ring = this.cpu.place.ring,
+    operation: VmxOperation | 'any' = this.cpu.place.vmx,
+  ): void {
     this.clear();
-    this.probe = this.parts.owners.add(
-      { kind: 'code', address },
-      { kind: 'motion' },
-      ({ cpu }) => cpu === this.parts.cpu && this.cpu.place.ring === ring && (stack === undefined || stackTop(this.cpu) >= stack),
-    );
+    const vmcs = operation === 'non-root' ? this.cpu.vmx?.region?.address : undefined;
+    this.probe = this.parts.owners.add({ kind: 'code', address }, { kind: 'motion' }, ({ cpu }) => {
+      if (cpu !== this.parts.cpu) return false;
+      const { place, vmx } = this.cpu;
+      if (place.ring !== ring || (operation !== 'any' && place.vmx !== operation)) return false;
+      if (vmcs !== undefined && vmx?.region?.address !== vmcs) return false;
+      return stack === undefined || stackTop(this.cpu) >= stack;
+    });
   }
 
   isHit({ hits }: EngineStop): boolean {
@@ -120,6 +144,7 @@ export class StepOver implements Motion {
   readonly vcpu: number;
   /** Only a repetition is run to its end, not what is called. */
   private readonly repetitionsOnly: boolean;
+  private readonly detour: Detour;
   private phase: 'step' | 'over' | 'interrupted' = 'step';
   private logged = 0;
 
@@ -129,6 +154,7 @@ export class StepOver implements Motion {
     this.vcpu = parts.cpu;
     this.single = new SingleStep(parts);
     this.point = new ReturnPoint(parts);
+    this.detour = new Detour(parts);
   }
 
   private get cpu(): VirtualCpu {
@@ -137,6 +163,7 @@ export class StepOver implements Motion {
 
   begin(): void {
     const { cpu } = this;
+    this.detour.begin();
     const instruction = cpu.heldException || cpu.halted ? undefined : cpu.decode(cpu.address);
     this.logged = this.parts.engine.transitions.total;
     const over = instruction !== undefined && (this.repetitionsOnly ? isRepeated(instruction) : isStepOver(instruction));
@@ -148,12 +175,18 @@ export class StepOver implements Motion {
   }
 
   next(instructions: number): RunRequest {
-    return this.phase === 'step' ? this.single.next(instructions) : { instructions, returnWhenIdle: true };
+    const single = this.phase === 'step' && !this.detour.underWay;
+    return single ? this.single.next(instructions) : { instructions, returnWhenIdle: true };
   }
 
   arrived(stop: EngineStop): boolean {
+    if (this.detour.underWay) {
+      const over = this.detour.over(stop);
+      if (over === 'again') this.begin();
+      return over === 'done';
+    }
     if (this.phase === 'step') {
-      if (!this.single.isDone(stop)) return false;
+      if (!this.single.isDone(stop) || this.detour.leaves(this.repetitionsOnly)) return false;
       return this.repetitionsOnly || !this.skipInterrupt();
     }
     if (!this.point.isHit(stop)) return false;
@@ -179,6 +212,7 @@ export class StepOver implements Motion {
 
   end(): void {
     this.point.clear();
+    this.detour.end();
   }
 }
 

@@ -4,9 +4,12 @@
  */
 import type { Engine, VirtualCpu } from '../../engines/engine';
 import type { LoggedTransition } from '../../engines/transitions';
-import type { Place, ProcessorMode, Ring } from '../../shared/transition';
+import type { Place, ProcessorMode, Ring, VmxOperation } from '../../shared/transition';
 import { descriptorAddress, type GuestEnvironment } from '../expressions/guest-environment';
-import { addressField, readNumber, stackTop, wordAt } from './cpu-facts';
+import { addressField, readNumber, wordAt } from './cpu-facts';
+import { presentSide, savedSide, type StackSide, type StackSpace } from './stack-sides';
+
+export type { StackSpace };
 
 /** Where execution stands in one stretch of a stack. */
 export interface StackContext {
@@ -18,14 +21,16 @@ export interface StackContext {
   readonly stack: number | undefined;
   readonly ring: Ring;
   readonly mode: ProcessorMode;
+  readonly vmx: VmxOperation;
+  readonly space: StackSpace;
 }
 
 export interface Boundary {
   readonly label: string;
   /** Address on the handler's stack at which its own part ends; undefined where it has a stack of its own that is not known. */
   readonly end: number | undefined;
-  /** Who was interrupted. */
-  readonly outer: StackContext;
+  /** Who was interrupted; undefined where that is not to be told. */
+  readonly outer: StackContext | undefined;
   /** The instruction that caused it: what the outer frame shows as its line. */
   readonly cause: number;
 }
@@ -50,98 +55,104 @@ export class Boundaries {
     this.environment.vcpu = cpu.index;
     const found: Boundary[] = [];
     const tasks = new TaskChain(this.engine, cpu, this.environment);
-    let floor = stackTop(cpu);
+    let side = presentSide(this.engine, cpu, this.environment);
+    let floor = side.stack;
     for (const entry of open) {
-      const boundary = this.locate(cpu, entry, floor, tasks);
+      const boundary = entry.kind === 'vm-exit' ? exitBoundary(cpu, entry) : this.locate(side, entry, floor, tasks);
       if (!boundary) continue;
       found.push(boundary);
-      const { stack } = boundary.outer;
-      if (stack === undefined) break;
-      floor = stack;
+      if (boundary.outer?.stack === undefined) break;
+      floor = boundary.outer.stack;
+      if (entry.kind === 'vm-exit' && cpu.savedGuest) side = savedSide(this.engine, cpu, cpu.savedGuest);
     }
     return found;
   }
 
-  private locate(cpu: VirtualCpu, entry: LoggedTransition, floor: number, tasks: TaskChain): Boundary | undefined {
-    if (entry.kind === 'syscall' || entry.kind === 'task-switch') return this.withoutFrame(cpu, entry, tasks);
+  private locate(side: StackSide, entry: LoggedTransition, floor: number, tasks: TaskChain): Boundary | undefined {
+    if (entry.kind === 'syscall' || entry.kind === 'task-switch') return this.withoutFrame(side, entry, tasks);
     const width = frameWidth(entry);
-    const at = entry.toStackSelector >= 0 ? this.switchedFrame(entry, width) : this.pushedFrame(cpu, entry, width, floor);
+    const at = entry.toStackSelector >= 0 ? switchedFrame(side, entry, width) : pushedFrame(side, entry, width, floor);
     if (at === undefined) return undefined;
-    const ip = readNumber(this.engine, cpu.index, 'linear', at, width) ?? 0;
-    const codeBase = this.baseOf(entry.fromSelector, entry.from.mode);
+    const ip = side.number(at, width) ?? 0;
+    const codeBase = baseOf(side, entry.fromSelector, entry.from.mode);
     if (codeBase === undefined) return undefined;
     const outer: StackContext = {
       address: codeBase + ip,
       codeBase,
-      stack: this.interruptedStack(cpu, entry, at, width),
+      stack: interruptedStack(side, entry, at, width),
       ring: entry.from.ring,
       mode: entry.from.mode,
+      vmx: entry.from.vmx,
+      space: side.space,
     };
     return { label: labelOf(entry), end: at, outer, cause: entry.address };
   }
 
-  /** What the interrupted code's stack pointer was. */
-  private interruptedStack(cpu: VirtualCpu, entry: LoggedTransition, at: number, width: FrameWidth): number | undefined {
-    const isCall = entry.kind === 'gate' && entry.causeName === 'CALL';
-    // 64-bit gates push SS and RSP always.
-    if (width === 8 && !isCall) return readNumber(this.engine, cpu.index, 'linear', at + 3 * width, width);
-    if (entry.toStackSelector < 0) return at + (isCall ? 2 : 3) * width;
-    return entry.fromStackSelector >= 0 ? this.outerStack(entry) : undefined;
-  }
-
-  /** The frame on the stack that the transition switched to, if it still holds the return address. */
-  private switchedFrame(entry: LoggedTransition, width: FrameWidth): number | undefined {
-    const base = this.baseOf(entry.toStackSelector, entry.to.mode);
-    if (base === undefined) return undefined;
-    const hasCode = entry.kind === 'exception' && entry.errorCode >= 0;
-    const at = base + entry.toStackOffset + (hasCode ? width : 0);
-    return this.isFrame(entry, at, width) ? at : undefined;
-  }
-
-  /** The frame on the same stack, somewhere above its top. */
-  private pushedFrame(cpu: VirtualCpu, entry: LoggedTransition, width: FrameWidth, floor: number): number | undefined {
-    const bytes = this.engine.readMemory(cpu.index, 'linear', floor, SEARCH * width);
-    const word = (at: number): number => wordAt(bytes, at, width);
-    for (let at = 0; at + 2 * width <= bytes.length; at += width) {
-      if ((word(at + width) & 0xffff) === entry.fromSelector && returnsTo(entry, word(at))) return floor + at;
-    }
-    return undefined;
-  }
-
-  private isFrame(entry: LoggedTransition, at: number, width: FrameWidth): boolean {
-    const ip = readNumber(this.engine, entry.vcpu, 'linear', at, width);
-    const cs = readNumber(this.engine, entry.vcpu, 'linear', at + width, width);
-    return ip !== undefined && cs !== undefined && (cs & 0xffff) === entry.fromSelector && returnsTo(entry, ip);
-  }
-
   /** SYSENTER saves nothing, and a task switch saves into the TSS: the log alone tells of these. */
-  private withoutFrame(cpu: VirtualCpu, entry: LoggedTransition, tasks: TaskChain): Boundary | undefined {
-    if (entry.kind === 'task-switch' && this.environment.register('nt')?.value !== 1n) return undefined;
-    if (entry.kind === 'syscall' && cpu.place.ring === 3) return undefined;
-    const codeBase = this.baseOf(entry.fromSelector, entry.from.mode);
+  private withoutFrame(side: StackSide, entry: LoggedTransition, tasks: TaskChain): Boundary | undefined {
+    const taskSwitch = entry.kind === 'task-switch';
+    // Of a guest that has been left, nested tasks are not followed.
+    if (taskSwitch && (side.space === 'guest' || this.environment.register('nt')?.value !== 1n)) return undefined;
+    if (entry.kind === 'syscall' && side.ring === 3) return undefined;
+    const codeBase = baseOf(side, entry.fromSelector, entry.from.mode);
     if (codeBase === undefined) return undefined;
-    const saved = entry.kind === 'task-switch' ? tasks.outer() : undefined;
+    const saved = taskSwitch ? tasks.outer() : undefined;
     const address = saved === undefined ? entry.address : codeBase + saved;
-    const outer = { address, codeBase, stack: this.outerStack(entry), ring: entry.from.ring, mode: entry.from.mode };
+    const { ring, mode, vmx } = entry.from;
+    const outer = { address, codeBase, stack: outerStack(side, entry), ring, mode, vmx, space: side.space };
     return { label: labelOf(entry), end: undefined, outer, cause: entry.address };
   }
+}
 
-  private outerStack(entry: LoggedTransition): number | undefined {
-    if (entry.fromStackSelector < 0) return undefined;
-    const base = entry.from.mode === 'long' ? 0 : this.baseOf(entry.fromStackSelector, entry.from.mode);
-    if (base === undefined) return undefined;
-    const narrow = isReal(entry.from.mode) || entry.from.mode === 'protected-16';
-    return base + (narrow ? entry.fromStackOffset & 0xffff : entry.fromStackOffset);
+/** What the interrupted code's stack pointer was. */
+function interruptedStack(side: StackSide, entry: LoggedTransition, at: number, width: FrameWidth): number | undefined {
+  const isCall = entry.kind === 'gate' && entry.causeName === 'CALL';
+  // 64-bit gates push SS and RSP always.
+  if (width === 8 && !isCall) return side.number(at + 3 * width, width);
+  if (entry.toStackSelector < 0) return at + (isCall ? 2 : 3) * width;
+  return entry.fromStackSelector >= 0 ? outerStack(side, entry) : undefined;
+}
+
+/** The frame on the stack that the transition switched to, if it still holds the return address. */
+function switchedFrame(side: StackSide, entry: LoggedTransition, width: FrameWidth): number | undefined {
+  const base = baseOf(side, entry.toStackSelector, entry.to.mode);
+  if (base === undefined) return undefined;
+  const hasCode = entry.kind === 'exception' && entry.errorCode >= 0;
+  const at = base + entry.toStackOffset + (hasCode ? width : 0);
+  return isFrame(side, entry, at, width) ? at : undefined;
+}
+
+/** The frame on the same stack, somewhere above its top. */
+function pushedFrame(side: StackSide, entry: LoggedTransition, width: FrameWidth, floor: number): number | undefined {
+  const bytes = side.read(floor, SEARCH * width);
+  const word = (at: number): number => wordAt(bytes, at, width);
+  for (let at = 0; at + 2 * width <= bytes.length; at += width) {
+    if ((word(at + width) & 0xffff) === entry.fromSelector && returnsTo(entry, word(at))) return floor + at;
   }
+  return undefined;
+}
 
-  private baseOf(selector: number, mode: ProcessorMode): number | undefined {
-    if (isReal(mode)) return selector << 4;
-    if (mode === 'long') return 0;
-    try {
-      return this.environment.selectorBase(selector);
-    } catch {
-      return undefined;
-    }
+function isFrame(side: StackSide, entry: LoggedTransition, at: number, width: FrameWidth): boolean {
+  const ip = side.number(at, width);
+  const cs = side.number(at + width, width);
+  return ip !== undefined && cs !== undefined && (cs & 0xffff) === entry.fromSelector && returnsTo(entry, ip);
+}
+
+function outerStack(side: StackSide, entry: LoggedTransition): number | undefined {
+  if (entry.fromStackSelector < 0) return undefined;
+  const base = entry.from.mode === 'long' ? 0 : baseOf(side, entry.fromStackSelector, entry.from.mode);
+  if (base === undefined) return undefined;
+  const narrow = isReal(entry.from.mode) || entry.from.mode === 'protected-16';
+  return base + (narrow ? entry.fromStackOffset & 0xffff : entry.fromStackOffset);
+}
+
+function baseOf(side: StackSide, selector: number, mode: ProcessorMode): number | undefined {
+  if (isReal(mode)) return selector << 4;
+  if (mode === 'long') return 0;
+  try {
+    return side.selectorBase(selector);
+  } catch {
+    return undefined;
   }
 }
 
@@ -195,8 +206,23 @@ function returnsTo({ kind, fromOffset }: LoggedTransition, ip: number): boolean 
   return kind === 'gate' ? behind > 0 && behind <= MAX_INSTRUCTION : behind >= 0 && behind <= (kind === 'exception' ? MAX_INSTRUCTION : 0);
 }
 
-/** `ring 3 → ring 0 by INT 0x80`. */
-export function labelOf({ from, to, causeName, kind }: LoggedTransition): string {
+/** From a hypervisor to the guest that it has interrupted: frames go on in the guest's own memory. */
+function exitBoundary(cpu: VirtualCpu, entry: LoggedTransition): Boundary {
+  const { savedGuest: guest, vmx } = cpu;
+  const last = vmx?.history.moment(vmx.history.total - 1);
+  const label = labelOf(entry);
+  if (!guest || (last?.kind === 'exit' && last.vmcs !== guest.vmcs)) {
+    return { label: `${label}; its VMCS is not the current one`, end: undefined, outer: undefined, cause: entry.address };
+  }
+  const { address, codeBase, stack, place } = guest;
+  const outer: StackContext = { address, codeBase, stack, ring: place.ring, mode: place.mode, vmx: 'non-root', space: 'guest' };
+  return { label, end: guest.exitStack, outer, cause: entry.address };
+}
+
+/** `ring 3 → ring 0 by INT 0x80`, `VM exit 18, VMCALL`. */
+export function labelOf({ from, to, cause: number, causeName, kind }: LoggedTransition): string {
+  if (kind === 'vm-exit') return `VM exit ${number}, ${causeName}`;
+  if (kind === 'vm-entry') return `VM entry by ${causeName}`;
   const cause =
     kind === 'gate' && causeName === 'CALL' ? 'CALL through a gate' : kind === 'task-switch' ? `task switch, ${causeName}` : causeName;
   const modes = from.mode !== to.mode;

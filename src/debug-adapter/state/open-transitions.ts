@@ -49,7 +49,11 @@ export class OpenTransitions {
       this.byCpu.set(entry.vcpu, open);
     }
     if (entry.kind === 'return' || (entry.kind === 'task-switch' && entry.causeName === 'IRET')) close(open, entry);
-    else if (INWARD.has(entry.kind) && entry.causeName !== 'JMP') open.push(entry);
+    else if (entry.kind === 'vm-entry') leaveHypervisor(open);
+    else if (entry.kind === 'vm-exit') {
+      // A failed entry leads from the hypervisor into the hypervisor.
+      if (entry.from.vmx === 'non-root') open.push(entry);
+    } else if (INWARD.has(entry.kind) && entry.causeName !== 'JMP') open.push(entry);
     // A task entered by JMP owes nothing to the one before it.
     else if (entry.kind === 'task-switch') {
       if (entry.causeName === 'JMP') open.length = 0;
@@ -68,4 +72,10 @@ function close(open: LoggedTransition[], entry: LoggedTransition): void {
     open.length = i;
     return;
   }
+}
+
+/** What a hypervisor was doing is over with VM entry: its next exit finds a fresh stack. What is open in the guest stays so. */
+function leaveHypervisor(open: LoggedTransition[]): void {
+  const exit = open.findLastIndex(({ kind }) => kind === 'vm-exit');
+  open.length = Math.max(0, exit);
 }

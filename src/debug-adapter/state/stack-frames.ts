@@ -23,7 +23,7 @@ export function showFrame(frame: Frame, id: number, program: Program, positions:
     line: position ? positions.toClientLine(position.line) : 0,
     column: position ? positions.toClientColumn(Math.max(1, position.column)) : 0,
     ...(position && { source: { name: baseName(position.path), path: position.path } }),
-    instructionPointerReference: formatReference({ space: 'linear', address: frame.address }),
+    instructionPointerReference: formatReference({ space: frame.space, address: frame.address }),
     ...(frame.evidence === 'guess' && { presentationHint: 'subtle' as const }),
   };
 }

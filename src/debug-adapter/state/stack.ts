@@ -1,10 +1,10 @@
 /** The call stack of one processor: procedures, and the boundaries of rings, modes and interrupts between them. */
 import type { Engine, VirtualCpu } from '../../engines/engine';
 import type { Bits } from '../../isa/types';
-import type { ProcessorMode, Ring } from '../../shared/transition';
+import type { ProcessorMode, Ring, VmxOperation } from '../../shared/transition';
 import type { GuestEnvironment } from '../expressions/guest-environment';
 import type { Program } from '../sources/program';
-import { Boundaries, type Boundary, type StackContext } from './boundaries';
+import { Boundaries, type Boundary, type StackContext, type StackSpace } from './boundaries';
 import { codeBase, frameBase, stackTop } from './cpu-facts';
 import { OpenTransitions } from './open-transitions';
 import { type CallerEvidence, findCaller } from './unwind';
@@ -21,6 +21,9 @@ export type Frame =
       readonly mode: ProcessorMode;
       /** Linear address of the stack's top when execution is back here. */
       readonly stack: number | undefined;
+      /** `guest` in the guest that the processor has left by a VM exit. */
+      readonly space: StackSpace;
+      readonly vmx: VmxOperation;
     }
   | { readonly kind: 'label'; readonly text: string };
 
@@ -58,14 +61,15 @@ export class CallStacks {
 
   private build(cpu: VirtualCpu): Frame[] {
     const frames: Frame[] = [];
-    const { ring, mode } = cpu.place;
-    let context: StackContext = { address: cpu.address, codeBase: codeBase(cpu), stack: stackTop(cpu), ring, mode };
+    const { ring, mode, vmx } = cpu.place;
+    let context: StackContext = { address: cpu.address, codeBase: codeBase(cpu), stack: stackTop(cpu), ring, mode, vmx, space: 'linear' };
     let frame: number | undefined = frameBase(cpu);
     frames.push(codeFrame(context, cpu.address, 'current'));
     for (const boundary of [...this.boundaries.find(cpu, this.open.of(cpu.index)), undefined]) {
       this.callers(cpu, context, frame, boundary, frames);
       if (!boundary || frames.length >= MAX_FRAMES) break;
       frames.push({ kind: 'label', text: boundary.label });
+      if (!boundary.outer) break;
       context = boundary.outer;
       frame = undefined;
       frames.push(codeFrame(context, boundary.cause, 'interrupted'));
@@ -78,11 +82,13 @@ export class CallStacks {
     let { address, stack } = start;
     let frame = base;
     const end = boundary?.end ?? Number.POSITIVE_INFINITY;
-    const bits = bitsOf(start.mode, cpu.bits);
+    const { space } = start;
+    const bits = bitsOf(start.mode, (space === 'guest' ? cpu.savedGuest?.bits : undefined) ?? cpu.bits);
     while (stack !== undefined && frames.length < MAX_FRAMES) {
       const limit = end >= stack ? end : Number.POSITIVE_INFINITY;
       const caller = findCaller(this.engine, this.program, {
         vcpu: cpu.index,
+        space,
         bits,
         address,
         codeBase: start.codeBase,
@@ -97,8 +103,12 @@ export class CallStacks {
   }
 }
 
-function codeFrame({ address, ring, mode, stack }: StackContext, lookup: number, evidence: (Frame & { kind: 'code' })['evidence']): Frame {
-  return { kind: 'code', address, lookup, evidence, ring, mode, stack };
+function codeFrame(
+  { address, ring, mode, stack, space, vmx }: StackContext,
+  lookup: number,
+  evidence: (Frame & { kind: 'code' })['evidence'],
+): Frame {
+  return { kind: 'code', address, lookup, evidence, ring, mode, stack, space, vmx };
 }
 
 /** Code size of a mode; the present one tells the sizes that a mode leaves open. */

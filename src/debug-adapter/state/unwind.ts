@@ -5,12 +5,14 @@
 import { decode, isFailure } from '../../isa/decoder';
 import { branchTarget } from '../../isa/formatter';
 import type { Bits, Instruction } from '../../isa/types';
-import type { Engine } from '../../engines/engine';
+import type { AddressSpace, Engine } from '../../engines/engine';
 import type { Program } from '../sources/program';
 import { wordAt } from './cpu-facts';
 
 export interface UnwindContext {
   readonly vcpu: number;
+  /** Whose linear addresses these are: the processor's, or those of the guest that it has left. */
+  readonly space: AddressSpace;
   readonly bits: Bits;
   /** Linear. */
   readonly address: number;
@@ -48,14 +50,14 @@ const THUNK = /^(__x86_indirect_(call_|jump_)?thunk|__SCT__)/;
 const FUNCTION_SIZE = 4096;
 
 export function findCaller(engine: Engine, program: Program, context: UnwindContext): Caller | undefined {
-  const { vcpu, bits, codeBase, stack, end, frame } = context;
+  const { vcpu, space, bits, codeBase, stack, end, frame } = context;
   const width = bits / 8;
   const reach = (bits === 64 ? SEARCH_WIDE : SEARCH) * width;
-  const bytes = engine.readMemory(vcpu, 'linear', stack, Math.max(0, Math.min(reach, end - stack)));
+  const bytes = engine.readMemory(vcpu, space, stack, Math.max(0, Math.min(reach, end - stack)));
   let guess: Caller | undefined;
   for (let at = 0; at + width <= bytes.length; at += width) {
     const address = codeBase + wordAt(bytes, at, width);
-    const call = callBefore(engine, vcpu, address, bits);
+    const call = callBefore(engine, context, address);
     if (!call) continue;
     const evidence = judge(call, address, context, program);
     if (!evidence) continue;
@@ -78,10 +80,10 @@ export function findCaller(engine: Engine, program: Program, context: UnwindCont
 const PROLOGUE = 8;
 
 /** Whether a function has set the frame pointer where it stands. Where its beginning is not known it is taken to have. */
-function hasFrame(engine: Engine, program: Program, { vcpu, bits, address }: UnwindContext): boolean {
+function hasFrame(engine: Engine, program: Program, { vcpu, space, bits, address }: UnwindContext): boolean {
   const found = program.symbolAt(address);
   if (!found) return true;
-  const bytes = engine.readMemory(vcpu, 'linear', found.symbol.address, Math.min(found.offset, PROLOGUE * 15));
+  const bytes = engine.readMemory(vcpu, space, found.symbol.address, Math.min(found.offset, PROLOGUE * 15));
   for (let at = 0, count = 0; at < bytes.length && count < PROLOGUE; count++) {
     const instruction = decode(bytes, at, bits);
     if (isFailure(instruction)) return false;
@@ -104,8 +106,8 @@ const isGeneral = (operand: Instruction['operands'][number] | undefined, index: 
   operand?.kind === 'register' && operand.index === index && operand.size > 1;
 
 /** The CALL that ends at an address, if one does. */
-function callBefore(engine: Engine, vcpu: number, address: number, bits: Bits): Instruction | undefined {
-  const bytes = engine.readMemory(vcpu, 'linear', address - 7, 7);
+function callBefore(engine: Engine, { vcpu, space, bits }: UnwindContext, address: number): Instruction | undefined {
+  const bytes = engine.readMemory(vcpu, space, address - 7, 7);
   if (bytes.length < 7) return undefined;
   for (let length = 2; length <= 7; length++) {
     const first = bytes[7 - length];
@@ -137,10 +139,10 @@ function rootName(program: Program, address: number): string | undefined {
 }
 
 /** What the frame pointer was before this function's frame, if it has saved it directly below its return address. */
-function outerFrame(engine: Engine, { vcpu, bits, frame, stack }: UnwindContext, returnAt: number): number | undefined {
+function outerFrame(engine: Engine, { vcpu, space, bits, frame, stack }: UnwindContext, returnAt: number): number | undefined {
   const width = bits / 8;
   if (frame === undefined || frame !== returnAt - width) return frame;
-  const bytes = engine.readMemory(vcpu, 'linear', frame, width);
+  const bytes = engine.readMemory(vcpu, space, frame, width);
   if (bytes.length < width) return undefined;
   const saved = wordAt(bytes, 0, width);
   const base = bits === 16 ? stack - (stack % 0x10000) : 0;
@@ -148,12 +150,12 @@ function outerFrame(engine: Engine, { vcpu, bits, frame, stack }: UnwindContext,
 }
 
 function byFramePointer(engine: Engine, context: UnwindContext, frame: number): Caller | undefined {
-  const { vcpu, bits, codeBase, stack, end } = context;
+  const { vcpu, space, bits, codeBase, stack, end } = context;
   const width = bits / 8;
   if (frame < stack || frame + 2 * width > end || frame - stack > 0x10000) return undefined;
-  const bytes = engine.readMemory(vcpu, 'linear', frame, 2 * width);
+  const bytes = engine.readMemory(vcpu, space, frame, 2 * width);
   if (bytes.length < 2 * width) return undefined;
   const address = codeBase + wordAt(bytes, width, width);
-  if (!callBefore(engine, vcpu, address, bits)) return undefined;
+  if (!callBefore(engine, context, address)) return undefined;
   return { address, stack: frame + 2 * width, frame: outerFrame(engine, context, frame + width), evidence: 'frame-pointer' };
 }

@@ -3,7 +3,7 @@
  * last instruction raised. `execution.ts` is what runs inside an instruction, `processor.ts` what runs between boundaries.
  */
 import type { LinearAddress } from '../../shared/addresses';
-import { TRANSITION_KINDS } from '../transition-rows';
+import { INTERRUPT_NAMES, TRANSITION_KINDS } from '../transition-rows';
 import { NANOSECONDS_PER_INSTRUCTION } from '../machine/clock';
 import type { LocalApic } from '../machine/devices/local-apic';
 import { Execution, type Progress } from './execution';
@@ -43,7 +43,6 @@ const OWN_PROTECTION: Readonly<Record<string, ((state: CpuState) => string) | un
   swapgs: ({ cpl }) => `SWAPGS needs ring 0, CPL is ${cpl}`,
   cmpxchg16b: () => 'the operand of CMPXCHG16B is not aligned to 16 bytes',
 };
-const INTERRUPT_NAMES = Array.from({ length: 256 }, (_, vector) => `interrupt 0x${vector.toString(16).padStart(2, '0')}`);
 
 const KINDS: Readonly<Record<string, number>> = Object.fromEntries(TRANSITION_KINDS.map((kind, number) => [kind, number]));
 

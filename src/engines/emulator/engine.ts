@@ -354,7 +354,9 @@ export class EmulatorEngine implements Engine {
   }
 
   private physical(cpu: number, space: AddressSpace, address: number): GuestPhysicalAddress | undefined {
-    if (space === 'linear') return this.machine.views[cpu].translate(address as LinearAddress);
+    const view = this.machine.views[cpu];
+    if (space === 'linear') return view.translate(address as LinearAddress);
+    if (space === 'guest') return view.savedGuest?.translate(address as LinearAddress);
     return address < 2 ** 32 ? (address as GuestPhysicalAddress) : undefined;
   }
 

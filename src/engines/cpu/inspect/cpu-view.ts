@@ -2,7 +2,7 @@
 import type { Bits, Instruction } from '../../../isa/types';
 import type { GuestPhysicalAddress, LinearAddress } from '../../../shared/addresses';
 import type { Place } from '../../../shared/transition';
-import type { HeldException, PageTables, RegisterField, RegisterGroup, RegisterValue, VirtualCpu } from '../../engine';
+import type { HeldException, PageTables, RegisterField, RegisterGroup, RegisterValue, SavedGuest, VirtualCpu } from '../../engine';
 import type { PhysicalMemory } from '../../machine/physical-memory';
 import type { VmxFacts } from '../../vmx-facts';
 import { SYS } from '../layout';
@@ -12,6 +12,7 @@ import { isCanonical } from '../state';
 import { EXCEPTIONS, GuestFault, Vector } from '../system/fault';
 import { PageTableView } from './page-tables';
 import { partNamed, type RegisterSpec, SEGMENTS, specNamed, specsOf } from './register-set';
+import { savedGuest } from './saved-guest';
 import { VmxView } from './vmx-view';
 
 /** Low parts of the instruction pointer and the flags; `keeps` the rest when it is written. */
@@ -168,6 +169,10 @@ export class CpuView implements VirtualCpu {
 
   get vmx(): VmxFacts | undefined {
     return this.cpu.model.has('vmx') ? new VmxView(() => this.cpu, this.memory) : undefined;
+  }
+
+  get savedGuest(): SavedGuest | undefined {
+    return savedGuest(this.cpu, this.memory);
   }
 
   instructionStarts(from: LinearAddress, to: LinearAddress): readonly LinearAddress[] {

@@ -94,6 +94,9 @@ const FOUR_LEVEL: PagingMode = {
   reservedHigh: FOUR_LEVEL_RESERVED,
 };
 
+/** What of a processor decides how it translates. */
+export type PagingState = Pick<CpuState, 'paging' | 'longMode' | 'cr3' | 'cr4' | 'efer' | 'sys' | 'sysHigh'>;
+
 /** The paging mode in force (manual, "Paging Modes and Control Bits"). */
 export function pagingMode(state: PagingState): PagingMode {
   if (!state.paging) return NONE;

@@ -2,7 +2,7 @@
 import { Activity, SYS } from '../layout';
 import { Seg } from '../state';
 import type { Cpu } from '../system/cpu';
-import { INT_NAMES } from '../../transition-rows';
+import { INT_NAMES, INTERRUPT_NAMES } from '../../transition-rows';
 import { readPdptes } from '../system/paging';
 import { PIN_CONTROLS, PRIMARY_CONTROLS, SECONDARY_CONTROLS } from './control-bits';
 import type { CheckWorld, ControlWords, EntryCheck } from './entry-checks/check';
@@ -149,5 +149,7 @@ function inject(cpu: Cpu, vmx: Vmx, vmcs: Vmcs): void {
   // What is injected wakes a halted processor, and finds no shadow.
   state.setSys(SYS.activity, Activity.active);
   const [length, code] = [vmcs.low(Field.entryInstructionLength), vmcs.low(Field.entryExceptionErrorCode)];
-  vmx.injection = injectedEvent(info, code, state.ip, length, INT_NAMES[info & 0xff]);
+  const vector = info & 0xff;
+  const name = type === InterruptionType.nmi ? 'NMI' : (type === InterruptionType.external ? INTERRUPT_NAMES : INT_NAMES)[vector];
+  vmx.injection = injectedEvent(info, code, state.ip, length, name);
 }

@@ -1,0 +1,159 @@
+/** Sessions across the border between a hypervisor and its guest: a hypervisor of the user's own, and the built-in one. */
+import { readdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { DebugProtocol as P } from '@vscode/debugprotocol';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Client } from './adapter-process';
+import { GUESTS, Transcript } from './transcript';
+
+const hello = resolve(import.meta.dirname, '../../samples/vmx-hello/vmx-hello.asm');
+
+const broken = resolve(import.meta.dirname, '../../samples/vmx-broken');
+
+let client: Client;
+let transcript: Transcript;
+beforeEach(async () => {
+  client = await Client.start();
+  transcript = new Transcript(client);
+});
+afterEach(() => client.stop());
+
+const matches = (name: string) => expect(transcript.text).toMatchFileSnapshot(`transcripts/${name}.txt`);
+const breakAt = (...names: string[]) => client.ask('setFunctionBreakpoints', { breakpoints: names.map((name) => ({ name })) });
+
+describe('a hypervisor of the user', () => {
+  beforeEach(async () => {
+    await client.stopAfter(() => client.begin({ program: hello, stopOnEntry: true }));
+  });
+
+  it('is stepped into by VMCALL and out of to the guest', async () => {
+    await breakAt('guest');
+    await transcript.run('continue');
+    await transcript.run('next');
+    await transcript.run('next');
+    await transcript.run('stepIn');
+    await breakAt('print');
+    await transcript.run('continue');
+    await breakAt();
+    await transcript.run('stepOut');
+    await transcript.run('stepOut');
+    await transcript.run('next');
+    await transcript.run('next');
+    await transcript.run('next');
+    await transcript.run('next');
+    await transcript.run('stepOut');
+    await matches('vmx-hello');
+  });
+
+  it('is stopped in by exits, by their reasons and what the guest asked for', async () => {
+    const stopAt = async (condition?: string) => {
+      transcript.heading(`vm-exit: ${condition ?? 'any'}`);
+      const { breakpoints } = await client.ask<P.SetExceptionBreakpointsResponse['body'] & object>('setExceptionBreakpoints', {
+        filters: [],
+        filterOptions: [{ filterId: 'vm-exit', condition }],
+      });
+      for (const { verified, message } of breakpoints ?? []) if (!verified) transcript.say(`  refused: ${message}`);
+    };
+    await stopAt('vmcall && eax == 2 && rbx == 12');
+    await transcript.run('continue');
+    await transcript.ask('exceptionInfo', { threadId: 1 });
+    await stopAt('reason == 12 || nonsense');
+    await stopAt('10-18');
+    await transcript.run('continue');
+    await stopAt("eax == 3 && $vmx == 'root' && !ept_violation");
+    await transcript.run('continue');
+    await matches('vmx-exits');
+  });
+
+  it('breaks in the guest alone, or in the hypervisor alone', async () => {
+    const places = async (condition: string) => {
+      await client.ask('setFunctionBreakpoints', { breakpoints: ['guest', 'vm_exit'].map((name) => ({ name, condition })) });
+      await client.run('continue');
+      return (await client.frames())[0].name;
+    };
+    expect(await places("$vmx == 'root'")).toBe('vm_exit');
+    await client.ask('restart');
+    expect(await places('$nonroot')).toBe('guest');
+    expect(await client.evaluate("$vmx == 'non-root'", 'repl')).toMatch(/^1/);
+  });
+});
+
+describe('a hypervisor that makes a mistake', () => {
+  // The first two get no further than VMXON and VMPTRLD, and the last one enters its guest.
+  const failing = readdirSync(broken).filter((name) => /^0[3-9].*\.asm$/.test(name));
+
+  it('is stopped before the entry that fails', async () => {
+    expect(failing).toHaveLength(7);
+    for (const name of failing) {
+      const other = await Client.start();
+      try {
+        const program = join(broken, name);
+        transcript.heading(name);
+        transcript.stopped(await other.stopAfter(() => other.begin({ program, breakOn: ['vm-entry-failure'] })));
+        const { details } = await other.ask<P.ExceptionInfoResponse['body']>('exceptionInfo', { threadId: 1 });
+        transcript.say(details?.message ?? '');
+      } finally {
+        await other.stop();
+      }
+    }
+    await matches('vmx-broken');
+  });
+});
+
+describe('the built-in hypervisor', () => {
+  const begin = (program: string, more: object = {}) =>
+    client.stopAfter(() => client.begin({ program: resolve(GUESTS, program), engine: 'vmx', stopOnEntry: true, ...more }));
+
+  it('is out of the way of steps, but for VMCALL', async () => {
+    await begin('exits.asm');
+    await transcript.stack();
+    for (let i = 0; i < 4; i++) await client.run('next');
+    await transcript.run('stepIn', { granularity: 'instruction' });
+    await transcript.run('stepIn', { granularity: 'instruction' });
+    await transcript.run('next');
+    await transcript.run('stepIn');
+    await transcript.run('stepIn');
+    for (let i = 0; i < 3; i++) await client.run('next');
+    await transcript.run('stepIn');
+    await transcript.run('stepIn');
+    await transcript.run('stepOut');
+    await transcript.run('stepOut');
+    for (let i = 0; i < 3; i++) await client.run('next');
+    await transcript.run('stepIn', { granularity: 'instruction' });
+    await transcript.run('next');
+    await transcript.run('next');
+    await matches('vmx-builtin');
+  });
+
+  it('is stepped into where that is asked for', async () => {
+    await begin('exits.asm', { stepIntoHypervisor: true });
+    for (let i = 0; i < 5; i++) await client.run('next');
+    await transcript.run('stepIn');
+    await transcript.run('stepOut');
+    await matches('vmx-builtin-into');
+  });
+
+  it("does not let steps end in the guest's interrupt handler", async () => {
+    await begin('timer.asm');
+    await breakAt('again');
+    await client.run('continue');
+    await breakAt();
+    const ticks = await client.register('dword [ticks]');
+    const seen = new Set<string>();
+    for (let i = 0; i < 300; i++) {
+      await client.run('next');
+      seen.add((await client.frames())[0].name.replace(/\+.*/, ''));
+    }
+    expect([...seen]).toEqual(['again']);
+    expect(await client.register('dword [ticks]')).toBeGreaterThan(ticks + 2);
+    for (let i = 0; i < 600 && !seen.has('timer'); i++) {
+      await client.run('stepIn');
+      seen.add((await client.frames())[0].name.replace(/\+.*/, ''));
+    }
+    expect(seen).toContain('timer');
+    const frames = await client.frames();
+    expect(frames[1]).toMatchObject({ presentationHint: 'label', name: 'ring 0 by interrupt 0x20' });
+    await client.run('stepOut');
+    expect((await client.frames())[0].name).toBe(frames[2].name);
+  });
+});
