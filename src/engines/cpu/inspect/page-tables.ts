@@ -4,7 +4,16 @@ import type { PageAccess, PageEntry, PageMap, PageTables, PageVerdict, PageWalk 
 import type { PhysicalMemory } from '../../machine/physical-memory';
 import { SYS } from '../layout';
 import { Cr0, Cr4, Efer, Flag } from '../state';
-import { describePageFault, PageFault, type PagingMode, pagingMode, type PagingState, type Walk, walk } from '../system/paging';
+import {
+  type AccessState,
+  describePageFault,
+  PageFault,
+  type PagingMode,
+  pagingMode,
+  type PagingState,
+  type Walk,
+  walk,
+} from '../system/paging';
 import { Epte } from '../vmx/ept';
 import { type EptTables, whyEptEnds } from '../vmx/ept-tables';
 import { nestedWalk } from './ept-entries';
@@ -17,7 +26,7 @@ const ACCESSES: readonly PageAccess[] = (['read', 'write', 'execute'] as const).
 
 /** Whose page tables they are. */
 export interface Paged {
-  readonly state: PagingState;
+  readonly state: AccessState;
   readonly mmu: { readonly eptTables: EptTables | undefined };
 }
 
@@ -100,15 +109,15 @@ const MODES: Readonly<Record<PagingMode['name'], string>> = {
 
 interface FactBit {
   readonly name: string;
-  readonly read: (state: PagingState) => number;
+  readonly read: (state: AccessState) => number;
   readonly mask: number;
   readonly set: string;
   readonly clear: string;
 }
 
-const cr0 = (state: PagingState): number => state.cr0;
-const cr4 = (state: PagingState): number => state.cr4;
-const efer = (state: PagingState): number => state.efer;
+const cr0 = (state: AccessState): number => state.cr0;
+const cr4 = (state: AccessState): number => state.cr4;
+const efer = (state: AccessState): number => state.efer;
 
 const BITS: readonly FactBit[] = [
   { name: 'CR0.PG', read: cr0, mask: Cr0.pg | 0, set: 'paging', clear: 'no paging' },
@@ -130,7 +139,7 @@ const BITS: readonly FactBit[] = [
 ];
 
 /** What the processor would say to an access (manual, "Access Rights"). */
-function judge(state: PagingState, address: LinearAddress, found: Walk, access: PageAccess): PageVerdict {
+function judge(state: AccessState, address: LinearAddress, found: Walk, access: PageAccess): PageVerdict {
   const { kind, user } = access;
   const write = kind === 'write';
   const fetch = kind === 'execute';
@@ -144,7 +153,7 @@ function judge(state: PagingState, address: LinearAddress, found: Walk, access: 
   return { ...access, allowed: false, reason: describePageFault(state, address, found, { write, user, fetch }), errorCode };
 }
 
-function permitted(state: PagingState, found: Walk, { kind, user }: PageAccess): boolean {
+function permitted(state: AccessState, found: Walk, { kind, user }: PageAccess): boolean {
   if (kind === 'execute' && !found.executable) return false;
   if (user) return found.user && (kind !== 'write' || found.writable);
   if (kind === 'write' && !found.writable && state.cr0 & Cr0.wp) return false;

@@ -2,7 +2,7 @@
 import type { PhysicalMemory } from '../../machine/physical-memory';
 import { SYS } from '../layout';
 import { Cr0, type CpuState, Efer } from '../state';
-import { type PagingState, readPdptes } from '../system/paging';
+import { type AccessState, readPdptes } from '../system/paging';
 import { ENTRY_CONTROLS, PRIMARY_CONTROLS, SECONDARY_CONTROLS } from '../vmx/control-bits';
 import { EptTables } from '../vmx/ept-tables';
 import { Field } from '../vmx/fields';
@@ -36,14 +36,14 @@ export function guestPaging(vmcs: VmcsReader, host: CpuState, memory: PhysicalMe
     if (slot === SYS.cr3) return high ? vmcs.high(Field.guestCr3) : cr3;
     return pdptes[slot - SYS.pdpte0]?.[high ? 1 : 0] ?? 0;
   };
-  const state: PagingState = {
+  const state: AccessState = {
     cr0,
     cr3,
     cr4: vmcs.low(Field.guestCr4),
     efer,
     paging: (cr0 & Cr0.pg) !== 0,
     longMode: (efer & Efer.lma) !== 0,
-    cpl: ((vmcs.low(Field.guestSsAccessRights) >> DPL_SHIFT) & 3) as PagingState['cpl'],
+    cpl: ((vmcs.low(Field.guestSsAccessRights) >> DPL_SHIFT) & 3) as AccessState['cpl'],
     sys: (slot) => half(slot, false),
     sysHigh: (slot) => half(slot, true),
     flag: (bit) => (flags & bit) !== 0,

@@ -50,9 +50,6 @@ export interface Walk {
   readonly broken?: number;
 }
 
-/** What of a processor's state decides about paging: its own, or that of a guest that is not running. */
-export type PagingState = Pick<CpuState, 'cr0' | 'cr3' | 'cr4' | 'efer' | 'paging' | 'longMode' | 'cpl' | 'sys' | 'sysHigh' | 'flag'>;
-
 interface Level {
   readonly name: PagingLevel;
   /** Lowest bit of the linear address that indexes it. */
@@ -96,6 +93,8 @@ const FOUR_LEVEL: PagingMode = {
 
 /** What of a processor decides how it translates. */
 export type PagingState = Pick<CpuState, 'paging' | 'longMode' | 'cr3' | 'cr4' | 'efer' | 'sys' | 'sysHigh'>;
+/** With what decides about an access besides. */
+export type AccessState = PagingState & Pick<CpuState, 'cr0' | 'cpl' | 'flag'>;
 
 /** The paging mode in force (manual, "Paging Modes and Control Bits"). */
 export function pagingMode(state: PagingState): PagingMode {
@@ -204,12 +203,12 @@ export interface Attempt {
 }
 
 /** Why a walk does not allow an access, in one line. */
-export function describePageFault(state: PagingState, linear: number, found: Walk, { write, user, fetch }: Attempt): string {
+export function describePageFault(state: AccessState, linear: number, found: Walk, { write, user, fetch }: Attempt): string {
   const what = fetch ? 'fetch from' : write ? 'write to' : 'read of';
   return `${user ? 'user' : 'supervisor'} ${what} ${hexLinear(state, linear)}: ${whyDenied(state, found, { write, user, fetch })}`;
 }
 
-function whyDenied(state: PagingState, found: Walk, { write, user, fetch }: Attempt): string {
+function whyDenied(state: AccessState, found: Walk, { write, user, fetch }: Attempt): string {
   const last = found.steps[found.steps.length - 1];
   if (found.broken !== undefined) {
     return found.broken & PageFault.reserved ? `reserved bits are set in the ${last.level}` : `the ${last.level} is not present`;
