@@ -8,7 +8,8 @@ import { ENTRY_CHECKS } from '../../src/engines/cpu/vmx/entry-checks/index';
 import { ExitReason } from '../../src/engines/cpu/vmx/exit-reasons';
 import { Field, type FieldKey, VMCS_FIELDS } from '../../src/engines/cpu/vmx/fields';
 import type { VmcsReader } from '../../src/engines/cpu/vmx/vmcs';
-import type { Engine, RegisterField } from '../../src/engines/engine';
+import type { LinearAddress } from '../../src/shared/addresses';
+import type { Engine, PageTables, RegisterField } from '../../src/engines/engine';
 import { launch } from '../../src/engines/launcher';
 import { vmxSummary } from '../../src/engines/vmx-json';
 import type { VmxFacts } from '../../src/engines/vmx-facts';
@@ -285,5 +286,32 @@ describe('the trap log', () => {
     const details = (kind: string, cause: string) => all.find((each) => each?.kind === kind && each.cause.name === cause)?.details;
     expect(details('vm-exit', 'VMCALL')?.[0]).toEqual({ name: 'exit reason', value: '18', meaning: 'VMCALL' });
     expect(details('vm-entry', 'VMLAUNCH')).toEqual([]);
+  });
+});
+
+describe("a guest's page tables", () => {
+  const source = readFileSync(join(import.meta.dirname, '../debug-adapter/guests/long.asm'));
+  const { engine, debugInfo } = launch({ program: 'long.asm', engine: 'vmx', memory: 32 << 20 }, () => new Uint8Array(source));
+  const [cpu] = engine.cpus;
+  const { vmx } = cpu;
+
+  it('are the same from the hypervisor as from the guest', () => {
+    const shown = (tables: PageTables | undefined) => ({ mode: tables?.mode, walk: tables?.walk(address), facts: tables?.facts() });
+    let address = cpu.address;
+    let compared = 0;
+    engine.probes.add({ kind: 'code', address: debugInfo[0].symbolNamed('kernel')?.address as LinearAddress });
+    expect(engine.run({ instructions: 3_000_000 }).reason).toBe('probe');
+    engine.passProbes(0);
+    for (let i = 0; i < 20_000 && compared < 5; i++) {
+      const inside = cpu.place.vmx === 'non-root' && cpu.pageTables.mode === '4-level';
+      if (inside) address = cpu.address;
+      const before = inside ? shown(cpu.pageTables) : undefined;
+      if (engine.run({ instructions: 1 }).reason !== 'slice') break;
+      if (!before || cpu.place.vmx !== 'root') continue;
+      expect(shown(vmx?.guestTables)).toEqual(before);
+      expect(before.walk?.nested?.entries.length).toBeGreaterThan(1);
+      compared++;
+    }
+    expect(compared).toBeGreaterThan(0);
   });
 });

@@ -10,9 +10,10 @@ import { Execution, type Progress } from './execution';
 import type { CpuStop, MachineParts, Seat } from './hooks';
 import type { BlockCache } from './interpreter/blocks';
 import type { Handlers } from './interpreter/handlers';
-import { Activity, CURRENT, SYS, VECTOR, X87_STATUS } from './layout';
+import { Activity, CURRENT, MISC_ENABLE, SYS, VECTOR, X87_STATUS } from './layout';
 import { Status } from './semantics/x87-unit';
 import { Cr0, type CpuState, Flag } from './state';
+import { MONITOR_ENABLE } from './system/address-monitor';
 import { DR6_BD, DR7_GD, debugException, EXCEPTIONS, GuestFault, Vector } from './system/fault';
 import { deliver, type Event, exceptionName } from './system/interrupts';
 import { PHYSICAL_ADDRESS_BITS } from './system/paging';
@@ -109,6 +110,7 @@ export abstract class Boundary extends Execution {
     this.timeStampOffset = 0;
     Object.assign(this.signals, { nmi: false, init: false, startup: -1 });
     this.ending = undefined;
+    if (this.model.has('monitor')) this.parts.host.u32[MISC_ENABLE >> 2] |= MONITOR_ENABLE;
     this.vmx.reset();
   }
 
@@ -117,6 +119,7 @@ export abstract class Boundary extends Execution {
     this.fault = undefined;
     this.held = undefined;
     this.waiting = 'no';
+    this.monitor.clear();
     this.debugRegistersChanged();
   }
 
@@ -124,9 +127,10 @@ export abstract class Boundary extends Execution {
   protected wait(): CpuStop {
     const { state } = this;
     const activity = state.sys(SYS.activity);
-    const { vmx } = this;
+    const { vmx, monitor } = this;
     if (activity === Activity.shutdown && !vmx.nonRoot) return { reason: 'shutdown', fault: this.ending ?? this.fault };
-    this.waiting = activity === Activity.halted && (state.flag(Flag.if) || vmx.exitsOnInterrupts) ? 'for interrupt' : 'for signal';
+    const awaits = state.flag(Flag.if) || vmx.exitsOnInterrupts || monitor.breaksOnInterrupt;
+    this.waiting = activity === Activity.halted && awaits ? 'for interrupt' : 'for signal';
     return { reason: 'waiting' };
   }
 
@@ -134,7 +138,8 @@ export abstract class Boundary extends Execution {
   get ready(): boolean {
     const { signals } = this;
     if (this.waiting === 'no' || signals.nmi || signals.init || signals.startup >= 0 || this.vmx.expired) return true;
-    return this.waiting === 'for interrupt' && this.seat.interrupts.pending;
+    const { pending } = this.seat.interrupts;
+    return (this.waiting === 'for interrupt' && pending) || this.monitor.ended(pending, this.progress.completed);
   }
 
   /** An interrupt or a timer would wake it. */
@@ -177,6 +182,10 @@ export abstract class Boundary extends Execution {
     this.waiting = 'no';
     if (signals.init || signals.nmi || signals.startup >= 0) this.takeSignals();
     if (state.sys(SYS.activity) === Activity.waitForSipi) return false;
+    if (this.monitor.ended(interrupts.pending, this.progress.completed)) {
+      this.monitor.clear();
+      state.setSys(SYS.activity, Activity.active);
+    }
     if (this.held) {
       const fault = this.held;
       this.held = undefined;
@@ -357,6 +366,7 @@ export abstract class Boundary extends Execution {
   private raiseEvent(event: Event, during?: Event): void {
     let current = event;
     this.delivered++;
+    this.monitor.clear();
     this.noteDelivery();
     if (this.leavesByException(event, during)) return;
     this.leaveTraces(event);

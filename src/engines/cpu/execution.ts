@@ -31,6 +31,7 @@ import {
   UNWATCHED,
 } from './layout';
 import { CpuState, Flag, highHalf, isCanonical, join, Reg, Seg } from './state';
+import { AddressMonitor } from './system/address-monitor';
 import type { Cpu } from './system/cpu';
 import type { CpuidFacts } from './system/cpuid';
 import { DebugRegisters } from './system/debug';
@@ -68,6 +69,7 @@ export abstract class Execution implements Cpu, Host {
   readonly identity: CpuidFacts;
   readonly localApic: LocalApic | undefined;
   readonly vmx: Vmx;
+  readonly monitor: AddressMonitor;
   readonly draft = new TransitionDraft();
   hooks: Hooks | undefined;
   protected readonly parts: MachineParts;
@@ -102,6 +104,7 @@ export abstract class Execution implements Cpu, Host {
     this.localApic = seat.localApic;
     this.identity = { model: parts.model, state: this.state, apicId: seat.localApic?.id ?? index, processors: count };
     this.vmx = new Vmx(this, parts.clock);
+    this.monitor = new AddressMonitor(parts.memory);
     this.mmu.onTprWrite = () => this.vmx.checkTpr();
     this.mmu.onWatched = (address, size, write) => this.accessed(address, size, write);
   }

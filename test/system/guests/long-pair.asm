@@ -1,5 +1,5 @@
 ; Two processors: INIT and SIPI, from real mode to long mode, interrupts both ways, x2APIC, a TLB shootdown, counters with LOCK,
-; and waking by interrupts.
+; and waking by interrupts and by stores.
 
 %include "framework64.inc"
 
@@ -133,6 +133,44 @@ main:
     mov qword [order], 5
     await done, 5
     fact "read by the second after the shootdown", [second_read], 8
+
+; --- MONITOR and MWAIT: the second waits for the mailbox to be written
+    mov qword [order], 7
+    mov ecx, 20000
+.asleep:
+    pause
+    loop .asleep
+    mov qword [mailbox], 1
+    await done, 7
+    fact "woken by a store", [second_read], 8
+    lea rax, [mailbox]
+    xor ecx, ecx
+    experiment "MWAIT without MONITOR"
+    mwait
+    conclude
+    experiment "MONITOR with an extension"
+    lea rax, [mailbox]
+    mov ecx, 1
+    monitor
+    conclude
+    experiment "MONITOR of an address that is not canonical"
+    mov rax, 0x1000000000000
+    xor ecx, ecx
+    monitor
+    conclude
+    experiment "MWAIT with an extension that does not exist"
+    mov ecx, 2
+    xor eax, eax
+    mwait
+    conclude
+    ring3_experiment "MONITOR in ring 3"
+    mov ecx, 1
+    monitor
+    conclude
+    ring3_experiment "MWAIT in ring 3"
+    mwait
+    conclude
+    sti
 
 ; --- an NMI to the second
     icr 0x01000000, 0x4400
@@ -319,6 +357,8 @@ second:
     je .read
     cmp eax, 6
     je .x2
+    cmp eax, 7
+    je .mailbox
 .idle:
     pause
     jmp .loop
@@ -356,6 +396,24 @@ second:
     mov ecx, [rcx]
     mov [second_read], rcx
     mov [done], rax
+    jmp .loop
+.mailbox:
+    cli
+.armed:
+    lea rax, [mailbox + 8]      ; in the same line
+    xor ecx, ecx
+    xor edx, edx
+    monitor
+    cmp qword [mailbox], 0
+    jne .filled
+    xor eax, eax
+    mwait
+    jmp .armed
+.filled:
+    sti
+    mov rax, [mailbox]
+    mov [second_read], rax
+    mov qword [done], 7
     jmp .loop
 .x2:
     read_msr 0x1b
@@ -447,6 +505,8 @@ nmis:         dq 0
 spin:         dq 0
 counter:      dq 0, 0, 0, 0
 bits_:        times 64 dq 0
+    align 64
+mailbox:      times 8 dq 0
 start_cs:     dq 0
 start_ip:     dq 0
 start_ds:     dq 0

@@ -3,6 +3,7 @@ import type { Instruction } from '../../../isa/types';
 import type { Place } from '../../../shared/transition';
 import type { AccessSize } from '../../machine/physical-memory';
 import type { RawTransition } from '../../transitions';
+import type { AddressMonitor } from './address-monitor';
 import type { LocalApic } from '../../machine/devices/local-apic';
 import type { CpuState } from '../state';
 import type { CpuidFacts } from './cpuid';
@@ -24,6 +25,8 @@ export interface Cpu {
   readonly here: number;
   readonly after: number;
   readonly vmx: Vmx;
+  /** What MONITOR has armed. */
+  readonly monitor: AddressMonitor;
   /** Instructions completed since power-on. */
   readonly instructionCount: number;
   /** The instruction runs under the shadow of MOV SS. */

@@ -1,5 +1,6 @@
 /** What the processor says of itself (manual, CPUID): exactly what works. */
 import { Cr4, type CpuState } from '../state';
+import { MONITOR_LINE, monitorEnabled } from './address-monitor';
 import type { CpuModel, CpuidRegister } from './models';
 import { PHYSICAL_ADDRESS_BITS } from './paging';
 
@@ -30,6 +31,7 @@ const features = ({ model }: CpuidFacts, leaf: number, subleaf: number, register
   model.bits(leaf, subleaf, register);
 
 const CLFLUSH_LINE = 64 / 8;
+const MONITOR = 1 << 3;
 const HTT = 1 << 28;
 const OSXSAVE = 1 << 27;
 
@@ -37,7 +39,8 @@ function identification(facts: CpuidFacts): Leaf {
   const { model, state, apicId, processors } = facts;
   const ebx = ((apicId << 24) | (processors << 16) | (model.has('clflush') ? CLFLUSH_LINE << 8 : 0)) >>> 0;
   const ecx = features(facts, 1, 0, ECX) | (model.has('xsave') && state.cr4 & Cr4.osxsave ? OSXSAVE : 0);
-  return [model.signature, ebx, ecx >>> 0, (features(facts, 1, 0, EDX) | (processors > 1 ? HTT : 0)) >>> 0];
+  const shown = monitorEnabled(state) ? ecx : ecx & ~MONITOR;
+  return [model.signature, ebx, shown >>> 0, (features(facts, 1, 0, EDX) | (processors > 1 ? HTT : 0)) >>> 0];
 }
 
 /** Bytes of an XSAVE area with the components of a mask: header and legacy area, which hold x87 and SSE. */
@@ -58,6 +61,12 @@ function topology({ apicId, processors }: CpuidFacts, subleaf: number): Leaf {
   return subleaf === 1 ? [shift, processors, 0x201, apicId] : [0, 0, subleaf, apicId];
 }
 
+/** ECX of leaf 5: that it enumerates extensions, and that interrupts end MWAIT even where they are masked. */
+const MWAIT_EXTENSIONS = 1;
+const MWAIT_BREAKS = 2;
+/** EDX of leaf 5: four bits for each C state, the number of hints that lead to it. */
+const ONE_C1_STATE = 1 << 4;
+
 type LeafFunction = (facts: CpuidFacts, subleaf: number) => Leaf;
 
 const brand =
@@ -70,6 +79,7 @@ const brand =
 const BASIC: Readonly<Record<number, LeafFunction | undefined>> = {
   0: (facts) => [maxBasic(facts), fourCharacters(VENDOR, 0), fourCharacters(VENDOR, 8), fourCharacters(VENDOR, 4)],
   1: identification,
+  5: ({ model }) => (model.has('monitor') ? [MONITOR_LINE, MONITOR_LINE, MWAIT_EXTENSIONS | MWAIT_BREAKS, ONE_C1_STATE] : NOTHING),
   7: (facts, subleaf) =>
     subleaf === 0 ? [0, features(facts, 7, 0, EBX), features(facts, 7, 0, ECX), features(facts, 7, 0, EDX)] : NOTHING,
   0xb: topology,

@@ -1,5 +1,6 @@
 /** The semantics that are plain TypeScript, by the names of the instruction table: rare and intricate operations. */
 import { INSTRUCTIONS } from '../../../isa/table';
+import { monitor, mwait } from './address-monitor';
 import * as control from './control';
 import type { Cpu } from './cpu';
 import * as extensions from './extensions';
@@ -62,6 +63,9 @@ export const HELPERS: Readonly<Record<string, Helper | undefined>> = {
   rdseed: extensions.random,
   rdpmc: extensions.rdpmc,
   rsm: extensions.rsm,
+
+  monitor,
+  mwait,
 
   ...XSAVE_HELPERS,
 
@@ -145,7 +149,7 @@ const ATOMIC = new Set(
   [
     'iret int int3 int1 into sysenter sysexit syscall sysret',
     'movFromControl movToControl clts invlpg invpcid rdpid cpuid rdmsr wrmsr invd wbinvd',
-    'clac stac rdfsbase rdgsbase wrfsbase wrgsbase xgetbv in out popf sti hlt',
+    'clac stac rdfsbase rdgsbase wrfsbase wrgsbase xgetbv in out popf sti hlt monitor mwait',
     'movToSegment pushSegment popSegment lar lsl verr verw',
     'vmxon vmxoff vmclear vmptrld vmptrst vmread vmwrite vmlaunch vmresume vmcall vmfunc invept invvpid',
   ].flatMap((names) => names.split(' ')),

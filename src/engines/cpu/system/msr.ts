@@ -87,7 +87,7 @@ const segmentBase = (segment: Seg): Register => ({
 
 const fixed = (low: number, high = 0, feature?: string): Register => ({ feature, read: () => [low, high] });
 /** Written to no effect. */
-const ignored = (low = 0): Register => ({ read: () => [low, 0], write: () => undefined });
+const ignored = (low = 0, feature?: string): Register => ({ feature, read: () => [low, 0], write: () => undefined });
 
 const timeStamp: Register = {
   feature: 'tsc',
@@ -156,6 +156,9 @@ const REGISTERS: ReadonlyMap<number, Register> = new Map<number, Register>([
   [0x3a, featureControl],
   [0x79, ignored()],
   [0x8b, kept(KEPT.signature)],
+  // Where C states lead and what demotes them: what software that finds MWAIT on such a processor looks for.
+  [0xe2, ignored(0, 'monitor')],
+  [0x1fc, ignored(0, 'monitor')],
   [0xfe, fixed(MTRR_CAPABILITIES, 0, 'mtrr')],
   [0x10a, fixed(ARCH_CAPABILITIES, 0, 'arch-capabilities')],
   [0x174, slot(SYS.sysenterCs, undefined, 'sep')],

@@ -117,6 +117,7 @@ function loadGuest(cpu: Cpu, vmcs: Vmcs, controls: ControlWords): void {
 /** Non-register state, what is injected, and the controls. */
 function begin(cpu: Cpu, vmx: Vmx, vmcs: Vmcs, controls: ControlWords): void {
   const { state } = cpu;
+  cpu.monitor.clear();
   const interruptibility = vmcs.low(Field.guestInterruptibilityState);
   const blocksNmis = (interruptibility & Interruptibility.nmi) !== 0;
   const virtual = (controls.pin & PIN.virtualNmis) !== 0;

@@ -1,5 +1,5 @@
 /** VM exit (manual, "VM Exits"): what happened is recorded, the guest's state saved, the host's loaded. */
-import { SYS } from '../layout';
+import { Activity, SYS } from '../layout';
 import { Flag, Seg } from '../state';
 import type { Cpu } from '../system/cpu';
 import { readPdptes } from '../system/paging';
@@ -85,7 +85,8 @@ function saveGuest(cpu: Cpu, vmcs: Vmcs, { resume }: ExitReport): void {
   const flags = resume === undefined ? state.eflags : resume ? state.eflags | Flag.rf : state.eflags & ~Flag.rf;
   vmcs.set(Field.guestRflags, flags >>> 0);
   vmcs.set(Field.guestRip, state.ip);
-  vmcs.set(Field.guestActivityState, state.sys(SYS.activity));
+  // MWAIT's wait is never reflected.
+  vmcs.set(Field.guestActivityState, cpu.monitor.waits ? Activity.active : state.sys(SYS.activity));
   const shadow = state.sys(SYS.shadow);
   const blocked = state.sys(SYS.nmi) & (controls.pin & PIN.virtualNmis ? Nmi.virtuallyBlocked : Nmi.blocked);
   const { sti, movSs, nmi } = Interruptibility;
@@ -108,6 +109,7 @@ function pendingDebug({ state }: Cpu): number {
 function returnToHost(cpu: Cpu, vmcs: Vmcs, exit: number, byNmi: boolean): void {
   const { state, vmx, mmu } = cpu;
   vmx.end();
+  cpu.monitor.clear();
   mmu.noteControls();
   loadHostState(state, vmcs, exit);
   mmu.leaveGuest();

@@ -5,6 +5,7 @@
 import type { MemoryOperand, RegisterOperand } from '../../../isa/types';
 import { SYS } from '../layout';
 import { Cr0, Cr4, Reg } from '../state';
+import { requireMonitor } from '../system/address-monitor';
 import { checkUserInstruction, inRing0, requireProtected } from '../system/control';
 import type { Cpu } from '../system/cpu';
 import { gp, ud } from '../system/fault';
@@ -302,6 +303,14 @@ export const INTERCEPTED: Readonly<Record<string, Intercept | undefined>> = {
   vmwrite: fieldAccess(ExitReason.vmwrite, Field.vmwriteBitmap, 0, 1),
 
   hlt: whenPrimary(PRIMARY.hltExiting, ExitReason.hlt),
+  monitor: (cpu) => {
+    requireMonitor(cpu);
+    whenPrimary(PRIMARY.monitorExiting, ExitReason.monitor)(cpu);
+  },
+  mwait: (cpu) => {
+    requireMonitor(cpu);
+    if (cpu.vmx.hasPrimary(PRIMARY.mwaitExiting)) exit(ExitReason.mwait, { qualification: cpu.monitor.armed ? 1 : 0 });
+  },
   invlpg,
   rdpmc,
   movFromControl: fromControl,
