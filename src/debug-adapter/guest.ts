@@ -7,6 +7,7 @@ import type { ResolveParts } from './breakpoints/resolve';
 import { ExceptionBreakpoints } from './exceptions/exception-breakpoints';
 import { GuestEnvironment } from './expressions/guest-environment';
 import type { AdapterHost } from './host';
+import type { Hypercall } from './hypercalls/table';
 import type { LaunchAttributes } from './launch/attributes';
 import { GuestOutput } from './panels/output';
 import { unknownThread } from './protocol/errors';
@@ -20,6 +21,7 @@ import type { Container } from './state/variables';
 export interface GuestParts {
   readonly launched: Launched;
   readonly attributes: LaunchAttributes;
+  readonly hypercalls: ReadonlyMap<number, Hypercall>;
   readonly host: AdapterHost;
   readonly listener: RunnerListener;
   /** Lines for the debug console. */
@@ -41,6 +43,8 @@ export class Guest {
   /** Linear address of the program's first own instruction. */
   readonly entry: number;
   readonly environment: GuestEnvironment;
+  /** What the user says of the hypervisor's calls, by number. */
+  readonly hypercalls: ReadonlyMap<number, Hypercall>;
   readonly owners: ProbeOwners;
   readonly runner: Runner;
   readonly stacks: CallStacks;
@@ -56,8 +60,9 @@ export class Guest {
   /** Why it stands; undefined while it runs. */
   lastStop: StopReport | undefined;
 
-  constructor({ launched, attributes, host, listener, log }: GuestParts) {
+  constructor({ launched, attributes, hypercalls, host, listener, log }: GuestParts) {
     this.engine = launched.engine;
+    this.hypercalls = hypercalls;
     this.attributes = attributes;
     this.entry = launched.entry;
     this.program = new Program(launched.debugInfo, attributes.symbolSides);

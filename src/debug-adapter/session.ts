@@ -6,6 +6,7 @@ import type { PanelEvents } from '../shared/panel-protocol';
 import { BreakpointIds } from './breakpoints/breakpoint-set';
 import { Guest } from './guest';
 import type { AdapterHost } from './host';
+import { readHypercalls } from './hypercalls/read';
 import { type LaunchAttributes, readAttributes } from './launch/attributes';
 import { reportProblems } from './launch/problems';
 import { encodeBase64 } from './memory/base64';
@@ -82,12 +83,14 @@ export class Session {
   load(args?: Readonly<Record<string, unknown>>): Guest {
     const given = args ?? this.attributes;
     const attributes = readAttributes(given, (path) => this.host.resolve(path));
+    const hypercalls = readHypercalls(attributes.hypercalls, this.host.readFile);
     const launched = this.launch(attributes);
     this.attributes = given;
     for (const note of launched.notes) this.log(note, 'console');
     const guest: Guest = new Guest({
       launched,
       attributes,
+      hypercalls,
       host: this.host,
       listener: {
         stopped: (report) => this.onStopped(guest, report),

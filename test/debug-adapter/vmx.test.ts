@@ -118,6 +118,29 @@ describe('a hypervisor of the user', () => {
     await matches('vmx-exits');
   });
 
+  it('shows a hypercall before, while and after it is handled, and lets it be changed', async () => {
+    await breakAt('guest+0xa');
+    await transcript.run('continue');
+    await transcript.scopes(['Hypercall']);
+    for (let i = 0; i < 3; i++) await client.run('next');
+    transcript.heading('at the second call');
+    await transcript.scopes(['Hypercall']);
+    await change('of', '5');
+    await transcript.run('stepIn');
+    await transcript.scopes(['Hypercall']);
+    await client.run('next');
+    transcript.heading('where the hypervisor may have changed registers');
+    await transcript.scopes(['Hypercall']);
+    await transcript.run('stepOut');
+    await transcript.scopes(['Hypercall']);
+    await change('result', '144');
+    expect(await client.register('eax')).toBe(144);
+    await client.run('next');
+    transcript.heading('further on');
+    await transcript.scopes(['Hypercall']);
+    await matches('vmx-hypercalls');
+  });
+
   it('breaks in the guest alone, or in the hypervisor alone', async () => {
     const places = async (condition: string) => {
       await client.ask('setFunctionBreakpoints', { breakpoints: ['guest', 'vm_exit'].map((name) => ({ name, condition })) });
@@ -203,6 +226,15 @@ describe('a hypervisor that makes a mistake', () => {
   });
 });
 
+/** Sets a line of the scope Hypercall. */
+async function change(name: string, value: string): Promise<void> {
+  const [frame] = await client.frames();
+  const { scopes } = await client.ask<P.ScopesResponse['body']>('scopes', { frameId: frame.id });
+  const variablesReference = scopes.find((scope) => scope.name === 'Hypercall')?.variablesReference;
+  const answer = await client.ask<P.SetVariableResponse['body']>('setVariable', { variablesReference, name, value });
+  transcript.say(`  ${name} set to ${answer.value}`);
+}
+
 describe('the built-in hypervisor', () => {
   const begin = (program: string, more: object = {}) =>
     client.stopAfter(() => client.begin({ program: resolve(GUESTS, program), engine: 'vmx', stopOnEntry: true, ...more }));
@@ -234,6 +266,21 @@ describe('the built-in hypervisor', () => {
     await transcript.run('stepIn');
     await transcript.run('stepOut');
     await matches('vmx-builtin-into');
+  });
+
+  it('keeps what the guest asked for while it handles a hypercall', async () => {
+    await begin('exits.asm');
+    await breakAt('asks');
+    await client.run('continue');
+    for (let i = 0; i < 3; i++) await client.run('next');
+    await transcript.scopes(['Hypercall']);
+    await transcript.run('stepIn');
+    for (let i = 0; i < 16; i++) await client.run('stepIn');
+    transcript.heading('with the registers on its stack');
+    await transcript.scopes(['Hypercall']);
+    await transcript.run('stepOut');
+    await transcript.scopes(['Hypercall']);
+    await matches('vmx-builtin-hypercall');
   });
 
   it("does not let steps end in the guest's interrupt handler", async () => {

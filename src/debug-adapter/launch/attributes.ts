@@ -4,6 +4,7 @@ import { type LaunchOptions, TIERS } from '../../engines/launch';
 import type { Technique } from '../../shared/technique';
 import { UserError } from '../protocol/errors';
 import { describe } from '../protocol/shapes';
+import { directoryOf } from '../sources/paths';
 import { type Side, SIDES } from '../sources/program';
 
 export interface LaunchAttributes {
@@ -12,6 +13,8 @@ export interface LaunchAttributes {
   /** Symbols, addresses and exception filters. */
   readonly breakOn: readonly string[];
   readonly noDebug: boolean;
+  /** Of what the user says of hypercalls: a file that was named, or where one may lie. */
+  readonly hypercalls: { readonly path: string; readonly optional: boolean } | undefined;
   /** To which side of VMX operation symbol files belong, by path. */
   readonly symbolSides: ReadonlyMap<string, Side>;
   /** Where breakpoints stop whose symbols do not say. */
@@ -84,6 +87,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   cdrom: text,
   bios: text,
   hypervisor: text,
+  hypercalls: text,
   rootfs: text,
   image: text,
   args: list,
@@ -157,6 +161,7 @@ export function readAttributes(args: Readonly<Record<string, unknown>>, resolve:
     stopOnEntry: args.stopOnEntry === true,
     breakOn: textsOf(args.breakOn) ?? [],
     noDebug: args.noDebug === true,
+    hypercalls: hypercallFile(path),
     symbolSides: new Map([
       ...ownSides(args, path),
       ...(symbols ?? []).flatMap(({ path: file, operation }) => (operation === 'both' ? [] : [[resolve(file), operation] as const])),
@@ -169,6 +174,14 @@ export function readAttributes(args: Readonly<Record<string, unknown>>, resolve:
 /** Whether the hypervisor, if there is one, is a part of the machine. One of the user's own is what is debugged. */
 const isBuiltIn = ({ engine, hypervisor }: Readonly<Record<string, unknown>>): boolean =>
   engine === 'vmx' && (hypervisor ?? 'builtin') === 'builtin';
+
+/** The file that was named, or the one beside the program. */
+function hypercallFile(path: (name: string) => string | undefined): LaunchAttributes['hypercalls'] {
+  const named = path('hypercalls');
+  if (named !== undefined) return { path: named, optional: false };
+  const program = path('kernel') ?? path('program');
+  return program === undefined ? undefined : { path: `${directoryOf(program)}/hypercalls.json`, optional: true };
+}
 
 /** A hypervisor of the user's own is in root operation, and the program beside it is its guest. */
 function ownSides(args: Readonly<Record<string, unknown>>, path: (name: string) => string | undefined): [string, Side][] {
