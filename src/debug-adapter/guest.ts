@@ -60,14 +60,14 @@ export class Guest {
     this.engine = launched.engine;
     this.attributes = attributes;
     this.entry = launched.entry;
-    this.program = new Program(launched.debugInfo);
+    this.program = new Program(launched.debugInfo, attributes.symbolSides);
     this.environment = new GuestEnvironment(this.engine, this.program);
     this.owners = new ProbeOwners(this.engine);
     this.runner = new Runner(this.engine, this.owners, host, listener);
     this.stacks = new CallStacks(this.engine, this.program, this.environment);
     this.output = new GuestOutput(this.engine);
     this.exceptions = new ExceptionBreakpoints(this.owners, this.runner, this.environment);
-    this.resolveParts = { program: this.program, environment: this.environment, log };
+    this.resolveParts = { program: this.program, environment: this.environment, side: attributes.breakpointsIn, log };
   }
 
   breakpointSet(key: string): BreakpointSet {

@@ -157,7 +157,9 @@ export class Session {
    */
   private shownReason({ engine, program }: Guest, { vcpu, reason, description }: StopReport): Pick<StopReport, 'reason' | 'description'> {
     const plain =
-      this.client?.clientID !== 'vscode' || reason === 'exception' || program.positionAt(engine.cpus[vcpu].address) !== undefined;
+      this.client?.clientID !== 'vscode' ||
+      reason === 'exception' ||
+      program.seenFrom(engine.cpus[vcpu].place.vmx).positionAt(engine.cpus[vcpu].address) !== undefined;
     return plain ? { reason, description } : { reason: 'instruction breakpoint', description: description ?? `Paused on ${reason}` };
   }
 
