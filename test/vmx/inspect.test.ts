@@ -287,6 +287,21 @@ describe('the trap log', () => {
     expect(details('vm-exit', 'VMCALL')?.[0]).toEqual({ name: 'exit reason', value: '18', meaning: 'VMCALL' });
     expect(details('vm-entry', 'VMLAUNCH')).toEqual([]);
   });
+
+  it('tells of the ports that made a guest of the built-in hypervisor exit, and of what was injected', () => {
+    const source = readFileSync(join(SAMPLES, 'rings/rings.asm'));
+    const { engine } = launch({ program: 'rings.asm', engine: 'vmx', memory: 32 << 20 }, () => new Uint8Array(source));
+    engine.run({ instructions: 3_000_000 });
+    const { transitions } = engine;
+    const all = Array.from({ length: transitions.total }, (_, i) => transitions.get(i)).filter((each) => each !== undefined);
+    const io = all.filter(({ kind, cause }) => kind === 'vm-exit' && cause.number === ExitReason.io);
+    const ports = new Set(io.map(({ details }) => details.find(({ name }) => name === 'port')?.value));
+    // The serial line, the PIT and the port that ends the run.
+    for (const port of ['0x3f8', '0x43', '0xf4']) expect(ports).toContain(port);
+    const injected = all.filter(({ kind, details }) => kind === 'vm-entry' && details.length > 0).map(({ details }) => details[0]);
+    expect(injected.length).toBeGreaterThan(0);
+    expect(injected.every(({ name, meaning }) => name === 'injected event' && /^external interrupt 0x/.test(meaning ?? ''))).toBe(true);
+  });
 });
 
 describe("a guest's page tables", () => {
