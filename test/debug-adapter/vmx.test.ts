@@ -204,6 +204,24 @@ describe('a hypervisor with a guest in an address space of its own', () => {
   });
 });
 
+describe('symbol files of one side', () => {
+  it('bind breakpoints on their symbols to it', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'ringside-side-'));
+    try {
+      const map = join(folder, 'System.map');
+      const line = (name: string, at: string) => `${addressOf(hello, at).toString(16).padStart(16, '0')} T ${name}\n`;
+      // The second is never come by in non-root operation.
+      writeFileSync(map, line('in_guest', 'guest') + line('in_handler', 'vm_exit'));
+      const symbolFiles = [{ path: map, operation: 'non-root' }];
+      await client.stopAfter(() => client.begin({ program: hello, symbolFiles, breakOn: ['in_handler', 'in_guest'] }));
+      expect((await client.frames())[0].name).toMatch(/^(in_)?guest$/);
+      await expect(client.run('continue')).rejects.toThrow('the guest ended');
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});
+
 describe('a hypervisor that makes a mistake', () => {
   // The first two get no further than VMXON and VMPTRLD, and the last one enters its guest.
   const failing = readdirSync(broken).filter((name) => /^0[3-9].*\.asm$/.test(name));
