@@ -294,9 +294,10 @@ export abstract class Boundary extends Execution {
     this.settleFault();
   }
 
-  /** Meets the fault that the last instruction left. */
-  protected settleFault(): void {
+  /** Meets the fault that the last instruction left. @param record its own, where an access of its made it */
+  protected settleFault(record?: number): void {
     const fault = this.fault ?? this.mmu.fault;
+    if (record !== undefined && fault instanceof VmExit) fault.length ??= this.blocks.instructionAt(record)?.length;
     this.fault = undefined;
     this.mmu.fault = undefined;
     if (fault) this.meet(fault);
