@@ -128,7 +128,7 @@ export abstract class Boundary extends Execution {
     const { state } = this;
     const activity = state.sys(SYS.activity);
     const { vmx, monitor } = this;
-    if (activity === Activity.shutdown && !vmx.nonRoot) return { reason: 'shutdown', fault: this.ending ?? this.fault };
+    if (activity === Activity.shutdown && !vmx.nonRoot) return { reason: 'shutdown', fault: this.fault, text: this.ending };
     const awaits = state.flag(Flag.if) || vmx.exitsOnInterrupts || monitor.breaksOnInterrupt;
     this.waiting = activity === Activity.halted && awaits ? 'for interrupt' : 'for signal';
     return { reason: 'waiting' };
