@@ -7,6 +7,7 @@ import type { ResolveParts } from './breakpoints/resolve';
 import { ExceptionBreakpoints } from './exceptions/exception-breakpoints';
 import { GuestEnvironment } from './expressions/guest-environment';
 import type { AdapterHost } from './host';
+import type { Hypercall } from './hypercalls/table';
 import type { LaunchAttributes } from './launch/attributes';
 import { GuestOutput } from './panels/output';
 import { unknownThread } from './protocol/errors';
@@ -20,6 +21,7 @@ import type { Container } from './state/variables';
 export interface GuestParts {
   readonly launched: Launched;
   readonly attributes: LaunchAttributes;
+  readonly hypercalls: ReadonlyMap<number, Hypercall>;
   readonly host: AdapterHost;
   readonly listener: RunnerListener;
   /** Lines for the debug console. */
@@ -41,6 +43,8 @@ export class Guest {
   /** Linear address of the program's first own instruction. */
   readonly entry: number;
   readonly environment: GuestEnvironment;
+  /** What the user says of the hypervisor's calls, by number. */
+  readonly hypercalls: ReadonlyMap<number, Hypercall>;
   readonly owners: ProbeOwners;
   readonly runner: Runner;
   readonly stacks: CallStacks;
@@ -56,18 +60,19 @@ export class Guest {
   /** Why it stands; undefined while it runs. */
   lastStop: StopReport | undefined;
 
-  constructor({ launched, attributes, host, listener, log }: GuestParts) {
+  constructor({ launched, attributes, hypercalls, host, listener, log }: GuestParts) {
     this.engine = launched.engine;
+    this.hypercalls = hypercalls;
     this.attributes = attributes;
     this.entry = launched.entry;
-    this.program = new Program(launched.debugInfo);
+    this.program = new Program(launched.debugInfo, attributes.symbolSides);
     this.environment = new GuestEnvironment(this.engine, this.program);
     this.owners = new ProbeOwners(this.engine);
     this.runner = new Runner(this.engine, this.owners, host, listener);
     this.stacks = new CallStacks(this.engine, this.program, this.environment);
     this.output = new GuestOutput(this.engine);
     this.exceptions = new ExceptionBreakpoints(this.owners, this.runner, this.environment);
-    this.resolveParts = { program: this.program, environment: this.environment, log };
+    this.resolveParts = { program: this.program, environment: this.environment, side: attributes.breakpointsIn, log };
   }
 
   breakpointSet(key: string): BreakpointSet {

@@ -6,6 +6,7 @@ import type { PanelEvents } from '../shared/panel-protocol';
 import { BreakpointIds } from './breakpoints/breakpoint-set';
 import { Guest } from './guest';
 import type { AdapterHost } from './host';
+import { readHypercalls } from './hypercalls/read';
 import { type LaunchAttributes, readAttributes } from './launch/attributes';
 import { reportProblems } from './launch/problems';
 import { encodeBase64 } from './memory/base64';
@@ -82,12 +83,14 @@ export class Session {
   load(args?: Readonly<Record<string, unknown>>): Guest {
     const given = args ?? this.attributes;
     const attributes = readAttributes(given, (path) => this.host.resolve(path));
+    const hypercalls = readHypercalls(attributes.hypercalls, this.host.readFile);
     const launched = this.launch(attributes);
     this.attributes = given;
     for (const note of launched.notes) this.log(note, 'console');
     const guest: Guest = new Guest({
       launched,
       attributes,
+      hypercalls,
       host: this.host,
       listener: {
         stopped: (report) => this.onStopped(guest, report),
@@ -157,7 +160,9 @@ export class Session {
    */
   private shownReason({ engine, program }: Guest, { vcpu, reason, description }: StopReport): Pick<StopReport, 'reason' | 'description'> {
     const plain =
-      this.client?.clientID !== 'vscode' || reason === 'exception' || program.positionAt(engine.cpus[vcpu].address) !== undefined;
+      this.client?.clientID !== 'vscode' ||
+      reason === 'exception' ||
+      program.seenFrom(engine.cpus[vcpu].place.vmx).positionAt(engine.cpus[vcpu].address) !== undefined;
     return plain ? { reason, description } : { reason: 'instruction breakpoint', description: description ?? `Paused on ${reason}` };
   }
 

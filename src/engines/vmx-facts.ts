@@ -1,7 +1,7 @@
 /** VMX of one processor as a debugger reads and changes it: see `VirtualCpu.vmx`. */
 import type { LinearAddress } from '../shared/addresses';
 import type { VmxOperation } from '../shared/transition';
-import type { RegisterField } from './engine';
+import type { PageTables, RegisterField } from './engine';
 
 /** One field of a VMCS. */
 export interface VmcsFieldValue {
@@ -120,6 +120,8 @@ export interface VmxFacts {
   readonly region: VmcsRegion | undefined;
   readonly failure: VmxFailure | undefined;
   readonly history: VmxHistoryView;
+  /** Of the current VMCS's guest while the hypervisor runs; those of a guest that runs are the processor's. */
+  readonly guestTables: PageTables | undefined;
   /** Of the current VMCS, in the manual's groups; none without one. */
   fields(): readonly VmcsFieldValue[];
   /** @param key or the manual's name @throws Error with one line for an unknown field or a value that does not fit */

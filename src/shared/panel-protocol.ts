@@ -237,9 +237,13 @@ export interface PageWalkArguments {
   readonly vcpu: number;
   /** An address, or any expression that gives one: `0xffffffff81000000`, `rip`, `start_kernel`. */
   readonly address: string;
+  /** In the page tables of the current VMCS's guest, which does not run. */
+  readonly guest?: boolean;
 }
 
 export interface PageWalkBody {
+  /** There is a guest that does not run, whose tables can be asked for. */
+  readonly hasGuest: boolean;
   readonly mode: string;
   readonly facts: readonly PageFact[];
   readonly at: PlaceInCode;
@@ -258,6 +262,8 @@ export interface PageMapArguments {
   readonly count: number;
   /** Runs with the same rights are one region, whether or not their frames follow each other. */
   readonly merged?: boolean;
+  /** As for the walk. */
+  readonly guest?: boolean;
 }
 
 export interface PageRegionView {

@@ -32,6 +32,8 @@ let chosen = 'read';
 let chosenUser = false;
 let map: PageMapBody | undefined;
 let merged = false;
+/** The tables of the VMCS's guest, while the hypervisor runs. */
+let guest = false;
 /** Walks of the second dimension whose levels are shown. */
 const unfolded = new Set<string>();
 let fetching = false;
@@ -69,6 +71,8 @@ function take(state: StateEvent): void {
   names = state.vcpus.map(({ name }) => name);
   if (vcpu >= names.length) vcpu = 0;
   const here = state.vcpus[vcpu];
+  // Of a guest that runs they are the processor's.
+  if (here?.place.vmx !== 'root') guest = false;
   if (!wanted && here) wanted = formatLinear(here.at.address);
   if (running || state.terminated) show();
   else refresh();
@@ -83,7 +87,7 @@ async function walk(): Promise<void> {
   const asked = wanted.trim();
   if (!asked) return;
   try {
-    walked = await connection.request('ringside/pageWalk', { vcpu, address: asked });
+    walked = await connection.request('ringside/pageWalk', { vcpu, address: asked, guest });
     problem = '';
     const denied = walked.verdicts.find(({ kind, user }) => kind === chosen && user === chosenUser);
     if (!denied) chosen = 'read';
@@ -109,7 +113,13 @@ async function load(): Promise<void> {
   fetching = true;
   try {
     const { first, count } = visible();
-    map = await connection.request('ringside/pageMap', { vcpu, start: Math.max(0, first - MARGIN), count: count + 2 * MARGIN, merged });
+    map = await connection.request('ringside/pageMap', {
+      vcpu,
+      start: Math.max(0, first - MARGIN),
+      count: count + 2 * MARGIN,
+      merged,
+      guest,
+    });
     show();
   } catch {
     // The session is starting or has ended; its next event asks again.
@@ -154,6 +164,11 @@ function page(): TemplateResult {
   </div>`;
 }
 
+function toggleGuest(): void {
+  guest = !guest;
+  refresh();
+}
+
 function choose(index: number): void {
   vcpu = index;
   refresh();
@@ -181,6 +196,11 @@ function form(): TemplateResult {
     <label for="address">address</label>
     <input id="address" class="number" type="text" spellcheck="false" autocomplete="off" .value=${wanted} placeholder="0xffffffff81000000, rip, start_kernel, [rsp]">
     <button class="chip">walk</button>
+ ${
+   walked?.hasGuest || guest
+     ? html`<button class="chip" type="button" aria-pressed=${guest} title="In the page tables of the VMCS's guest, which does not run" @click=${toggleGuest}>of the guest</button>`
+     : nothing
+ }
     <button class="chip" type="button" title="the next instruction" @click=${go('$')}>next instruction</button>
     <button class="chip" type="button" title="the address of the last page fault" @click=${go('cr2')}>CR2</button>
     ${running ? html`<span class="note">running</span>` : nothing}
@@ -308,7 +328,7 @@ const PART = 1000;
 async function copyMap(): Promise<void> {
   const lines: string[] = [];
   for (let at = 0; ; at += PART) {
-    const part = await connection.request('ringside/pageMap', { vcpu, start: at, count: PART, merged }).catch(() => undefined);
+    const part = await connection.request('ringside/pageMap', { vcpu, start: at, count: PART, merged, guest }).catch(() => undefined);
     if (!part) return;
     for (const row of part.rows) {
       const { start: from, end, physical, pageSize, repeats, symbol } = row;

@@ -255,10 +255,10 @@ function fieldRow(field: VmcsFieldView): TemplateResult {
   const set = parts.filter((part) => part.set && /^[01]$/.test(part.value)).map((part) => part.name);
   const said = [meaning, meaning === undefined || set.length > 3 ? set.join(', ') : ''].filter(Boolean).join('; ');
   return html`<tr id="field-${key}" class=${previous === undefined ? '' : 'changed'} title=${previous === undefined ? purpose : `was ${previous}`}>
-    <th scope="row"><button class="fold" aria-expanded=${open} @click=${toggle}>${name}</button>${readOnly ? html` <span class="note" title="VMWRITE may not change it">read-only</span>` : nothing}</th>
+    <th scope="row"><button class="fold" aria-expanded=${open} @click=${toggle}>${name}</button></th>
     <td>${editing === key ? editor(field) : valueCell(field)}</td>
     <td class="said">${said}</td>
-    <td class="number note">${encoding} <span title="bits">${width}</span></td></tr>
+    <td class="number note">${encoding} <span title="bits">${width}</span>${readOnly ? html` <span title="VMWRITE may not change it">read-only</span>` : nothing}</td></tr>
     ${open ? unfoldedRow(field) : nothing}`;
 }
 

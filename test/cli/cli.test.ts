@@ -256,7 +256,7 @@ describe('wrong use is told in one line, with status 2', () => {
     [['run', 'good.asm', '--kernel', 'x'], /not both/],
     [['run', 'good.asm', '--append', 'x'], /needs a kernel/],
     [['run', 'good.asm', '--disk', 'bytes'], /second disk/],
-    [['run', 'good.asm', '--engine', 'vmx'], /not implemented/],
+    [['run', 'good.asm', '--engine', 'paravirt'], /not implemented/],
     [['run', 'good.asm', '--engine', 'x'], /--engine/],
     [['run', 'good.asm', '--cpus', '9'], /9 processors: expected 1 to 8/],
     [['run', 'good.asm', '--memory', '64X'], /--memory/],

@@ -91,6 +91,12 @@ describe('starting', () => {
     ['a folder', { program: '/tmp' }, /cannot be read/],
     ['an unknown attribute', { program: guest('halt'), stopAtEntry: true }, /'stopAtEntry' does not exist; did you mean 'stopOnEntry'/],
     ['an engine that is not there yet', { program: guest('halt'), engine: 'container' }, /^not implemented/],
+    [
+      'symbols of a side that is none',
+      { program: guest('halt'), symbolFiles: [{ path: 'x', operation: 'guest' }] },
+      /'symbolFiles' must be a list of/,
+    ],
+    ['a side that is none', { program: guest('halt'), breakpointsIn: 'guest' }, /'breakpointsIn' must be one of root, non-root, both/],
     ['a breakOn that is no place', { program: guest('halt'), breakOn: ['nowhere'] }, /'breakOn': 'nowhere': column 1/],
   ])('refuses %s in one line, and takes another launch', async (_name, args, message) => {
     await client.initializeRequest();

@@ -1,8 +1,10 @@
 /** Sessions across the border between a hypervisor and its guest: a hypervisor of the user's own, and the built-in one. */
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { DebugProtocol as P } from '@vscode/debugprotocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { assemble } from '../../src/assembler/assemble';
 import { Client } from './adapter-process';
 import { GUESTS, Transcript } from './transcript';
 
@@ -17,6 +19,57 @@ beforeEach(async () => {
   transcript = new Transcript(client);
 });
 afterEach(() => client.stop());
+
+/** The sample's hypervisor with a guest of its own file: at the same linear address as its handler, and at another physical one. */
+function writeTwoSpaces(folder: string): { host: string; guest: string } {
+  const changes: readonly (readonly [from: string, to: string])[] = [
+    // The module that the boot loader has loaded goes to 8 MiB and its linear address.
+    [
+      '    cld\n',
+      '    cld\n    mov esi, [ebx + 24]\n    mov ecx, [esi + 4]\n    mov esi, [esi]\n    sub ecx, esi\n    mov edi, 0x900000\n    rep movsb\n',
+    ],
+    [
+      '    mov dword [PML4], PDPT | 3\n',
+      '    mov dword [0x300000], 0x301003\n    mov dword [0x301000], 0x302003\n    mov dword [0x302000], 0x800083\n    mov dword [PML4], PDPT | 3\n',
+    ],
+    ['    mov edx, 0x6802                 ; guest CR3\n', '    mov edx, 0x6802\n    mov eax, 0x300000\n'],
+    ['dq 0x681c, GUEST_STACK', 'dq 0x681c, 0x108000'],
+    ['dq 0x681e, guest ', 'dq 0x681e, 0x100000 '],
+  ];
+  const host = join(folder, 'host.asm');
+  const text = changes.reduce(
+    (source, [from, to]) => {
+      expect(source).toContain(from);
+      return source.replace(from, to);
+    },
+    readFileSync(hello, 'utf8'),
+  );
+  writeFileSync(host, text);
+  const guest = join(folder, 'guest.asm');
+  writeFileSync(
+    guest,
+    `    bits 64
+    org 0x100000
+main:
+    call asks
+    mov eax, 3
+    xor ebx, ebx
+    vmcall
+    times ${addressOf(host, 'vm_exit')} - 0x100000 - ($ - $$) nop
+asks:
+    mov eax, 2
+    mov ebx, 7
+    vmcall
+    ret
+`,
+  );
+  return { host, guest };
+}
+
+function addressOf(path: string, name: string): number {
+  const { symbols } = assemble({ path, text: readFileSync(path, 'utf8'), read: () => undefined });
+  return Number(symbols.find((each) => each.name === name)?.value ?? -1);
+}
 
 const matches = (name: string) => expect(transcript.text).toMatchFileSnapshot(`transcripts/${name}.txt`);
 const breakAt = (...names: string[]) => client.ask('setFunctionBreakpoints', { breakpoints: names.map((name) => ({ name })) });
@@ -65,6 +118,29 @@ describe('a hypervisor of the user', () => {
     await matches('vmx-exits');
   });
 
+  it('shows a hypercall before, while and after it is handled, and lets it be changed', async () => {
+    await breakAt('guest+0xa');
+    await transcript.run('continue');
+    await transcript.scopes(['Hypercall']);
+    for (let i = 0; i < 3; i++) await client.run('next');
+    transcript.heading('at the second call');
+    await transcript.scopes(['Hypercall']);
+    await change('of', '5');
+    await transcript.run('stepIn');
+    await transcript.scopes(['Hypercall']);
+    await client.run('next');
+    transcript.heading('where the hypervisor may have changed registers');
+    await transcript.scopes(['Hypercall']);
+    await transcript.run('stepOut');
+    await transcript.scopes(['Hypercall']);
+    await change('result', '144');
+    expect(await client.register('eax')).toBe(144);
+    await client.run('next');
+    transcript.heading('further on');
+    await transcript.scopes(['Hypercall']);
+    await matches('vmx-hypercalls');
+  });
+
   it('breaks in the guest alone, or in the hypervisor alone', async () => {
     const places = async (condition: string) => {
       await client.ask('setFunctionBreakpoints', { breakpoints: ['guest', 'vm_exit'].map((name) => ({ name, condition })) });
@@ -75,6 +151,74 @@ describe('a hypervisor of the user', () => {
     await client.ask('restart');
     expect(await places('$nonroot')).toBe('guest');
     expect(await client.evaluate("$vmx == 'non-root'", 'repl')).toMatch(/^1/);
+  });
+});
+
+describe('a hypervisor with a guest in an address space of its own', () => {
+  let folder: string;
+  let files: { host: string; guest: string };
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'ringside-two-spaces-'));
+    files = writeTwoSpaces(folder);
+  });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  const begin = (more: object = {}) =>
+    client.stopAfter(() =>
+      client.begin({ program: files.guest, hypervisor: files.host, engine: 'vmx', cpu: 'max', stopOnEntry: true, ...more }),
+    );
+
+  it('shows each with its own symbols and memory, though both have code at one address', async () => {
+    await begin();
+    await breakAt('asks');
+    await transcript.run('continue');
+    await transcript.run('next');
+    await transcript.run('stepIn');
+    await transcript.run('stepIn');
+    const frames = await client.frames();
+    const waiting = frames.find(({ instructionPointerReference: at }) => at?.startsWith('guest:'));
+    await transcript.ask('disassemble', {
+      memoryReference: waiting?.instructionPointerReference,
+      instructionOffset: -1,
+      instructionCount: 3,
+    });
+    await transcript.run('stepOut');
+    await transcript.run('stepOut');
+    await breakAt('vm_exit');
+    await transcript.run('continue');
+    await matches('vmx-two-spaces');
+  });
+
+  it('breaks at an address on one side alone', async () => {
+    const reference = `0x${addressOf(files.host, 'vm_exit').toString(16)}`;
+    const stops = async (more: object): Promise<string> => {
+      await begin(more);
+      await breakAt(reference);
+      await client.run('continue');
+      return (await client.frames())[0].name;
+    };
+    expect(await stops({})).toBe('asks');
+    await client.stop();
+    client = await Client.start();
+    expect(await stops({ breakpointsIn: 'root' })).toBe('vm_exit');
+  });
+});
+
+describe('symbol files of one side', () => {
+  it('bind breakpoints on their symbols to it', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'ringside-side-'));
+    try {
+      const map = join(folder, 'System.map');
+      const line = (name: string, at: string) => `${addressOf(hello, at).toString(16).padStart(16, '0')} T ${name}\n`;
+      // The second is never come by in non-root operation.
+      writeFileSync(map, line('in_guest', 'guest') + line('in_handler', 'vm_exit'));
+      const symbolFiles = [{ path: map, operation: 'non-root' }];
+      await client.stopAfter(() => client.begin({ program: hello, symbolFiles, breakOn: ['in_handler', 'in_guest'] }));
+      expect((await client.frames())[0].name).toMatch(/^(in_)?guest$/);
+      await expect(client.run('continue')).rejects.toThrow('the guest ended');
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 });
 
@@ -99,6 +243,15 @@ describe('a hypervisor that makes a mistake', () => {
     await matches('vmx-broken');
   });
 });
+
+/** Sets a line of the scope Hypercall. */
+async function change(name: string, value: string): Promise<void> {
+  const [frame] = await client.frames();
+  const { scopes } = await client.ask<P.ScopesResponse['body']>('scopes', { frameId: frame.id });
+  const variablesReference = scopes.find((scope) => scope.name === 'Hypercall')?.variablesReference;
+  const answer = await client.ask<P.SetVariableResponse['body']>('setVariable', { variablesReference, name, value });
+  transcript.say(`  ${name} set to ${answer.value}`);
+}
 
 describe('the built-in hypervisor', () => {
   const begin = (program: string, more: object = {}) =>
@@ -131,6 +284,21 @@ describe('the built-in hypervisor', () => {
     await transcript.run('stepIn');
     await transcript.run('stepOut');
     await matches('vmx-builtin-into');
+  });
+
+  it('keeps what the guest asked for while it handles a hypercall', async () => {
+    await begin('exits.asm');
+    await breakAt('asks');
+    await client.run('continue');
+    for (let i = 0; i < 3; i++) await client.run('next');
+    await transcript.scopes(['Hypercall']);
+    await transcript.run('stepIn');
+    for (let i = 0; i < 16; i++) await client.run('stepIn');
+    transcript.heading('with the registers on its stack');
+    await transcript.scopes(['Hypercall']);
+    await transcript.run('stepOut');
+    await transcript.scopes(['Hypercall']);
+    await matches('vmx-builtin-hypercall');
   });
 
   it("does not let steps end in the guest's interrupt handler", async () => {

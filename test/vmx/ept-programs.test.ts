@@ -37,7 +37,7 @@ const VIOLATIONS: readonly VmxCase[] = [
     exits: [
       { reason: 48, qualification: 0x181, linear: PAGE + 0x10, physical: PAGE + 0x10, rip: 'first', vectoring: 0 },
       { reason: 48, qualification: 0x18a, linear: PAGE, physical: PAGE, rip: 'second' },
-      { reason: 48, qualification: 0x19c, linear: PAGE, physical: PAGE, rip: PAGE },
+      { reason: 48, qualification: 0x19c, linear: PAGE, physical: PAGE, rip: PAGE, length: 0 },
     ],
   },
   {
@@ -48,7 +48,9 @@ const VIOLATIONS: readonly VmxCase[] = [
       first: push 7
       note rsp`,
     ...answers(1, `${PAGE} | 0x37`),
-    exits: [{ reason: 48, qualification: 0x182, linear: PAGE + 0xff8, physical: PAGE + 0xff8, rip: 'first', rsp: PAGE + 0x1000 }],
+    exits: [
+      { reason: 48, qualification: 0x182, linear: PAGE + 0xff8, physical: PAGE + 0xff8, rip: 'first', rsp: PAGE + 0x1000, length: 2 },
+    ],
     notes: [PAGE + 0xff0],
   },
   {

@@ -50,7 +50,7 @@ describe('the walk in two dimensions', () => {
 
   it('is shown with each entry taken apart, and ends where an access would', () => {
     world.enter({ flags: TRACKS });
-    const view = new PageTableView(() => ({ state: world.state, mmu: world.mmu }) as unknown as Processor, world.memory);
+    const view = new PageTableView(() => world, world.memory);
     const walk = view.walk(linear(AT + 0x123));
     expect(walk.entries.map(({ nested }) => nested?.entries.length)).toEqual([4, 4, 4, 4]);
     expect(walk.entries.map(({ address, nested }) => nested?.physical === GUEST + (address ?? NaN))).toEqual([true, true, true, true]);

@@ -8,7 +8,8 @@ import { ENTRY_CHECKS } from '../../src/engines/cpu/vmx/entry-checks/index';
 import { ExitReason } from '../../src/engines/cpu/vmx/exit-reasons';
 import { Field, type FieldKey, VMCS_FIELDS } from '../../src/engines/cpu/vmx/fields';
 import type { VmcsReader } from '../../src/engines/cpu/vmx/vmcs';
-import type { Engine, RegisterField } from '../../src/engines/engine';
+import type { LinearAddress } from '../../src/shared/addresses';
+import type { Engine, PageTables, RegisterField } from '../../src/engines/engine';
 import { launch } from '../../src/engines/launcher';
 import { vmxSummary } from '../../src/engines/vmx-json';
 import type { VmxFacts } from '../../src/engines/vmx-facts';
@@ -285,5 +286,47 @@ describe('the trap log', () => {
     const details = (kind: string, cause: string) => all.find((each) => each?.kind === kind && each.cause.name === cause)?.details;
     expect(details('vm-exit', 'VMCALL')?.[0]).toEqual({ name: 'exit reason', value: '18', meaning: 'VMCALL' });
     expect(details('vm-entry', 'VMLAUNCH')).toEqual([]);
+  });
+
+  it('tells of the ports that made a guest of the built-in hypervisor exit, and of what was injected', () => {
+    const source = readFileSync(join(SAMPLES, 'rings/rings.asm'));
+    const { engine } = launch({ program: 'rings.asm', engine: 'vmx', memory: 32 << 20 }, () => new Uint8Array(source));
+    engine.run({ instructions: 3_000_000 });
+    const { transitions } = engine;
+    const all = Array.from({ length: transitions.total }, (_, i) => transitions.get(i)).filter((each) => each !== undefined);
+    const io = all.filter(({ kind, cause }) => kind === 'vm-exit' && cause.number === ExitReason.io);
+    const ports = new Set(io.map(({ details }) => details.find(({ name }) => name === 'port')?.value));
+    // The serial line, the PIT and the port that ends the run.
+    for (const port of ['0x3f8', '0x43', '0xf4']) expect(ports).toContain(port);
+    const injected = all.filter(({ kind, details }) => kind === 'vm-entry' && details.length > 0).map(({ details }) => details[0]);
+    expect(injected.length).toBeGreaterThan(0);
+    expect(injected.every(({ name, meaning }) => name === 'injected event' && meaning?.startsWith('external interrupt 0x'))).toBe(true);
+  });
+});
+
+describe("a guest's page tables", () => {
+  const source = readFileSync(join(import.meta.dirname, '../debug-adapter/guests/long.asm'));
+  const { engine, debugInfo } = launch({ program: 'long.asm', engine: 'vmx', memory: 32 << 20 }, () => new Uint8Array(source));
+  const [cpu] = engine.cpus;
+  const { vmx } = cpu;
+
+  it('are the same from the hypervisor as from the guest', () => {
+    const shown = (tables: PageTables | undefined) => ({ mode: tables?.mode, walk: tables?.walk(address), facts: tables?.facts() });
+    let address = cpu.address;
+    let compared = 0;
+    engine.probes.add({ kind: 'code', address: debugInfo[0].symbolNamed('kernel')?.address as LinearAddress });
+    expect(engine.run({ instructions: 3_000_000 }).reason).toBe('probe');
+    engine.passProbes(0);
+    for (let i = 0; i < 20_000 && compared < 5; i++) {
+      const inside = cpu.place.vmx === 'non-root' && cpu.pageTables.mode === '4-level';
+      if (inside) address = cpu.address;
+      const before = inside ? shown(cpu.pageTables) : undefined;
+      if (engine.run({ instructions: 1 }).reason !== 'slice') break;
+      if (!before || cpu.place.vmx !== 'root') continue;
+      expect(shown(vmx?.guestTables)).toEqual(before);
+      expect(before.walk?.nested?.entries.length).toBeGreaterThan(1);
+      compared++;
+    }
+    expect(compared).toBeGreaterThan(0);
   });
 });

@@ -1,6 +1,6 @@
 /** What a user does at the screen. Each flow has a workbench of its own, with rings.asm open. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -231,6 +231,27 @@ async function vmcsPanel(label, { page, folder, shot }, theme, kind) {
   await shot(`${label}-vmcs-fields`);
 }
 
+const LONG_MODE = fileURLToPath(new URL('../debug-adapter/guests/long.asm', import.meta.url));
+
+/** A guest of the built-in hypervisor: its page tables and the hypervisor's. */
+async function nestedWalk(label, { page, folder, shot }, theme, kind) {
+  await chooseTheme(page, theme, kind);
+  const program = join(folder, 'long.asm');
+  cpSync(LONG_MODE, program);
+  await startNamed({ page, folder }, { name: 'nested', program, engine: 'vmx', stopOnEntry: false, breakOn: ['kernel'] });
+  await stopped(page);
+  await command(page, 'Ringside: Focus on Page Tables View');
+  const panel = /linear.*to.*size/s;
+  await walk(page, panel, '$', '.lead', /guest-physical.*host-physical/s);
+  await command(page, 'View: Toggle Maximized Panel');
+  await collapse(page, ['Rings', 'Trap Log']);
+  await inPanel(page, panel, async (tables, comes) => {
+    await tables.locator('.nested .fold').last().click();
+    await comes('levels of the second dimension', async () => (await tables.locator('.level-of-nested').count()) > 1);
+  });
+  await shot(`${label}-nested-walk`);
+}
+
 /** Debian's kernel, stopped at a function by its name: its page tables and descriptor tables. */
 async function kernelPanels(label, { page, folder, shot }, theme, kind) {
   await chooseTheme(page, theme, kind);
@@ -314,6 +335,7 @@ export const flows = [
   { name: 'the VMCS in the dark theme', run: (context) => vmcsPanel('dark', context, 'Dark Modern', 'vs-dark') },
   { name: 'the VMCS in the light theme', run: (context) => vmcsPanel('light', context, 'Light Modern', 'vs') },
   { name: 'the VMCS in high contrast', run: (context) => vmcsPanel('high-contrast', context, 'Dark High Contrast', 'hc-black') },
+  { name: 'a walk in two dimensions', run: (context) => nestedWalk('dark', context, 'Dark Modern', 'vs-dark') },
   ...(existsSync(KERNEL)
     ? [
         { name: 'a kernel in the dark theme', run: (context) => kernelPanels('dark', context, 'Dark Modern', 'vs-dark') },

@@ -6,7 +6,7 @@ import { compile } from '../expressions/compile';
 import type { GuestEnvironment } from '../expressions/guest-environment';
 import { parseExpression } from '../expressions/parser';
 import { formatReference, parseReference } from '../memory/reference';
-import { absolutePath, type Program, type ProgramFile } from '../sources/program';
+import { absolutePath, type Program, type ProgramFile, type Side, sideOf } from '../sources/program';
 import { linear, signedAddress } from '../state/cpu-facts';
 import type { Resolved } from './breakpoint-set';
 import { compileGuard, type GuardText, type Log } from './guard';
@@ -14,6 +14,8 @@ import { compileGuard, type GuardText, type Log } from './guard';
 export interface ResolveParts {
   readonly program: Program;
   readonly environment: GuestEnvironment;
+  /** Where breakpoints stop that do not say so themselves. */
+  readonly side: Side;
   readonly log: Log;
 }
 
@@ -23,9 +25,13 @@ function failed(message: string, shown: Resolved['shown'] = {}): Resolved {
 }
 
 /** With its condition compiled, or failed with what is wrong with that. */
-function guarded(parts: ResolveParts, text: GuardText, make: Omit<Resolved, 'decide'>): Resolved {
+function guarded(parts: ResolveParts, text: GuardText, make: Omit<Resolved, 'decide'>, symbolSide: Side = 'both'): Resolved {
   try {
-    return { ...make, decide: compileGuard(text, parts.environment, parts.log) };
+    const guard = compileGuard(text, parts.environment, parts.log);
+    const side = symbolSide === 'both' ? parts.side : symbolSide;
+    const { cpus } = parts.environment.engine;
+    // One that stops elsewhere does not count as hit.
+    return { ...make, decide: side === 'both' ? guard : (event) => sideOf(cpus[event.cpu].place.vmx) === side && guard(event) };
   } catch (error) {
     return failed((error as Error).message, make.shown);
   }
@@ -64,7 +70,7 @@ export function resolveSource(parts: ResolveParts, path: string, request: P.Sour
     return failed(known ? `no code at or below line ${request.line}` : 'the program has no code from this file', { line: request.line });
   }
   const addresses = entries(found.ranges);
-  return guarded(parts, request, {
+  const make: Omit<Resolved, 'decide'> = {
     places: addresses.map((address) => ({ kind: 'code', address: linear(address) })),
     reason: 'breakpoint',
     shown: {
@@ -73,7 +79,8 @@ export function resolveSource(parts: ResolveParts, path: string, request: P.Sour
       instructionReference: formatReference({ space: 'linear', address: addresses[0] }),
       ...(found.line !== request.line && { message: `moved from line ${request.line} to the next code` }),
     },
-  });
+  };
+  return guarded(parts, request, make, parts.program.sideOfPart(found.file.info));
 }
 
 /** A symbol, or any expression that gives an address: `kmain`, `kmain+4`, `0x7c00`, `cs:0x100`. */
@@ -85,7 +92,7 @@ export function resolveFunction(parts: ResolveParts, request: P.FunctionBreakpoi
   } catch (error) {
     return failed((error as Error).message);
   }
-  return codeBreakpoint(parts, request, address, 'function breakpoint');
+  return codeBreakpoint(parts, request, address, 'function breakpoint', parts.program.sideOfName(request.name));
 }
 
 export function resolveInstruction(parts: ResolveParts, request: P.InstructionBreakpoint): Resolved {
@@ -98,17 +105,19 @@ export function resolveInstruction(parts: ResolveParts, request: P.InstructionBr
   }
 }
 
-function codeBreakpoint(parts: ResolveParts, text: GuardText, address: number, reason: string): Resolved {
+function codeBreakpoint(parts: ResolveParts, text: GuardText, address: number, reason: string, side: Side = 'both'): Resolved {
   if (!Number.isSafeInteger(address) || address < -(2 ** 47) || address >= 2 ** 47) return failed(`${address} is no address`);
-  const position = parts.program.positionAt(address);
-  return guarded(parts, text, {
+  const program = side === 'both' ? parts.program : parts.program.seenFrom(side);
+  const position = program.positionAt(address);
+  const make: Omit<Resolved, 'decide'> = {
     places: [{ kind: 'code', address: linear(address) }],
     reason,
     shown: {
       instructionReference: formatReference({ space: 'linear', address }),
       ...(position && { line: position.line, source: { name: position.path.replace(/^.*[/\\]/, ''), path: position.path } }),
     },
-  });
+  };
+  return guarded(parts, text, make, side);
 }
 
 const ACCESSES: ReadonlySet<string> = new Set(['read', 'write', 'readWrite']);

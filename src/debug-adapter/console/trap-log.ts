@@ -12,7 +12,7 @@ export function trapLogText({ engine, program }: Guest, count: number): string {
   for (let sequence = from; sequence < transitions.total; sequence++) {
     const raw = transitions.raw(sequence);
     if (!raw) continue;
-    const name = program.nameOf(raw.address);
+    const name = program.seenFrom(raw.from.vmx).nameOf(raw.address);
     const at = `${formatLinear(raw.address)}${name ? ` ${name}` : ''}`;
     lines.push(`${String(sequence).padStart(7)}  ${String(raw.count).padStart(12)}  ${raw.kind.padEnd(11)}  ${labelOf(raw)}  at ${at}`);
   }

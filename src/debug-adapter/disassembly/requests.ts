@@ -9,6 +9,7 @@ import { UserError } from '../protocol/errors';
 import type { Handlers } from '../protocol/requests';
 import type { Session } from '../session';
 import { baseName } from '../sources/paths';
+import type { Program } from '../sources/program';
 import { codeBase } from '../state/cpu-facts';
 import { Disassembler } from './disassembler';
 import type { Line } from './sweep';
@@ -25,23 +26,31 @@ export function disassemblyRequests(session: Session): Handlers {
         throw new UserError(`an instruction offset of ${instructionOffset} is too far; at most ${MOST}`);
       const { space, address } = parseReference(memoryReference);
       const cpu = guest.cpuOfFrame(undefined);
-      const lines = new Disassembler(guest.engine, cpu, guest.program, space).lines(address + offset, instructionOffset, instructionCount);
+      const lines = new Disassembler(guest.engine, cpu, programOf(guest, space), space).lines(
+        address + offset,
+        instructionOffset,
+        instructionCount,
+      );
       const show = new Shower(guest, session, space);
       return { instructions: show.all(lines, address + offset) };
     },
   };
 }
 
+/** What there is of the program in a space. */
+const programOf = (guest: Guest, space: AddressSpace): Program =>
+  guest.program.seenFrom(space === 'guest' ? 'non-root' : guest.cpuOfFrame(undefined).place.vmx);
+
 /** Lines as DAP shows them: each with its source position where that changes. */
 class Shower {
-  private readonly guest: Guest;
+  private readonly program: Program;
   private readonly session: Session;
   private readonly space: AddressSpace;
   private readonly base: number;
   private lastPosition = '';
 
   constructor(guest: Guest, session: Session, space: AddressSpace) {
-    this.guest = guest;
+    this.program = programOf(guest, space);
     this.session = session;
     this.space = space;
     const cpu = guest.cpuOfFrame(undefined);
@@ -85,7 +94,7 @@ class Shower {
   }
 
   private symbolAt(address: number): string | undefined {
-    const found = this.guest.program.symbolAt(address);
+    const found = this.program.symbolAt(address);
     return found?.offset === 0 ? found.symbol.name : undefined;
   }
 
@@ -93,7 +102,7 @@ class Shower {
     if (this.space === 'physical') return {};
     const { positions } = this.session;
     const symbol = this.symbolAt(address);
-    const position = this.guest.program.positionAt(address);
+    const position = this.program.positionAt(address);
     const key = position ? `${position.path}:${position.line}` : '';
     const changed = position !== undefined && key !== this.lastPosition;
     this.lastPosition = key;

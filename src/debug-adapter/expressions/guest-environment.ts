@@ -129,7 +129,9 @@ export class GuestEnvironment implements Environment {
   }
 
   symbol(name: string): EnvironmentSymbol | undefined {
-    const symbol = this.program.symbolNamed(name, this.cpu.address);
+    const { cpu, program } = this;
+    const here = program.seenFrom(cpu.place.vmx);
+    const symbol = here.symbolNamed(name, cpu.address) ?? program.symbolNamed(name, cpu.address);
     return symbol && { value: symbol.address, constant: symbol.kind === 'constant', size: symbol.size };
   }
 

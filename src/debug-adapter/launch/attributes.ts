@@ -4,6 +4,8 @@ import { type LaunchOptions, TIERS } from '../../engines/launch';
 import type { Technique } from '../../shared/technique';
 import { UserError } from '../protocol/errors';
 import { describe } from '../protocol/shapes';
+import { directoryOf } from '../sources/paths';
+import { type Side, SIDES } from '../sources/program';
 
 export interface LaunchAttributes {
   readonly options: LaunchOptions;
@@ -11,6 +13,12 @@ export interface LaunchAttributes {
   /** Symbols, addresses and exception filters. */
   readonly breakOn: readonly string[];
   readonly noDebug: boolean;
+  /** Of what the user says of hypercalls: a file that was named, or where one may lie. */
+  readonly hypercalls: { readonly path: string; readonly optional: boolean } | undefined;
+  /** To which side of VMX operation symbol files belong, by path. */
+  readonly symbolSides: ReadonlyMap<string, Side>;
+  /** Where breakpoints stop whose symbols do not say. */
+  readonly breakpointsIn: Side;
   /** Steps into any instruction that exits lead into the hypervisor. */
   readonly stepIntoHypervisor: boolean;
 }
@@ -20,6 +28,26 @@ type Check = (value: unknown) => string | undefined;
 const text: Check = (value) => (typeof value === 'string' && value !== '' ? undefined : 'text');
 const flag: Check = (value) => (typeof value === 'boolean' ? undefined : 'true or false');
 const list: Check = (value) => (Array.isArray(value) && value.every((item) => typeof item === 'string') ? undefined : 'a list of texts');
+const side: Check = (value) => (SIDES.includes(value as Side) ? undefined : `one of ${SIDES.join(', ')}`);
+
+interface SymbolFile {
+  readonly path: string;
+  readonly operation: Side;
+}
+
+/** A path, or an object with one. @returns undefined for neither */
+function symbolFile(item: unknown): SymbolFile | undefined {
+  if (typeof item === 'string') return item === '' ? undefined : { path: item, operation: 'both' };
+  if (typeof item !== 'object' || item === null) return undefined;
+  const { path, operation = 'both', ...rest } = item as Record<string, unknown>;
+  const right = typeof path === 'string' && path !== '' && side(operation) === undefined && Object.keys(rest).length === 0;
+  return right ? { path, operation: operation as Side } : undefined;
+}
+
+const symbolList: Check = (value) =>
+  Array.isArray(value) && value.every((item) => symbolFile(item))
+    ? undefined
+    : `a list of paths, or of objects with "path" and "operation" (${SIDES.join(', ')})`;
 const count: Check = (value) => (Number.isSafeInteger(value) && (value as number) > 0 ? undefined : 'a whole number above 0');
 const TECHNIQUES = ['emulator', 'translator', 'paravirt', 'vmx', 'container'];
 const technique: Check = (value) => (TECHNIQUES.includes(value as string) ? undefined : `one of ${TECHNIQUES.join(', ')}`);
@@ -59,10 +87,12 @@ const CHECKS: Readonly<Record<string, Check>> = {
   cdrom: text,
   bios: text,
   hypervisor: text,
+  hypercalls: text,
   rootfs: text,
   image: text,
   args: list,
-  symbolFiles: list,
+  symbolFiles: symbolList,
+  breakpointsIn: side,
   stopOnEntry: flag,
   breakOn: list,
   noDebug: flag,
@@ -106,6 +136,7 @@ export function readAttributes(args: Readonly<Record<string, unknown>>, resolve:
     const value = args[name];
     return typeof value === 'string' ? resolve(value) : undefined;
   };
+  const symbols = Array.isArray(args.symbolFiles) ? args.symbolFiles.flatMap((item) => symbolFile(item) ?? []) : undefined;
   return {
     options: {
       program: path('program'),
@@ -124,12 +155,18 @@ export function readAttributes(args: Readonly<Record<string, unknown>>, resolve:
       disks: textsOf(args.disks)?.map(resolve),
       cdrom: path('cdrom'),
       bios: path('bios'),
-      symbolFiles: textsOf(args.symbolFiles)?.map(resolve),
+      symbolFiles: symbols?.map(({ path: file }) => resolve(file)),
       args: textsOf(args.args),
     },
     stopOnEntry: args.stopOnEntry === true,
     breakOn: textsOf(args.breakOn) ?? [],
     noDebug: args.noDebug === true,
+    hypercalls: hypercallFile(path),
+    symbolSides: new Map([
+      ...ownSides(args, path),
+      ...(symbols ?? []).flatMap(({ path: file, operation }) => (operation === 'both' ? [] : [[resolve(file), operation] as const])),
+    ]),
+    breakpointsIn: (args.breakpointsIn ?? 'both') as Side,
     stepIntoHypervisor: typeof args.stepIntoHypervisor === 'boolean' ? args.stepIntoHypervisor : !isBuiltIn(args),
   };
 }
@@ -137,6 +174,25 @@ export function readAttributes(args: Readonly<Record<string, unknown>>, resolve:
 /** Whether the hypervisor, if there is one, is a part of the machine. One of the user's own is what is debugged. */
 const isBuiltIn = ({ engine, hypervisor }: Readonly<Record<string, unknown>>): boolean =>
   engine === 'vmx' && (hypervisor ?? 'builtin') === 'builtin';
+
+/** The file that was named, or the one beside the program. */
+function hypercallFile(path: (name: string) => string | undefined): LaunchAttributes['hypercalls'] {
+  const named = path('hypercalls');
+  if (named !== undefined) return { path: named, optional: false };
+  const program = path('kernel') ?? path('program');
+  return program === undefined ? undefined : { path: `${directoryOf(program)}/hypercalls.json`, optional: true };
+}
+
+/** A hypervisor of the user's own is in root operation, and the program beside it is its guest. */
+function ownSides(args: Readonly<Record<string, unknown>>, path: (name: string) => string | undefined): [string, Side][] {
+  const guest = path('kernel') ?? path('program');
+  const hypervisor = path('hypervisor');
+  if (guest === undefined || hypervisor === undefined || args.hypervisor === 'builtin') return [];
+  return [
+    [hypervisor, 'root'],
+    [guest, 'non-root'],
+  ];
+}
 
 /** What the checks have let through. */
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);

@@ -1,5 +1,5 @@
 /** The Page Tables panel's data: the walk of an address, and what all tables map. */
-import type { NestedWalk, PageEntry, PageMap, PageRegion, RegisterField, VirtualCpu } from '../../engines/engine';
+import type { NestedWalk, PageEntry, PageMap, PageRegion, PageTables, RegisterField, VirtualCpu } from '../../engines/engine';
 import type { NestedWalkView, PageEntryView, PageFieldView, PageMapBody, PageRegionView, PageWalkBody } from '../../shared/panel-protocol';
 import { compileAddress } from '../expressions/compile';
 import { hexOf } from '../expressions/format';
@@ -12,11 +12,12 @@ import { inLongMode, linear } from '../state/cpu-facts';
 import { placeInCode } from './places';
 
 /** @param text an expression that gives an address @throws UserError */
-export function walkOf(guest: Guest, cpu: VirtualCpu, text: string): PageWalkBody {
-  const address = addressOf(guest, cpu, text);
-  const { pageTables } = cpu;
-  const { entries, physical, pageSize, nested, verdicts } = pageTables.walk(linear(address));
+export function walkOf(guest: Guest, cpu: VirtualCpu, text: string, nested = false): PageWalkBody {
+  const pageTables = tablesOf(cpu, nested);
+  const address = addressOf(guest, cpu, text, nested ? pageTables.mode === '4-level' : inLongMode(cpu));
+  const { entries, physical, pageSize, nested: nestedWalk, verdicts } = pageTables.walk(linear(address));
   return {
+    hasGuest: cpu.vmx?.guestTables !== undefined,
     mode: pageTables.mode,
     facts: pageTables.facts(),
     at: placeInCode(address, guest.program),
@@ -25,11 +26,11 @@ export function walkOf(guest: Guest, cpu: VirtualCpu, text: string): PageWalkBod
       physical: {
         address: hexOf(BigInt(physical), physical < 2 ** 32 ? 32 : 40),
         // Memory is what the host calls so.
-        memoryReference: formatReference({ space: 'physical', address: nested ? (nested.physical ?? physical) : physical }),
+        memoryReference: formatReference({ space: 'physical', address: nestedWalk ? (nestedWalk.physical ?? physical) : physical }),
         pageSize: pageSize ?? 0,
       },
     }),
-    ...(nested && { nested: nestedView(nested) }),
+    ...(nestedWalk && { nested: nestedView(nestedWalk) }),
     verdicts: verdicts.map(({ errorCode, ...verdict }) => ({
       ...verdict,
       ...(errorCode !== undefined && { errorCode: hexOf(BigInt(errorCode), 16) }),
@@ -81,7 +82,16 @@ function nestedView({ guestPhysical, entries, physical, ...rest }: NestedWalk): 
   };
 }
 
-function addressOf({ environment }: Guest, cpu: VirtualCpu, text: unknown): number {
+/** @param guest the tables of the current VMCS's guest */
+function tablesOf(cpu: VirtualCpu, guest: boolean): PageTables {
+  if (!guest) return cpu.pageTables;
+  const tables = cpu.vmx?.guestTables;
+  if (!tables) throw new UserError('there is no guest beside what runs: it needs a current VMCS, in VMX root operation');
+  return tables;
+}
+
+/** @param long addresses have 64 bits */
+function addressOf({ environment }: Guest, cpu: VirtualCpu, text: unknown, long: boolean): number {
   if (typeof text !== 'string' || text.trim() === '') throw new UserError(`'address' must be an expression, not ${describe(text)}`);
   environment.vcpu = cpu.index;
   let space: string;
@@ -95,7 +105,6 @@ function addressOf({ environment }: Guest, cpu: VirtualCpu, text: unknown): numb
     throw new UserError((error as Error).message);
   }
   if (space !== 'linear') throw new UserError('page tables are walked for linear addresses');
-  const long = inLongMode(cpu);
   if (long ? address < -(2 ** 47) || address >= 2 ** 47 : address < 0 || address >= 2 ** 32) {
     throw new UserError(long ? `${hexOf(BigInt(address), 64)} is not canonical` : `${hexOf(BigInt(address), 64)} does not fit 32 bits`);
   }
@@ -108,9 +117,9 @@ export class PageMaps {
   private key = '';
   private map: PageMap = { regions: [], pages: {}, cut: false };
 
-  page(guest: Guest, cpu: VirtualCpu, start: number, count: number, merged: boolean): PageMapBody {
-    const { pageTables } = cpu;
-    const key = `${guest.generation}:${guest.engine.instructionCount}:${cpu.index}:${merged}`;
+  page(guest: Guest, cpu: VirtualCpu, start: number, count: number, merged: boolean, nested = false): PageMapBody {
+    const pageTables = tablesOf(cpu, nested);
+    const key = `${guest.generation}:${guest.engine.instructionCount}:${cpu.index}:${merged}:${nested}`;
     if (this.guest !== guest || this.key !== key) {
       this.map = pageTables.map(merged);
       this.guest = guest;

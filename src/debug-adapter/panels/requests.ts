@@ -86,11 +86,11 @@ export function panelRequests(session: Session): Handlers {
 
     'ringside/descriptors': ({ vcpu }) => descriptorsOf(session.guest, vcpuOf(session.guest, vcpu)),
 
-    'ringside/pageWalk': ({ vcpu, address }) => walkOf(session.guest, vcpuOf(session.guest, vcpu), address),
+    'ringside/pageWalk': ({ vcpu, address, guest }) => walkOf(session.guest, vcpuOf(session.guest, vcpu), address, guest === true),
 
-    'ringside/pageMap': ({ vcpu, start, count, merged }) => {
+    'ringside/pageMap': ({ vcpu, start, count, merged, guest }) => {
       if (count > MOST_ROWS) throw new UserError(`${count} rows are too many at once; at most ${MOST_ROWS}`);
-      return maps.page(session.guest, vcpuOf(session.guest, vcpu), start, count, merged === true);
+      return maps.page(session.guest, vcpuOf(session.guest, vcpu), start, count, merged === true, guest === true);
     },
 
     ...vmcsRequests(session),

@@ -23,13 +23,18 @@ export class LineStep implements Motion {
     this.vcpu = parts.cpu;
     this.program = program;
     this.into = into;
-    this.start = program.positionAt(this.cpu.address);
+    this.start = this.position;
     this.point = new ReturnPoint(parts);
     this.inner = this.single();
   }
 
   private get cpu(): VirtualCpu {
     return this.parts.engine.cpus[this.parts.cpu];
+  }
+
+  private get position(): LineRange | undefined {
+    const { address, place } = this.cpu;
+    return this.program.seenFrom(place.vmx).positionAt(address);
   }
 
   private single(): Motion {
@@ -54,7 +59,7 @@ export class LineStep implements Motion {
       this.inner.end();
     }
     const { cpu } = this;
-    const position = this.program.positionAt(cpu.address);
+    const { position } = this;
     if (!position && this.leave()) return false;
     const moved = !position || position.line !== this.start?.line || position.path !== this.start.path;
     if (moved && (!position || position.address === cpu.address)) return true;
@@ -73,7 +78,7 @@ export class LineStep implements Motion {
     const offset = readNumber(this.parts.engine, this.parts.cpu, 'linear', top, width);
     if (offset === undefined) return false;
     const address = cpu.linear('cs', offset);
-    const back = this.program.positionAt(address);
+    const back = this.program.seenFrom(cpu.place.vmx).positionAt(address);
     if (back?.path !== this.start.path) return false;
     this.leaving = true;
     this.point.set(linear(address), top + width);

@@ -98,7 +98,8 @@ export function runRequests(session: Session): Handlers {
  */
 function byLine(guest: Guest, { cpu }: StepParts, granularity: P.SteppingGranularity | undefined): boolean {
   if (granularity === 'instruction') return false;
-  const position = guest.program.positionAt(guest.engine.cpus[cpu].address);
+  const { address, place } = guest.engine.cpus[cpu];
+  const position = guest.program.seenFrom(place.vmx).positionAt(address);
   if (!position) return false;
   return granularity === 'line' || !isAssembly(position.path);
 }

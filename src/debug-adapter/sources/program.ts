@@ -1,5 +1,6 @@
 /** Everything known of the program: the debug information of all its parts as one. */
 import type { LinearAddress } from '../../shared/addresses';
+import type { VmxOperation } from '../../shared/transition';
 import type { DebugInfo, LineRange, ProgramSymbol } from '../../symbols/debug-info';
 import { commonTail, directoryOf, normalisePath, resolvePath } from './paths';
 
@@ -15,11 +16,45 @@ export interface ProgramFile {
   readonly path: string;
 }
 
+/** The part of VMX operation that code belongs to; `root` is what a hypervisor is in, before VMXON, too. */
+export type Side = 'root' | 'non-root' | 'both';
+export const SIDES: readonly Side[] = ['root', 'non-root', 'both'];
+
+export const sideOf = (operation: VmxOperation): Side => (operation === 'non-root' ? 'non-root' : 'root');
+
 export class Program {
   readonly parts: readonly DebugInfo[];
+  private readonly sides: ReadonlyMap<string, Side>;
+  private readonly views = new Map<Side, Program>();
 
-  constructor(parts: readonly DebugInfo[]) {
+  /** @param sides of parts by their paths, where that is not `both` */
+  constructor(parts: readonly DebugInfo[], sides: ReadonlyMap<string, Side> = new Map()) {
     this.parts = parts;
+    this.sides = sides;
+  }
+
+  sideOfPart({ path }: DebugInfo): Side {
+    return this.sides.get(path) ?? 'both';
+  }
+
+  /** What there is of it at addresses of one side. */
+  seenFrom(operation: VmxOperation): Program {
+    if (this.sides.size === 0) return this;
+    const side = sideOf(operation);
+    let view = this.views.get(side);
+    if (!view) {
+      const order: readonly Side[] = [side, 'both'];
+      view = new Program(order.flatMap((each) => this.parts.filter((part) => this.sideOfPart(part) === each)));
+      this.views.set(side, view);
+    }
+    return view;
+  }
+
+  /** The side of the symbol that an expression begins with. */
+  sideOfName(name: string): Side {
+    const [symbol = ''] = /^[\w.@?~#]+/.exec(name) ?? [];
+    const part = this.parts.find((each) => each.symbolNamed(symbol) !== undefined);
+    return part ? this.sideOfPart(part) : 'both';
   }
 
   positionAt(address: number): LineRange | undefined {

@@ -2,6 +2,7 @@
 import type { DebugProtocol as P } from '@vscode/debugprotocol';
 import { assignText } from '../console/assign';
 import type { Guest } from '../guest';
+import { hasHypercall, hypercallEntries } from '../hypercalls/scope';
 import { unknownReference, UserError } from '../protocol/errors';
 import type { Handlers } from '../protocol/requests';
 import type { Session } from '../session';
@@ -30,16 +31,22 @@ export function stateRequests(session: Session): Handlers {
       const shown = guest.frames.get(frameId);
       if (!shown) throw unknownReference('frame', frameId);
       if (shown.frame.kind === 'label') return { scopes: [] };
-      const registers = guest.engine.cpus[shown.vcpu].registers();
+      const cpu = guest.engine.cpus[shown.vcpu];
+      const registers = cpu.registers();
       const present = SCOPES.filter(({ group }) => registers.some((register) => register.group === group));
-      return { scopes: present.map((scope) => showScope(scope, guest, shown)) };
+      const scopes = present.map((scope) => showScope(scope, guest, shown));
+      if (shown.level === 0 && hasHypercall(guest, cpu)) {
+        const variablesReference = guest.containers.add({ kind: 'hypercall', vcpu: shown.vcpu });
+        scopes.unshift({ name: 'Hypercall', variablesReference, expensive: false });
+      }
+      return { scopes };
     },
 
     variables: ({ variablesReference, start, count, format }) => {
       const guest = session.stopped;
       const container = guest.containers.get(variablesReference);
       if (!container) throw unknownReference('variables reference', variablesReference);
-      const entries = entriesOf(container, guest.engine.cpus[container.vcpu], format?.hex === true);
+      const entries = entriesIn(guest, container, format?.hex === true);
       const from = start ?? 0;
       const page = entries.slice(from, count ? from + count : undefined);
       return { variables: page.map((entry) => toVariable(entry, entry.children ? guest.containers.add(entry.children) : 0)) };
@@ -49,12 +56,11 @@ export function stateRequests(session: Session): Handlers {
       const guest = session.stopped;
       const container = guest.containers.get(variablesReference);
       if (!container) throw unknownReference('variables reference', variablesReference);
-      const cpu = guest.engine.cpus[container.vcpu];
-      const entry = entriesOf(container, cpu).find((each) => each.name === name);
+      const entry = entriesIn(guest, container).find((each) => each.name === name);
       if (!entry) throw new UserError(`there is no '${name}' in here`);
       if (entry.readOnly) throw new UserError(readOnlyReason(entry));
       assignText(session, guest, container.vcpu, entry.expression, valueText(entry, stripMeaning(value)));
-      const changed = entriesOf(container, cpu, format?.hex === true).find((each) => each.name === name) ?? entry;
+      const changed = entriesIn(guest, container, format?.hex === true).find((each) => each.name === name) ?? entry;
       const variable = toVariable(changed, changed.children ? guest.containers.add(changed.children) : 0);
       return {
         value: variable.value,
@@ -65,6 +71,11 @@ export function stateRequests(session: Session): Handlers {
     },
   };
 }
+
+const entriesIn = (guest: Guest, container: Container, hex = false): Entry[] => {
+  const cpu = guest.engine.cpus[container.vcpu];
+  return container.kind === 'hypercall' ? hypercallEntries(guest, cpu) : entriesOf(container, cpu, hex);
+};
 
 const readOnlyReason = ({ name, children }: Entry): string =>
   children ? `change the elements of ${name} one by one` : `${name} is a hidden part: load the segment register to change it`;

@@ -16,7 +16,7 @@ const EVIDENCE: Readonly<Partial<Record<(Frame & { kind: 'code' })['evidence'], 
 export function showFrame(frame: Frame, id: number, program: Program, positions: ClientPositions): DebugProtocol.StackFrame {
   if (frame.kind === 'label') return { id, name: frame.text, line: 0, column: 0, presentationHint: 'label' };
   const name = `${frameName(frame, program)}${EVIDENCE[frame.evidence] ?? ''}`;
-  const position = program.positionAt(frame.lookup);
+  const position = program.seenFrom(frame.vmx).positionAt(frame.lookup);
   return {
     id,
     name,
@@ -29,8 +29,8 @@ export function showFrame(frame: Frame, id: number, program: Program, positions:
 }
 
 /** The symbol with its distance, else the address. */
-export function frameName({ address, lookup }: Frame & { kind: 'code' }, program: Program): string {
-  const found = program.symbolAt(lookup);
+export function frameName({ address, lookup, vmx }: Frame & { kind: 'code' }, program: Program): string {
+  const found = program.seenFrom(vmx).symbolAt(lookup);
   if (!found) return formatLinear(address);
   const offset = address - found.symbol.address;
   return offset === 0 ? found.symbol.name : `${found.symbol.name}+0x${offset.toString(16)}`;

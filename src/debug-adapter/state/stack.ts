@@ -83,10 +83,11 @@ export class CallStacks {
     let frame = base;
     const end = boundary?.end ?? Number.POSITIVE_INFINITY;
     const { space } = start;
+    const program = this.program.seenFrom(start.vmx);
     const bits = bitsOf(start.mode, (space === 'guest' ? cpu.savedGuest?.bits : undefined) ?? cpu.bits);
     while (stack !== undefined && frames.length < MAX_FRAMES) {
       const limit = end >= stack ? end : Number.POSITIVE_INFINITY;
-      const caller = findCaller(this.engine, this.program, {
+      const caller = findCaller(this.engine, program, {
         vcpu: cpu.index,
         space,
         bits,

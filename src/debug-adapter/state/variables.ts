@@ -26,7 +26,9 @@ export const SCOPES: readonly ScopeSpec[] = [
 ];
 
 /** What a variables reference stands for. */
-export type Container =
+export type Container = RegisterContainer | { readonly kind: 'hypercall'; readonly vcpu: number };
+
+export type RegisterContainer =
   | { readonly kind: 'group'; readonly vcpu: number; readonly group: RegisterGroup }
   | { readonly kind: 'register'; readonly vcpu: number; readonly name: string }
   /** The elements of a vector register, cut one way. */
@@ -86,7 +88,7 @@ function memoryOf({ name, group, value }: RegisterValue, cpu: VirtualCpu): strin
 }
 
 /** What is in a container now. */
-export function entriesOf(container: Container, cpu: VirtualCpu, hex = false): Entry[] {
+export function entriesOf(container: RegisterContainer, cpu: VirtualCpu, hex = false): Entry[] {
   if (container.kind === 'group') return cpu.registers(container.group).flatMap((register) => registerEntries(register, cpu, hex));
   const register = cpu.registerNamed(container.name);
   if (!register) return [];

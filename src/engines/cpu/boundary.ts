@@ -128,7 +128,7 @@ export abstract class Boundary extends Execution {
     const { state } = this;
     const activity = state.sys(SYS.activity);
     const { vmx, monitor } = this;
-    if (activity === Activity.shutdown && !vmx.nonRoot) return { reason: 'shutdown', fault: this.ending ?? this.fault };
+    if (activity === Activity.shutdown && !vmx.nonRoot) return { reason: 'shutdown', fault: this.fault, text: this.ending };
     const awaits = state.flag(Flag.if) || vmx.exitsOnInterrupts || monitor.breaksOnInterrupt;
     this.waiting = activity === Activity.halted && awaits ? 'for interrupt' : 'for signal';
     return { reason: 'waiting' };
@@ -294,9 +294,10 @@ export abstract class Boundary extends Execution {
     this.settleFault();
   }
 
-  /** Meets the fault that the last instruction left. */
-  protected settleFault(): void {
+  /** Meets the fault that the last instruction left. @param record its own, where an access of its made it */
+  protected settleFault(record?: number): void {
     const fault = this.fault ?? this.mmu.fault;
+    if (record !== undefined && fault instanceof VmExit) fault.length ??= this.blocks.instructionAt(record)?.length;
     this.fault = undefined;
     this.mmu.fault = undefined;
     if (fault) this.meet(fault);

@@ -36,7 +36,7 @@ import type { Cpu } from './system/cpu';
 import type { CpuidFacts } from './system/cpuid';
 import { DebugRegisters } from './system/debug';
 import { placeOf, TransitionDraft } from './system/draft';
-import { GuestFault, Vector } from './system/fault';
+import { GuestFault } from './system/fault';
 import { ATOMIC_ROWS, HELPER_OF_ROW, INTERCEPT_OF_ROW } from './system/helpers';
 import { Mmu } from './system/mmu';
 import type { CpuModel } from './system/models';
@@ -465,10 +465,10 @@ export abstract class Execution implements Cpu, Host {
   blockedByMovSs = false;
 
   /** Why nothing can run any more, where no fault tells. */
-  protected ending: GuestFault | undefined;
+  protected ending: string | undefined;
 
   shutDown(reason: string): void {
-    this.ending = new GuestFault(Vector.df, 0, reason);
+    this.ending = reason;
     this.state.setSys(SYS.activity, Activity.shutdown);
   }
 

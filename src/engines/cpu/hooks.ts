@@ -17,7 +17,8 @@ export type CpuStop =
   | { readonly reason: 'limit' }
   /** It cannot run before something outside happens: halted, or waiting for a start-up IPI. */
   | { readonly reason: 'waiting' }
-  | { readonly reason: 'shutdown'; readonly fault: GuestFault | undefined }
+  /** By a third fault, or by what `text` says. */
+  | { readonly reason: 'shutdown'; readonly fault?: GuestFault; readonly text?: string }
   /** A probe or hook asked for it; what it was is known to who asked. */
   | { readonly reason: 'requested' };
 

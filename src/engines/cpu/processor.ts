@@ -348,7 +348,7 @@ export class Processor extends Boundary {
     this.liftedAt = -1;
     switch (exit) {
       case Exit.fault:
-        if (!mmu.retry) this.settleFault();
+        if (!mmu.retry) this.settleFault(record);
         break;
       case Exit.exception:
         this.settleOwn();

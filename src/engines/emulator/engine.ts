@@ -272,7 +272,7 @@ export class EmulatorEngine implements Engine {
         return this.stop('slice');
       case 'shutdown': {
         const mnemonic = stop.fault && (EXCEPTIONS[stop.fault.vector]?.mnemonic ?? `vector ${stop.fault.vector}`);
-        return this.stop('triple-fault', { text: stop.fault && `${mnemonic} while delivering #DF: ${stop.fault.reason}` });
+        return this.stop('triple-fault', { text: stop.text ?? (stop.fault && `${mnemonic} while delivering #DF: ${stop.fault.reason}`) });
       }
       case 'requested':
         return this.stop('pause');

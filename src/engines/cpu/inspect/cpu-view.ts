@@ -168,7 +168,7 @@ export class CpuView implements VirtualCpu {
   }
 
   get vmx(): VmxFacts | undefined {
-    return this.cpu.model.has('vmx') ? new VmxView(() => this.cpu) : undefined;
+    return this.cpu.model.has('vmx') ? new VmxView(() => this.cpu, this.memory) : undefined;
   }
 
   get savedGuest(): SavedGuest | undefined {

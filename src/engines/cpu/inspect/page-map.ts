@@ -6,8 +6,8 @@ import type { GuestPhysicalAddress, LinearAddress } from '../../../shared/addres
 import type { PageMap, PageRegion } from '../../engine';
 import type { PhysicalMemory } from '../../machine/physical-memory';
 import { SYS } from '../layout';
-import { type CpuState, Efer } from '../state';
-import { type PagingMode, pagingMode, Pte, PTE_NX } from '../system/paging';
+import { Efer } from '../state';
+import { type PagingMode, pagingMode, type PagingState, Pte, PTE_NX } from '../system/paging';
 import type { EptTables } from '../vmx/ept-tables';
 
 /** Tables that are read at most: 8 GiB in small pages, each of its own. */
@@ -28,7 +28,7 @@ const ALL: Rights = { writable: true, user: true, executable: true };
 const SAME_LOW = ~(Pte.accessed | Pte.dirty);
 
 export class PageMapper {
-  private readonly state: CpuState;
+  private readonly state: PagingState;
   private readonly memory: PhysicalMemory;
   private readonly merged: boolean;
   private readonly ept: EptTables | undefined;
@@ -41,7 +41,7 @@ export class PageMapper {
   private cut = false;
 
   /** @param ept what a guest's tables are reached through; what they map stays guest-physical */
-  constructor(state: CpuState, memory: PhysicalMemory, merged: boolean, ept?: EptTables) {
+  constructor(state: PagingState, memory: PhysicalMemory, merged: boolean, ept?: EptTables) {
     this.state = state;
     this.memory = memory;
     this.merged = merged;

@@ -3,11 +3,19 @@ import type { LinearAddress } from '../../../shared/addresses';
 import type { PageAccess, PageEntry, PageMap, PageTables, PageVerdict, PageWalk } from '../../engine';
 import type { PhysicalMemory } from '../../machine/physical-memory';
 import { SYS } from '../layout';
-import type { Processor } from '../processor';
-import { Cr0, Cr4, type CpuState, Efer, Flag } from '../state';
-import { describePageFault, PageFault, type PagingMode, pagingMode, type Walk, walk } from '../system/paging';
+import { Cr0, Cr4, Efer, Flag } from '../state';
+import {
+  type AccessState,
+  describePageFault,
+  PageFault,
+  type PagingMode,
+  pagingMode,
+  type PagingState,
+  type Walk,
+  walk,
+} from '../system/paging';
 import { Epte } from '../vmx/ept';
-import { whyEptEnds } from '../vmx/ept-tables';
+import { type EptTables, whyEptEnds } from '../vmx/ept-tables';
 import { nestedWalk } from './ept-entries';
 import { entryFields } from './page-entries';
 import { PageMapper } from './page-map';
@@ -16,12 +24,18 @@ const ACCESSES: readonly PageAccess[] = (['read', 'write', 'execute'] as const).
   [false, true].map((user): PageAccess => ({ kind, user })),
 );
 
+/** Whose page tables they are. */
+export interface Paged {
+  readonly state: AccessState;
+  readonly mmu: { readonly eptTables: EptTables | undefined };
+}
+
 export class PageTableView implements PageTables {
-  private readonly processor: () => Processor;
+  private readonly processor: () => Paged;
   private readonly memory: PhysicalMemory;
 
   /** @param processor puts the processor's state in place */
-  constructor(processor: () => Processor, memory: PhysicalMemory) {
+  constructor(processor: () => Paged, memory: PhysicalMemory) {
     this.processor = processor;
     this.memory = memory;
   }
@@ -81,7 +95,7 @@ export class PageTableView implements PageTables {
 const indexAt = ({ entrySize }: PagingMode, address: number, shift: number): number =>
   Math.floor(address / 2 ** shift) & (entrySize === 4 ? 0x3ff : 0x1ff);
 
-const hex64 = (state: CpuState, slot: number): string => {
+const hex64 = (state: PagingState, slot: number): string => {
   const value = (BigInt(state.sysHigh(slot)) << 32n) | BigInt(state.sys(slot));
   return `0x${value.toString(16).padStart(state.longMode ? 16 : 8, '0')}`;
 };
@@ -95,15 +109,15 @@ const MODES: Readonly<Record<PagingMode['name'], string>> = {
 
 interface FactBit {
   readonly name: string;
-  readonly read: (state: CpuState) => number;
+  readonly read: (state: AccessState) => number;
   readonly mask: number;
   readonly set: string;
   readonly clear: string;
 }
 
-const cr0 = (state: CpuState): number => state.cr0;
-const cr4 = (state: CpuState): number => state.cr4;
-const efer = (state: CpuState): number => state.efer;
+const cr0 = (state: AccessState): number => state.cr0;
+const cr4 = (state: AccessState): number => state.cr4;
+const efer = (state: AccessState): number => state.efer;
 
 const BITS: readonly FactBit[] = [
   { name: 'CR0.PG', read: cr0, mask: Cr0.pg | 0, set: 'paging', clear: 'no paging' },
@@ -125,7 +139,7 @@ const BITS: readonly FactBit[] = [
 ];
 
 /** What the processor would say to an access (manual, "Access Rights"). */
-function judge(state: CpuState, address: LinearAddress, found: Walk, access: PageAccess): PageVerdict {
+function judge(state: AccessState, address: LinearAddress, found: Walk, access: PageAccess): PageVerdict {
   const { kind, user } = access;
   const write = kind === 'write';
   const fetch = kind === 'execute';
@@ -139,7 +153,7 @@ function judge(state: CpuState, address: LinearAddress, found: Walk, access: Pag
   return { ...access, allowed: false, reason: describePageFault(state, address, found, { write, user, fetch }), errorCode };
 }
 
-function permitted(state: CpuState, found: Walk, { kind, user }: PageAccess): boolean {
+function permitted(state: AccessState, found: Walk, { kind, user }: PageAccess): boolean {
   if (kind === 'execute' && !found.executable) return false;
   if (user) return found.user && (kind !== 'write' || found.writable);
   if (kind === 'write' && !found.writable && state.cr0 & Cr0.wp) return false;

@@ -3,38 +3,35 @@ import type { GuestPhysicalAddress, LinearAddress } from '../../../shared/addres
 import type { Place, ProcessorMode, Ring } from '../../../shared/transition';
 import type { SavedGuest } from '../../engine';
 import type { PhysicalMemory } from '../../machine/physical-memory';
-import { SYS } from '../layout';
 import type { Processor } from '../processor';
-import { Attr, Cr0, Cr4, Efer, Flag, isCanonical, Seg } from '../state';
-import { type PagingState, readPdptes, walk } from '../system/paging';
-import { ENTRY_CONTROLS, SECONDARY_CONTROLS } from '../vmx/control-bits';
-import { EptTables } from '../vmx/ept-tables';
+import { Attr, Cr0, Flag, isCanonical, Seg } from '../state';
+import { walk } from '../system/paging';
+import { ENTRY_CONTROLS } from '../vmx/control-bits';
 import { Field, GUEST_SEGMENT_FIELDS } from '../vmx/fields';
 import type { Vmcs } from '../vmx/vmcs';
+import type { Paged } from './page-tables';
+import { guestPaging } from './vmx-guest';
 
-const PDPTES = [Field.guestPdpte0, Field.guestPdpte1, Field.guestPdpte2, Field.guestPdpte3];
 /** Bit 16 of access rights: the register is unusable. */
 const UNUSABLE = 0x10000;
 const STACK_MASK = { 16: 0xffff, 32: 0xffffffff } as const;
 
 /** @returns undefined unless the processor is in VMX root operation with a VMCS that has been launched */
-export function savedGuest({ vmx }: Processor, memory: PhysicalMemory): SavedGuest | undefined {
+export function savedGuest({ vmx, state }: Processor, memory: PhysicalMemory): SavedGuest | undefined {
   const { current } = vmx;
   if (!vmx.root || !current?.launched) return undefined;
-  const eptEnabled = (vmx.controlWords(current).secondary & SECONDARY_CONTROLS.mask.ept) !== 0;
-  const ept = eptEnabled ? new EptTables(memory, [current.low(Field.eptPointer), current.high(Field.eptPointer)]) : undefined;
-  return new GuestOfVmcs(current, memory, ept);
+  return new GuestOfVmcs(current, memory, guestPaging(current, state, memory));
 }
 
 class GuestOfVmcs implements SavedGuest {
   private readonly fields: Vmcs;
   private readonly memory: PhysicalMemory;
-  private readonly ept: EptTables | undefined;
+  private readonly paged: Paged;
 
-  constructor(fields: Vmcs, memory: PhysicalMemory, ept: EptTables | undefined) {
+  constructor(fields: Vmcs, memory: PhysicalMemory, paged: Paged) {
     this.fields = fields;
     this.memory = memory;
-    this.ept = ept;
+    this.paged = paged;
   }
 
   get vmcs(): number {
@@ -112,35 +109,11 @@ class GuestOfVmcs implements SavedGuest {
     };
   }
 
-  /** The registers that paging looks at. */
-  private get paging(): PagingState {
-    const { fields, longMode, ept, memory } = this;
-    const cr4 = fields.low(Field.guestCr4);
-    const paging = (fields.low(Field.guestCr0) & Cr0.pg) !== 0;
-    const cr3 = fields.low(Field.guestCr3);
-    const pae = paging && !longMode && (cr4 & Cr4.pae) !== 0;
-    const pdptes: readonly (readonly [low: number, high: number])[] = !pae
-      ? []
-      : ept
-        ? PDPTES.map((field) => [fields.low(field), fields.high(field)])
-        : (readPdptes(memory, cr3) ?? []);
-    const half = (which: 0 | 1, slot: number): number => pdptes[slot - SYS.pdpte0]?.[which] ?? 0;
-    return {
-      paging,
-      longMode,
-      cr3,
-      cr4,
-      // Not every exit saves EFER. With NXE set a walk ends nowhere that it would not end without.
-      efer: Efer.nxe | (longMode ? Efer.lma : 0),
-      sys: (slot) => half(0, slot),
-      sysHigh: (slot) => (slot === SYS.cr3 ? fields.high(Field.guestCr3) : half(1, slot)),
-    };
-  }
-
   translate(address: LinearAddress): GuestPhysicalAddress | undefined {
     const exists = this.longMode ? isCanonical(address) : address >= 0 && address < 2 ** 32;
     if (!exists) return undefined;
-    const found = walk(this.paging, this.memory, address, this.ept);
+    const { state, mmu } = this.paged;
+    const found = walk(state, this.memory, address, mmu.eptTables);
     return (found.ept ? found.ept.physical : found.physical) as GuestPhysicalAddress | undefined;
   }
 }

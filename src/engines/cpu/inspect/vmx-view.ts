@@ -12,6 +12,8 @@ import type {
   VmxHistoryView,
   VmxMoment,
 } from '../../vmx-facts';
+import type { PageTables } from '../../engine';
+import type { PhysicalMemory } from '../../machine/physical-memory';
 import type { Processor } from '../processor';
 import { checkWorld } from '../vmx/entry';
 import type { FailedCheck, FoundValue } from '../vmx/entry-checks/check';
@@ -22,6 +24,8 @@ import type { VmxHistory } from '../vmx/history';
 import { InstructionError, INSTRUCTION_ERRORS } from '../vmx/instruction-errors';
 import type { Refusal } from '../vmx/refusal';
 import type { Vmcs, VmcsReader } from '../vmx/vmcs';
+import { PageTableView } from './page-tables';
+import { guestPaging } from './vmx-guest';
 import { decodeField, wholeOf } from './vmx-parts';
 import { purposeOf } from './vmx-purposes';
 
@@ -32,10 +36,12 @@ const bitsOf = ({ width }: VmcsField): 16 | 32 | 64 => (width === 'natural' ? 64
 
 export class VmxView implements VmxFacts {
   private readonly processor: () => Processor;
+  private readonly memory: PhysicalMemory;
 
   /** @param processor puts the processor's state in place */
-  constructor(processor: () => Processor) {
+  constructor(processor: () => Processor, memory: PhysicalMemory) {
     this.processor = processor;
+    this.memory = memory;
   }
 
   private get current(): Vmcs | undefined {
@@ -90,6 +96,12 @@ export class VmxView implements VmxFacts {
   get failure(): VmxFailure | undefined {
     const { refusal } = this.processor().vmx;
     return refusal && failureOf(refusal);
+  }
+
+  get guestTables(): PageTables | undefined {
+    const { processor, memory } = this;
+    if (this.operation !== 'root' || !this.current) return undefined;
+    return new PageTableView(() => guestPaging(this.current as Vmcs, processor().state, memory), memory);
   }
 
   get history(): VmxHistoryView {

@@ -93,6 +93,8 @@ const FOUR_LEVEL: PagingMode = {
 
 /** What of a processor decides how it translates. */
 export type PagingState = Pick<CpuState, 'paging' | 'longMode' | 'cr3' | 'cr4' | 'efer' | 'sys' | 'sysHigh'>;
+/** With what decides about an access besides. */
+export type AccessState = PagingState & Pick<CpuState, 'cr0' | 'cpl' | 'flag'>;
 
 /** The paging mode in force (manual, "Paging Modes and Control Bits"). */
 export function pagingMode(state: PagingState): PagingMode {
@@ -201,12 +203,12 @@ export interface Attempt {
 }
 
 /** Why a walk does not allow an access, in one line. */
-export function describePageFault(state: CpuState, linear: number, found: Walk, { write, user, fetch }: Attempt): string {
+export function describePageFault(state: AccessState, linear: number, found: Walk, { write, user, fetch }: Attempt): string {
   const what = fetch ? 'fetch from' : write ? 'write to' : 'read of';
   return `${user ? 'user' : 'supervisor'} ${what} ${hexLinear(state, linear)}: ${whyDenied(state, found, { write, user, fetch })}`;
 }
 
-function whyDenied(state: CpuState, found: Walk, { write, user, fetch }: Attempt): string {
+function whyDenied(state: AccessState, found: Walk, { write, user, fetch }: Attempt): string {
   const last = found.steps[found.steps.length - 1];
   if (found.broken !== undefined) {
     return found.broken & PageFault.reserved ? `reserved bits are set in the ${last.level}` : `the ${last.level} is not present`;
@@ -221,7 +223,7 @@ function whyDenied(state: CpuState, found: Walk, { write, user, fetch }: Attempt
 }
 
 /** A linear address in the width of its mode. */
-export function hexLinear(state: CpuState, linear: number): string {
+export function hexLinear(state: PagingState, linear: number): string {
   if (!state.longMode) return `0x${linear.toString(16).padStart(8, '0')}`;
   return `0x${BigInt.asUintN(64, BigInt(linear)).toString(16).padStart(16, '0')}`;
 }

@@ -2,8 +2,10 @@
 import type { Event } from '../system/interrupts';
 import { EXCEPTIONS, Vector } from '../system/fault';
 
+/** Interruption types. */
 export const InterruptionType = {
   external: 0,
+  reserved: 1,
   nmi: 2,
   hardwareException: 3,
   softwareInterrupt: 4,

@@ -2,20 +2,10 @@
 import { GuestFault } from '../system/fault';
 import type { Cpu } from '../system/cpu';
 import { readMsr, writeMsr } from '../system/msr';
+import { isLoadable, MSR_ENTRY_SIZE } from './entry-checks/msr-loading';
 
-/** Bytes of an entry: index, a reserved word, the value. */
-export const MSR_ENTRY_SIZE = 16;
-const X2APIC_FIRST = 0x800;
-const X2APIC_LAST = 0x8ff;
-const FS_BASE = 0xc0000100;
-const GS_BASE = 0xc0000101;
-const BIOS_UPDATE_TRIGGER = 0x79;
-const SMM_MONITOR_CONTROL = 0x9b;
+const X2APIC_BITS = 0x000008;
 const SMBASE = 0x9e;
-
-const isX2apic = (index: number): boolean => index >= X2APIC_FIRST && index <= X2APIC_LAST;
-/** MSRs that have fields of their own, or must not change on the way. */
-const NOT_LOADED = new Set([FS_BASE, GS_BASE, BIOS_UPDATE_TRIGGER, SMM_MONITOR_CONTROL]);
 
 /**
  * @param address of the list, in physical memory
@@ -26,7 +16,7 @@ export function loadMsrs(cpu: Cpu, address: number, count: number): number {
   for (let number = 1; number <= count; number++) {
     const at = address + (number - 1) * MSR_ENTRY_SIZE;
     const index = memory.readWord(at) >>> 0;
-    if (memory.readWord(at + 4) !== 0 || isX2apic(index) || NOT_LOADED.has(index)) return number;
+    if (!isLoadable(index, memory.readWord(at + 4))) return number;
     if (refuses(() => writeMsr(cpu, index, memory.readWord(at + 8) >>> 0, memory.readWord(at + 12) >>> 0))) return number;
   }
   return 0;
@@ -38,7 +28,7 @@ export function storeMsrs(cpu: Cpu, address: number, count: number): number {
   for (let number = 1; number <= count; number++) {
     const at = address + (number - 1) * MSR_ENTRY_SIZE;
     const index = memory.readWord(at) >>> 0;
-    if (memory.readWord(at + 4) !== 0 || isX2apic(index) || index === SMBASE) return number;
+    if (memory.readWord(at + 4) !== 0 || index >>> 8 === X2APIC_BITS || index === SMBASE) return number;
     const refused = refuses(() => {
       const [low, high] = readMsr(cpu, index);
       memory.write(at + 8, 4, low >>> 0);

@@ -2,6 +2,7 @@
 import { Cr0 } from '../../state';
 import { ALLOWED } from '../capabilities';
 import { Field, type FieldKey } from '../fields';
+import { InterruptionType } from '../interruption';
 import type { CheckWorld, EntryCheck } from './check';
 import { checks, control, excludes, msrList, needs, not, or, type Predicate, type Row, reservedBits, some, when, zero } from './predicates';
 
@@ -11,18 +12,6 @@ const EXIT: readonly Row[] = [
   ...msrList('controls.exit-msr-store', 'exitMsrStoreCount', 'exitMsrStoreAddress'),
   ...msrList('controls.exit-msr-load', 'exitMsrLoadCount', 'exitMsrLoadAddress'),
 ];
-
-/** Interruption types (manual, "VM-Entry Controls for Event Injection"). */
-export const InterruptionType = {
-  externalInterrupt: 0,
-  reserved: 1,
-  nmi: 2,
-  hardwareException: 3,
-  softwareInterrupt: 4,
-  privilegedSoftwareException: 5,
-  softwareException: 6,
-  otherEvent: 7,
-} as const;
 
 const NMI_VECTOR = 2;
 const LAST_EXCEPTION = 31;
@@ -77,7 +66,7 @@ const INJECTION: readonly Row[] = [
   ),
   vectorRule(
     'other-event-vector',
-    InterruptionType.otherEvent,
+    InterruptionType.other,
     'If an "other event" (type 7) is injected, its vector must be 0 (pending MTF VM exit).',
     (vector) => vector === PENDING_MTF,
   ),

@@ -3,7 +3,8 @@ import { Flag } from '../../state';
 import { Field } from '../fields';
 import { SHADOW_INDICATOR, VMCS_REVISION } from '../vmcs';
 import type { CheckWorld, EntryCheck, FoundValue } from './check';
-import { InterruptionType, injects } from './exit-and-entry-controls';
+import { InterruptionType } from '../interruption';
+import { injects } from './exit-and-entry-controls';
 import {
   and,
   checks,
@@ -41,7 +42,7 @@ const isIn =
 const blocked = (mask: number): Predicate => some('guestInterruptibilityState', mask);
 const notBlocked = (mask: number): Predicate => zero('guestInterruptibilityState', mask);
 const injectsNmi = injects(InterruptionType.nmi);
-const injectsInterrupt = injects(InterruptionType.externalInterrupt);
+const injectsInterrupt = injects(InterruptionType.external);
 const injectsEvent = some('entryInterruptionInfo', 0x80000000);
 
 const DEBUG_EXCEPTION = 1;
@@ -51,12 +52,12 @@ const PENDING_MTF = 0;
 function wakes(info: number): boolean {
   const vector = info & 0xff;
   switch ((info >>> 8) & 7) {
-    case InterruptionType.externalInterrupt:
+    case InterruptionType.external:
     case InterruptionType.nmi:
       return true;
     case InterruptionType.hardwareException:
       return vector === DEBUG_EXCEPTION || vector === MACHINE_CHECK;
-    case InterruptionType.otherEvent:
+    case InterruptionType.other:
       return vector === PENDING_MTF;
     default:
       return false;

@@ -2,7 +2,8 @@
 import { Cr0, Flag } from '../../state';
 import { Field } from '../fields';
 import type { EntryCheck } from './check';
-import { InterruptionType, injects } from './exit-and-entry-controls';
+import { InterruptionType } from '../interruption';
+import { injects } from './exit-and-entry-controls';
 import { and, canonical, checks, control, not, ones, type Row, some, when, zero } from './predicates';
 import { ALL_ONES } from './registers';
 
@@ -59,7 +60,7 @@ const RIP_AND_RFLAGS: readonly Row[] = [
     'guest.rflags.if',
     'If an external interrupt (type 0) is injected, IF (bit 9) of the guest RFLAGS must be 1.',
     ['guestRflags', 'entryInterruptionInfo'],
-    when(injects(InterruptionType.externalInterrupt), some('guestRflags', Flag.if)),
+    when(injects(InterruptionType.external), some('guestRflags', Flag.if)),
   ],
 ];
 

@@ -4,7 +4,7 @@ import type { CheckWorld, EntryCheck, FoundValue } from './check';
 import { checks, type Row, readable, unsigned } from './predicates';
 
 /** Bytes of an entry: index, a reserved word, the value. */
-const ENTRY_SIZE = 16;
+export const MSR_ENTRY_SIZE = 16;
 const FS_BASE = 0xc0000100;
 const GS_BASE = 0xc0000101;
 const X2APIC_BITS = 0x000008;
@@ -51,7 +51,7 @@ const RULES: readonly Rule[] = [
 /** Whether VM entry may try to write what an entry of its list says. @param index bits 31:0 of the entry @param reserved bits 63:32 */
 export const isLoadable = (index: number, reserved: number): boolean => RULES.every((rule) => !rule.refuses(index, reserved));
 
-const aligned = readable('entryMsrLoadAddress', ENTRY_SIZE);
+const aligned = readable('entryMsrLoadAddress', MSR_ENTRY_SIZE);
 /** As many as a list should have (IA32_VMX_MISC): beyond, processors may do what they want. */
 const LIMIT = 512;
 
@@ -64,7 +64,7 @@ function firstRefused(world: CheckWorld, refuses: Refuses): number {
   const count = Math.min(vmcs.low(Field.entryMsrLoadCount), LIMIT);
   if (count === 0 || !aligned(world)) return 0;
   const list = unsigned(world, Field.entryMsrLoadAddress);
-  for (let number = 1; number <= count; number++) if (refuses(world, list + (number - 1) * ENTRY_SIZE)) return number;
+  for (let number = 1; number <= count; number++) if (refuses(world, list + (number - 1) * MSR_ENTRY_SIZE)) return number;
   return 0;
 }
 
@@ -72,7 +72,7 @@ function firstRefused(world: CheckWorld, refuses: Refuses): number {
 function foundEntry(world: CheckWorld, refuses: Refuses): readonly FoundValue[] {
   const number = firstRefused(world, refuses);
   if (number === 0) return [];
-  const at = unsigned(world, Field.entryMsrLoadAddress) + (number - 1) * ENTRY_SIZE;
+  const at = unsigned(world, Field.entryMsrLoadAddress) + (number - 1) * MSR_ENTRY_SIZE;
   return [
     { name: 'entry, counted from 1', low: number, high: 0, bits: 32 },
     { name: 'MSR index', low: wordAt(world, at), high: wordAt(world, at + 4), bits: 64 },
