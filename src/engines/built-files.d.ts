@@ -5,6 +5,11 @@ declare module '*.asm' {
   const image: Uint8Array;
   export default image;
 }
+declare module '*.asm?labels' {
+  /** But local ones, ascending. */
+  const labels: readonly (readonly [name: string, value: number])[];
+  export default labels;
+}
 
 /** The interpreter's handlers (src/tooling/handlers-plugin.mjs). */
 declare module '*/prebuilt.wasm' {

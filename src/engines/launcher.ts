@@ -9,6 +9,7 @@ import { EmulatorEngine, type Prepare } from './emulator/engine';
 import { LaunchError, type LaunchOptions, type LaunchProblem, type Launched, type ReadFile } from './launch';
 import { cpuModel, DEFAULT_CPU_MODEL } from './cpu/system/models';
 import { BareMonitor, type Monitor } from './monitor';
+import { hypervisorSymbols } from './vmx/hypervisor-symbols';
 import { VmxMonitor } from './vmx/monitor';
 import { MemoryBlockDevice } from './machine/devices/block';
 import { sealOptionRom } from './machine/option-rom';
@@ -86,6 +87,7 @@ function launchMachine(options: LaunchOptions, read: ReadFile): Launched {
   const firmware = options.bios === undefined ? bios : open(options.bios);
   const diskImage = plan.disk ?? openDisk(options, open);
   const extra = (options.symbolFiles ?? []).map((path) => readSymbols(path, open(path)));
+  const monitor = makeMonitor?.(options);
   try {
     const engine = new EmulatorEngine(
       {
@@ -102,10 +104,11 @@ function launchMachine(options: LaunchOptions, read: ReadFile): Launched {
         disk: diskImage && new MemoryBlockDevice(diskImage),
       },
       plan.prepare,
-      makeMonitor?.(options),
+      monitor,
     );
     const entry = options.bios !== undefined && !plan.prepare ? RESET_VECTOR : plan.entry;
-    return { engine, debugInfo: [...plan.debugInfo, ...extra], entry, notes: plan.notes };
+    const below = monitor instanceof VmxMonitor ? [hypervisorSymbols()] : [];
+    return { engine, debugInfo: [...plan.debugInfo, ...extra, ...below], entry, notes: plan.notes };
   } catch (error) {
     if (error instanceof LaunchError || !(error instanceof Error)) throw error;
     // Ranges are those of the machine's settings; all else is the program's.

@@ -1,4 +1,5 @@
 /** The attributes of a launch configuration: what there is, of which type, and what of it goes to the engine. */
+import { BUILT_IN_HYPERVISOR } from '../../engines/vmx/hypervisor-symbols';
 import { CPU_MODELS } from '../../engines/cpu/system/models';
 import { type LaunchOptions, TIERS } from '../../engines/launch';
 import type { Technique } from '../../shared/technique';
@@ -163,7 +164,7 @@ export function readAttributes(args: Readonly<Record<string, unknown>>, resolve:
     noDebug: args.noDebug === true,
     hypercalls: hypercallFile(path),
     symbolSides: new Map([
-      ...ownSides(args, path),
+      ...(isBuiltIn(args) ? ([[BUILT_IN_HYPERVISOR, 'root']] as const) : ownSides(args, path)),
       ...(symbols ?? []).flatMap(({ path: file, operation }) => (operation === 'both' ? [] : [[resolve(file), operation] as const])),
     ]),
     breakpointsIn: (args.breakpointsIn ?? 'both') as Side,

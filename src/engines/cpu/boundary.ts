@@ -247,7 +247,7 @@ export abstract class Boundary extends Execution {
       !state.flag(Flag.tf | Flag.rf) &&
       (state.sys(SYS.activity) | state.sys(SYS.shadow) | state.sys(SYS.pendingDebug) | (state.sys(SYS.nmi) & 1)) === 0 &&
       !this.interruptWaits &&
-      !this.vmx.waits &&
+      !(this.vmx.nonRoot && this.vmx.waits) &&
       !(signals.nmi || signals.init || signals.startup >= 0) &&
       !this.staleProbes
     );
@@ -259,7 +259,7 @@ export abstract class Boundary extends Execution {
       this.stopping ||
       this.staleProbes ||
       (state.sys(SYS.pendingDebug) | (state.sys(SYS.nmi) & 1)) !== 0 ||
-      this.vmx.waits ||
+      (this.vmx.nonRoot && this.vmx.waits) ||
       signals.nmi ||
       signals.init ||
       signals.startup >= 0
@@ -271,7 +271,7 @@ export abstract class Boundary extends Execution {
     const { state, signals } = this;
     return (
       !this.seat.interrupts.pending &&
-      !this.vmx.watchesBoundaries &&
+      !(this.vmx.nonRoot && this.vmx.watchesBoundaries) &&
       (state.sys(SYS.pendingDebug) | (state.sys(SYS.nmi) & 1)) === 0 &&
       !(signals.nmi || signals.init || signals.startup >= 0)
     );

@@ -131,7 +131,7 @@ export abstract class Execution implements Cpu, Host {
 
   /** An external interrupt would be taken at this instruction boundary, or leave the guest. */
   protected get interruptWaits(): boolean {
-    return this.seat.interrupts.pending && (this.vmx.exitsOnInterrupts || this.state.flag(Flag.if));
+    return this.seat.interrupts.pending && (this.state.flag(Flag.if) || (this.vmx.nonRoot && this.vmx.exitsOnInterrupts));
   }
 
   protected cutBudget(): void {
@@ -151,9 +151,8 @@ export abstract class Execution implements Cpu, Host {
     const end = this.progress.completed + this.granted + this.unpaid + this.parts.clock.idleInstructions;
     i32[TIME_END >> 2] = end;
     i32[(TIME_END >> 2) + 1] = highHalf(end);
-    const [low, high] = sum(halves(this.timeStampOffset), this.guestTime);
-    i32[TIME_OFFSET >> 2] = low;
-    i32[(TIME_OFFSET >> 2) + 1] = high;
+    i32[TIME_OFFSET >> 2] = this.shownOffset[0];
+    i32[(TIME_OFFSET >> 2) + 1] = this.shownOffset[1];
     const count = this.progress.completed + this.granted + this.unpaid;
     i32[COUNT_END >> 2] = count;
     i32[(COUNT_END >> 2) + 1] = highHalf(count);
@@ -170,9 +169,10 @@ export abstract class Execution implements Cpu, Host {
 
   private tellWaiting(): void {
     const { vmx } = this;
-    const arrives = this.seat.interrupts.pending || vmx.watchesInterruptFlag;
-    const looks = this.boundaryWaits || (vmx.exitsOnInterrupts && this.seat.interrupts.pending);
-    this.parts.host.i32[LOOK >> 2] = (arrives ? Look.interrupt : 0) | (looks ? Look.boundary : 0);
+    const { pending } = this.seat.interrupts;
+    let look = (pending ? Look.interrupt : 0) | (this.boundaryWaits ? Look.boundary : 0);
+    if (vmx.nonRoot) look |= (vmx.watchesInterruptFlag ? Look.interrupt : 0) | (pending && vmx.exitsOnInterrupts ? Look.boundary : 0);
+    this.parts.host.i32[LOOK >> 2] = look;
   }
 
   /** Something other than an interrupt has to be looked at before the next instruction. */
@@ -328,7 +328,18 @@ export abstract class Execution implements Cpu, Host {
     return this.parts.clock.ticks + this.timeStampOffset;
   }
 
-  protected timeStampOffset = 0;
+  private ownOffset = 0;
+  /** What RDTSC adds to the count: its own offset, and a VMCS's. */
+  private shownOffset: Halves = [0, 0];
+
+  protected get timeStampOffset(): number {
+    return this.ownOffset;
+  }
+
+  protected set timeStampOffset(value: number) {
+    this.ownOffset = value;
+    this.shownOffset = sum(halves(value), this.guestTime);
+  }
   /** What a VMCS adds. */
   private guestTime: Halves = [0, 0];
 
@@ -338,6 +349,7 @@ export abstract class Execution implements Cpu, Host {
 
   setGuestTime(low: number, high: number): void {
     this.guestTime = [low, high];
+    this.shownOffset = sum(halves(this.ownOffset), this.guestTime);
     if (this.granted > 0) this.tellTime();
   }
 

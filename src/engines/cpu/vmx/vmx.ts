@@ -42,6 +42,8 @@ export class Vmx {
   /** Bits that CR4 and IA32_EFER may have. */
   readonly registerBits: { readonly cr4Fixed1: number; readonly eferBits: number };
   private known: Vmcs | undefined;
+  /** SYS.vmx says non-root operation: asked so often that it is kept. */
+  nonRoot = false;
   /** As of the last VM entry; all 0 outside non-root operation. */
   controls = NO_CONTROLS;
   /** What VM entry injects, before anything else happens. */
@@ -80,10 +82,6 @@ export class Vmx {
 
   get operation(): number {
     return this.cpu.state.sys(SYS.vmx);
-  }
-
-  get nonRoot(): boolean {
-    return this.operation === Operation.nonRoot;
   }
 
   get root(): boolean {
@@ -207,6 +205,7 @@ export class Vmx {
 
   /** Lets emitted code know what it must leave to TypeScript, and where it runs. */
   tell(): void {
+    this.nonRoot = this.operation === Operation.nonRoot;
     const { u32 } = this.cpu.state.host;
     u32[VMX_PLACE >> 2] = this.operation << PLACE_SHIFT;
     u32[INTERCEPTS >> 2] = this.nonRoot ? this.intercepts() : 0;
@@ -313,7 +312,6 @@ export class Vmx {
 
   /** Something other than an interrupt has to be looked at before the next instruction. */
   get waits(): boolean {
-    if (!this.nonRoot) return false;
     return (
       this.injection !== undefined ||
       this.monitorTrap !== 'no' ||
@@ -331,7 +329,7 @@ export class Vmx {
 
   /** The end of a shadow has to be looked at. */
   get watchesBoundaries(): boolean {
-    return this.nonRoot && (this.monitorTrap !== 'no' || this.hasPrimary(PRIMARY.interruptWindowExiting | PRIMARY.nmiWindowExiting));
+    return this.monitorTrap !== 'no' || this.hasPrimary(PRIMARY.interruptWindowExiting | PRIMARY.nmiWindowExiting);
   }
 
   get interruptWindowOpen(): boolean {
