@@ -9,7 +9,6 @@ import { EmulatorEngine, type Prepare } from './emulator/engine';
 import { LaunchError, type LaunchOptions, type LaunchProblem, type Launched, type ReadFile } from './launch';
 import { cpuModel, DEFAULT_CPU_MODEL } from './cpu/system/models';
 import { BareMonitor, type Monitor } from './monitor';
-import { hypervisorSymbols } from './vmx/hypervisor-symbols';
 import { VmxMonitor } from './vmx/monitor';
 import { MemoryBlockDevice } from './machine/devices/block';
 import { sealOptionRom } from './machine/option-rom';
@@ -107,8 +106,7 @@ function launchMachine(options: LaunchOptions, read: ReadFile): Launched {
       monitor,
     );
     const entry = options.bios !== undefined && !plan.prepare ? RESET_VECTOR : plan.entry;
-    const below = monitor instanceof VmxMonitor ? [hypervisorSymbols()] : [];
-    return { engine, debugInfo: [...plan.debugInfo, ...extra, ...below], entry, notes: plan.notes };
+    return { engine, debugInfo: [...plan.debugInfo, ...extra, ...(monitor?.debugInfo ?? [])], entry, notes: plan.notes };
   } catch (error) {
     if (error instanceof LaunchError || !(error instanceof Error)) throw error;
     // Ranges are those of the machine's settings; all else is the program's.

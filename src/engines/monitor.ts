@@ -1,6 +1,7 @@
 /** What a technique puts between the machine and its guest. */
 import type { Statistics } from '../shared/statistics';
 import type { Technique } from '../shared/technique';
+import type { DebugInfo } from '../symbols/debug-info';
 import type { Processors } from './cpu/processors';
 import type { Pc } from './machine/pc';
 
@@ -19,11 +20,14 @@ export interface Monitor {
   /** Takes the machine over: what its processors would have done becomes the guest. */
   install(machine: FreshMachine): void;
   statistics(): Statistics;
+  /** What a debugger may know of its own code. */
+  readonly debugInfo: readonly DebugInfo[];
 }
 
 /** Nothing of ours is in between: a hypervisor of the user's own is what the machine runs. */
 export class BareMonitor implements Monitor {
   readonly technique: Technique;
+  readonly debugInfo = [];
 
   constructor(technique: Technique) {
     this.technique = technique;

@@ -486,8 +486,3 @@ gdt_end:
 
 tss:
     times 0x68 db 0
-
-; Where the engine finds things.
-    align 8
-directory:
-    dq start, exit, gdt, idt, tss, service_out

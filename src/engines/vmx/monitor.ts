@@ -26,6 +26,8 @@ import {
   type HostPlaces,
 } from './guest-fields';
 import hypervisor from './hypervisor.asm';
+import labels from './hypervisor.asm?labels';
+import { hypervisorSymbols } from './hypervisor-symbols';
 import {
   AREA,
   AREA_SIZE,
@@ -71,6 +73,7 @@ export interface HypercallContext {
 
 export class VmxMonitor implements Monitor {
   readonly technique = 'vmx';
+  readonly debugInfo = [hypervisorSymbols()];
   /** Answers VMCALL. */
   onHypercall: (call: HypercallContext) => void = (call) => call.setRegister(Reg.eax, -1n);
   private machine!: FreshMachine;
@@ -85,8 +88,7 @@ export class VmxMonitor implements Monitor {
     const eptPointer = writeEpt(memory);
     const cr3 = writeHostTables(memory);
     writeBitmaps(memory);
-    const places = readPlaces();
-    for (const { index } of cpus.list) this.takeOver(cpus.load(index), eptPointer, { ...places, cr3, area: AREAS + index * AREA_SIZE });
+    for (const { index } of cpus.list) this.takeOver(cpus.load(index), eptPointer, { ...PLACES, cr3, area: AREAS + index * AREA_SIZE });
     cpus.load(0);
   }
 
@@ -178,13 +180,8 @@ function put(memory: PhysicalMemory, at: number, low: number, high: number): voi
   memory.write(at + 4, 4, high >>> 0);
 }
 
-/** The directory at the end of the image. */
-function readPlaces(): Places {
-  const view = new DataView(hypervisor.buffer, hypervisor.byteOffset, hypervisor.length);
-  const names = ['start', 'exit', 'gdt', 'idt', 'tss'] as const;
-  const at = (i: number): number => view.getUint32(hypervisor.length - (names.length + 1 - i) * 8, true);
-  return Object.fromEntries(names.map((name, i) => [name, at(i)])) as unknown as Places;
-}
+/** Where the image has its parts. */
+const PLACES = Object.fromEntries(labels) as unknown as Places;
 
 function writeFields(memory: PhysicalMemory, at: number, fields: FieldValues): void {
   let next = at;

@@ -18,7 +18,7 @@ import {
   writeOperandAt,
   writeRegisterHalves,
 } from './operands';
-import { PHYSICAL_ADDRESS_BITS } from './paging';
+import { PHYSICAL_ADDRESS_BITS, setPdptes } from './paging';
 import { shadowed, unshadowed } from '../vmx/control-registers';
 import { loadLdtr, loadTaskRegister } from './segments';
 
@@ -127,7 +127,7 @@ const pagesByPdptes = (state: CpuState, cr0: number, cr4: number): boolean =>
 export function loadPdptes({ state, mmu }: Cpu, cr3: number): void {
   const entries = mmu.readPdptes(cr3);
   if (!entries) throw gp(0, 'reserved bits are set in a PDPTE');
-  entries.forEach(([low, high], i) => state.setSysHalves(SYS.pdpte0 + i, low, high));
+  setPdptes(state, entries);
 }
 
 export function writeCr0(cpu: Cpu, value: number): void {

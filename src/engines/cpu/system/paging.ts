@@ -195,6 +195,11 @@ export function readPdptes(memory: PhysicalMemory, cr3: number): readonly (reado
   return flawed ? undefined : entries;
 }
 
+/** Puts PDPTEs into the processor. */
+export function setPdptes(state: CpuState, entries: readonly (readonly [low: number, high: number])[]): void {
+  entries.forEach(([low, high], i) => state.setSysHalves(SYS.pdpte0 + i, low, high));
+}
+
 /** What an access was, for the reason of a page fault. */
 export interface Attempt {
   readonly write: boolean;

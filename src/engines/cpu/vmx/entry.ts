@@ -3,7 +3,7 @@ import { Activity, SYS } from '../layout';
 import { Seg } from '../state';
 import type { Cpu } from '../system/cpu';
 import { INT_NAMES, INTERRUPT_NAMES } from '../../transition-rows';
-import { readPdptes } from '../system/paging';
+import { readPdptes, setPdptes } from '../system/paging';
 import { PIN_CONTROLS, PRIMARY_CONTROLS, SECONDARY_CONTROLS } from './control-bits';
 import { MSR_ENTRY_SIZE } from './entry-checks/msr-loading';
 import type { CheckWorld, ControlWords, EntryCheck } from './entry-checks/check';
@@ -112,7 +112,7 @@ function loadGuest(cpu: Cpu, vmcs: Vmcs, controls: ControlWords): void {
     return;
   }
   // They have been checked.
-  readPdptes(mmu.memory, state.cr3)?.forEach(([low, high], i) => state.setSysHalves(SYS.pdpte0 + i, low, high));
+  setPdptes(state, readPdptes(mmu.memory, state.cr3) ?? []);
 }
 
 /** Non-register state, what is injected, and the controls. */

@@ -2,7 +2,7 @@
 import { Activity, SYS } from '../layout';
 import { Flag, Seg } from '../state';
 import type { Cpu } from '../system/cpu';
-import { readPdptes } from '../system/paging';
+import { readPdptes, setPdptes } from '../system/paging';
 import { EXIT_CONTROLS, PIN_CONTROLS, SECONDARY_CONTROLS } from './control-bits';
 import { ENTRY_FAILURE, ExitReason } from './exit-reasons';
 import { Field } from './fields';
@@ -121,7 +121,7 @@ function returnToHost(cpu: Cpu, vmcs: Vmcs, exit: number, byNmi: boolean): void 
       abort(cpu, vmcs, Abort.pdptes);
       return;
     }
-    entries.forEach(([low, high], i) => state.setSysHalves(SYS.pdpte0 + i, low, high));
+    setPdptes(state, entries);
   }
   if (loadMsrs(cpu, vmcs.value(Field.exitMsrLoadAddress), vmcs.low(Field.exitMsrLoadCount)) > 0) abort(cpu, vmcs, Abort.loadingMsrs);
 }

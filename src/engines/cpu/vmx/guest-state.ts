@@ -2,6 +2,7 @@
 import { MSR_SLOTS, SYS } from '../layout';
 import { Cr0, Cr4, type CpuState, Efer, Flag, Reg, Seg } from '../state';
 import { DEBUG_CONTROL } from '../system/msr';
+import { setPdptes } from '../system/paging';
 import { ENTRY_CONTROLS, EXIT_CONTROLS } from './control-bits';
 import type { ControlWords } from './entry-checks/check';
 import { Field } from './fields';
@@ -16,7 +17,7 @@ const CR0_KEPT = (Cr0.et | Cr0.nw | Cr0.cd | 0x1ff8ffc0) >>> 0;
 const DR7_ONE = 0x400;
 const DR7_ZERO = 0xd000;
 /** Where IA32_DEBUGCTL is kept. */
-const DEBUGCTL = (MSR_SLOTS + DEBUG_CONTROL * 8) >> 2;
+export const DEBUGCTL = (MSR_SLOTS + DEBUG_CONTROL * 8) >> 2;
 
 /** Registers that are the same 64 bits in both places. */
 const PLAIN: readonly (readonly [slot: number, field: number])[] = [
@@ -70,7 +71,10 @@ function loadEfer(state: CpuState, vmcs: Vmcs, entry: number): void {
 export const usesPdptes = (state: CpuState): boolean => state.paging && (state.cr4 & Cr4.pae) !== 0 && !state.longMode;
 
 export function loadPdptesFromVmcs(state: CpuState, vmcs: Vmcs): void {
-  PDPTES.forEach((field, i) => state.setSysHalves(SYS.pdpte0 + i, vmcs.low(field), vmcs.high(field)));
+  setPdptes(
+    state,
+    PDPTES.map((field) => [vmcs.low(field), vmcs.high(field)]),
+  );
 }
 
 /** @param ept extended page tables are in use: PDPTEs are saved, too */

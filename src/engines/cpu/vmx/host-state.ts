@@ -1,10 +1,9 @@
 /** The host-state area, loaded by every VM exit (manual, "Loading Host State"). */
-import { Activity, MSR_SLOTS, SYS } from '../layout';
+import { Activity, SYS } from '../layout';
 import { Attr, type CpuState, Efer, Flag, Reg, Seg, type SegmentRegister } from '../state';
-import { DEBUG_CONTROL } from '../system/msr';
 import { EXIT_CONTROLS } from './control-bits';
 import { Field } from './fields';
-import { mixCr0 } from './guest-state';
+import { DEBUGCTL, mixCr0 } from './guest-state';
 import type { Vmcs } from './vmcs';
 
 const EXIT = EXIT_CONTROLS.mask;
@@ -12,7 +11,6 @@ const { present, segment, code, readWrite, accessed, big, granular, long } = Att
 const CODE = present | segment | code | readWrite | accessed | granular;
 const DATA = present | segment | readWrite | accessed | granular | big;
 const BUSY_TSS = present | 11;
-const DEBUGCTL = (MSR_SLOTS + DEBUG_CONTROL * 8) >> 2;
 
 const DATA_SEGMENTS: readonly (readonly [segment: Seg, selector: number, base?: number])[] = [
   [Seg.ss, Field.hostSsSelector],
